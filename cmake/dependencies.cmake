@@ -1,0 +1,48 @@
+# Where script/bootstrap unpacks what Debian does not package.
+if(DEFINED ENV{GRIN_DEPS})
+  set(GRIN_DEPS_DEFAULT $ENV{GRIN_DEPS})
+elseif(DEFINED ENV{XDG_CACHE_HOME})
+  set(GRIN_DEPS_DEFAULT $ENV{XDG_CACHE_HOME}/grin)
+else()
+  set(GRIN_DEPS_DEFAULT $ENV{HOME}/.cache/grin)
+endif()
+set(GRIN_DEPS ${GRIN_DEPS_DEFAULT} CACHE PATH "Unpacked dependencies, see script/bootstrap")
+set(GRIN_TORCH_VERSION 2.13.0)
+
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(ICU REQUIRED COMPONENTS uc i18n)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+find_package(Threads REQUIRED)
+if(GRIN_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+
+# LibTorch from the unpacked wheel. TorchConfig.cmake would look for CUDA; these are the only parts used.
+set(GRIN_TORCH ${GRIN_DEPS}/torch-${GRIN_TORCH_VERSION}/torch CACHE PATH "The unpacked torch package")
+if(NOT EXISTS ${GRIN_TORCH}/lib/libtorch_cpu.so)
+  message(FATAL_ERROR "LibTorch is not at ${GRIN_TORCH}; run script/bootstrap first")
+endif()
+file(GLOB GRIN_CUDA_LIB_DIRS ${GRIN_DEPS}/torch-${GRIN_TORCH_VERSION}/nvidia/*/lib)
+add_library(grin_torch INTERFACE)
+# -idirafter: the wheel ships copies of fmt and others, which must not hide Debian's.
+target_compile_options(grin_torch INTERFACE
+  "SHELL:-idirafter ${GRIN_TORCH}/include/torch/csrc/api/include"
+  "SHELL:-idirafter ${GRIN_TORCH}/include")
+target_link_libraries(grin_torch INTERFACE
+  ${GRIN_TORCH}/lib/libtorch_cpu.so ${GRIN_TORCH}/lib/libc10.so Threads::Threads)
+# --allow-shlib-undefined: libtorch_cpu.so names CUDA symbols that nothing here calls.
+target_link_options(grin_torch INTERFACE -Wl,--allow-shlib-undefined)
+set(GRIN_RPATH ${GRIN_TORCH}/lib ${GRIN_CUDA_LIB_DIRS})
+if(GRIN_CUDA)
+  target_link_libraries(grin_torch INTERFACE
+    -Wl,--no-as-needed ${GRIN_TORCH}/lib/libtorch_cuda.so ${GRIN_TORCH}/lib/libc10_cuda.so
+    -Wl,--as-needed)
+endif()
+set(CMAKE_BUILD_RPATH ${GRIN_RPATH})
+set(CMAKE_INSTALL_RPATH ${GRIN_RPATH})
+# The wheel's libraries find each other through RPATH, not RUNPATH.
+add_link_options(-Wl,--disable-new-dtags)
