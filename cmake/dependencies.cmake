@@ -29,11 +29,13 @@ endif()
 file(GLOB GRIN_CUDA_LIB_DIRS ${GRIN_DEPS}/torch-${GRIN_TORCH_VERSION}/nvidia/*/lib)
 add_library(grin_torch INTERFACE)
 # -idirafter: the wheel ships copies of fmt and others, which must not hide Debian's.
-target_compile_options(grin_torch INTERFACE
+# -fopenmp: without it at::parallel_for runs on one thread. Its run-time is the wheel's own libgomp.
+target_compile_options(grin_torch INTERFACE -fopenmp
   "SHELL:-idirafter ${GRIN_TORCH}/include/torch/csrc/api/include"
   "SHELL:-idirafter ${GRIN_TORCH}/include")
 target_link_libraries(grin_torch INTERFACE
-  ${GRIN_TORCH}/lib/libtorch_cpu.so ${GRIN_TORCH}/lib/libc10.so Threads::Threads)
+  ${GRIN_TORCH}/lib/libtorch_cpu.so ${GRIN_TORCH}/lib/libc10.so ${GRIN_TORCH}/lib/libgomp.so.1
+  Threads::Threads)
 # --allow-shlib-undefined: libtorch_cpu.so names CUDA symbols that nothing here calls.
 target_link_options(grin_torch INTERFACE -Wl,--allow-shlib-undefined)
 set(GRIN_RPATH ${GRIN_TORCH}/lib ${GRIN_CUDA_LIB_DIRS})

@@ -1,0 +1,68 @@
+#pragma once
+// How a weight's influence is computed from the gradients on the forget and the retain set: one
+// table of methods, the statistic that the gradient pass accumulates, and the epsilon of the ratio.
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "grin/locate/top_k.h"
+
+namespace grin {
+
+// What the gradient pass accumulates per weight over a data set.
+enum class Statistic {
+  kMean,  // signed mean of the gradient
+  kAbs,   // mean of the batches' absolute gradients
+  kRms,   // root of the mean squared per-sequence gradient
+};
+
+// "mean", "abs", "rms". Error (usage) for another word.
+Statistic ParseStatistic(std::string_view text);
+
+// The constant that keeps the ratio finite where the retain gradient vanishes.
+struct Epsilon {
+  enum class Kind { kPercentile, kMean, kAbsolute };
+  Kind kind = Kind::kPercentile;
+  double value = 50;  // percent, or the number itself; unused by kMean
+
+  // "50%" (of |g_r|), "mean" (of |g_r|) or a number >= 0. Error (usage) for anything else.
+  static Epsilon Parse(std::string_view text);
+};
+
+// Its value given the retain gradients of all scored weights, and no others.
+float ResolveEpsilon(const Epsilon& epsilon, const std::vector<ScoreTensor>& retain_gradients);
+
+// Share of the entries with |g_r| < epsilon.
+double ShareBelow(const std::vector<ScoreTensor>& retain_gradients, float epsilon);
+
+// What a method may look at for one weight; tensors that it does not need may be undefined.
+struct ScoreInput {
+  std::string_view name;
+  at::Tensor weight;           // any floating type
+  at::Tensor forget_gradient;  // fp32, in the weight's shape; may be overwritten by the scores
+  at::Tensor retain_gradient;  // fp32, in the weight's shape
+  float epsilon = 0;
+  uint64_t seed = 0;
+};
+
+struct ScoreMethod {
+  std::string_view name;
+  std::string_view formula;  // one line, for --help
+  bool needs_forget;
+  bool needs_retain;
+  // The scores in the weight's shape, fp32 and contiguous; in the memory of forget_gradient where
+  // there is one.
+  at::Tensor (*function)(const ScoreInput& input);
+};
+
+std::span<const ScoreMethod> ScoreMethods();
+
+// Error (usage) that lists the known ones and names the nearest.
+const ScoreMethod& FindScoreMethod(std::string_view name);
+
+}  // namespace grin
