@@ -1,0 +1,62 @@
+#pragma once
+// Text to token ids and back, as a tokenizer.json describes it. Ids, decoded text and spans equal
+// those of the Hugging Face `tokenizers` package (0.23).
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "grin/base/json.h"
+
+namespace grin {
+
+struct Encoding {
+  std::vector<int32_t> ids;
+  // Bytes [begin, end) of the original text behind each token; a token that is part of a character
+  // has the whole character. {-1, -1}: the post-processor added the token (<s>, [CLS], ...).
+  std::vector<std::pair<int64_t, int64_t>> spans;
+};
+
+// Immutable; copies share one state. All members may be called from several threads.
+class Tokenizer {
+ public:
+  // Reads a tokenizer.json, or the one in a directory. Error (bad input) when it is missing,
+  // malformed, inconsistent, or of a kind that is not supported (the message names what is).
+  static Tokenizer Load(const std::filesystem::path& file_or_directory);
+
+  // The same from the JSON text itself; `where` names it in messages.
+  static Tokenizer FromText(std::string_view json_text, std::string_view where);
+  // Slower than FromText on large vocabularies: ordered JSON objects have no index.
+  static Tokenizer FromJson(const Json& tokenizer_json, std::string_view where);
+
+  // Truncation and padding that the file may ask for are not applied. Error (bad input) when the
+  // text is not UTF-8, naming the byte.
+  Encoding Encode(std::string_view text, bool add_special_tokens) const;
+
+  // Ids that are not in the vocabulary are left out, invalid byte sequences become U+FFFD.
+  std::string Decode(std::span<const int32_t> ids, bool skip_special_tokens) const;
+
+  // One above the largest id, added tokens included: what a model's embedding must have.
+  int64_t size() const;
+
+  std::optional<int32_t> IdOf(std::string_view token) const;
+
+  // The token as the file spells it; empty for an id that is not in use.
+  const std::string& TokenOf(int32_t id) const;
+
+  bool IsSpecial(int32_t id) const;
+
+ private:
+  struct State;
+  explicit Tokenizer(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+
+  std::shared_ptr<const State> state_;
+};
+
+}  // namespace grin
