@@ -30,7 +30,7 @@ struct MaskTensor {
 class Mask {
  public:
   Mask() = default;
-  // Sorts the tensors by name and counts their bits. Error (bad input) when a name comes twice, or
+  // Sorts the tensors by name and counts their bits. Error (internal) when a name comes twice, or
   // when the bytes do not fit the shape.
   explicit Mask(std::vector<MaskTensor> tensors);
 

@@ -1,0 +1,174 @@
+#include "grin/locate/top_k.h"
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <numeric>
+
+#include "grin/base/error.h"
+#include "grin/locate/parallel.h"
+
+namespace grin {
+namespace {
+
+// Unsigned integers in the order of the floats they stand for; -0 and +0 share one.
+uint32_t Key(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value + 0.0f);  // -0 + 0 is +0
+  return bits & 0x80000000 ? ~bits : bits | 0x80000000;
+}
+
+uint32_t AbsoluteKey(float value) { return Key(std::fabs(value)); }
+
+float ValueOfKey(uint32_t key) {
+  return std::bit_cast<float>(key & 0x80000000 ? key & 0x7fffffff : ~key);
+}
+
+int64_t TotalSize(const std::vector<ScoreTensor>& tensors) {
+  int64_t total = 0;
+  for (const ScoreTensor& tensor : tensors) {
+    if (tensor.values.scalar_type() != at::kFloat || !tensor.values.is_contiguous()) {
+      Defect("locate", "scores of '{}' are not contiguous fp32", tensor.name);
+    }
+    total += tensor.values.numel();
+  }
+  return total;
+}
+
+void RefuseNaN(const std::vector<ScoreTensor>& tensors) {
+  for (const ScoreTensor& tensor : tensors) {
+    const float* values = tensor.values.const_data_ptr<float>();
+    std::atomic<int64_t> found = 0;
+    ForEachPiece(tensor.values.numel(), [&](int64_t begin, int64_t end) {
+      found += std::count_if(values + begin, values + end, [](float x) { return std::isnan(x); });
+    });
+    if (found > 0) {
+      BadInput("locate",
+               "'{}': {} of {} values are NaN, expected numbers; the model or its "
+               "gradients overflowed",
+               tensor.name, found.load(), tensor.values.numel());
+    }
+  }
+}
+
+constexpr int kDigitBits = 11;  // 16 KB of counters stay in the first-level cache
+using Histogram = std::array<int64_t, 1 << kDigitBits>;
+
+// How often each value of the key's bits [low, high) occurs among the keys that agree with `prefix`
+// from `high` upwards.
+template <typename KeyOf>
+Histogram CountDigits(const std::vector<ScoreTensor>& tensors, uint32_t prefix, int low, int high,
+                      const KeyOf& key_of) {
+  const uint32_t digit_mask = (uint32_t{1} << (high - low)) - 1;
+  Histogram histogram{};
+  std::mutex mutex;
+  for (const ScoreTensor& tensor : tensors) {
+    const float* values = tensor.values.const_data_ptr<float>();
+    ForEachPiece(tensor.values.numel(), [&](int64_t begin, int64_t end) {
+      std::array<uint32_t, 1 << kDigitBits> counts{};
+      for (int64_t i = begin; i < end; ++i) {
+        const uint32_t key = key_of(values[i]);
+        if (uint64_t{key ^ prefix} >> high == 0) ++counts[key >> low & digit_mask];
+      }
+      const std::lock_guard lock(mutex);
+      for (size_t digit = 0; digit < counts.size(); ++digit) histogram[digit] += counts[digit];
+    });
+  }
+  return histogram;
+}
+
+struct Rank {
+  uint32_t key;   // of the value at the rank
+  int64_t below;  // number of values with a smaller key
+  int64_t equal;  // number of values with this key
+};
+
+// The value that stands at `rank` (from 0) in ascending order.
+template <typename KeyOf>
+Rank FindRank(const std::vector<ScoreTensor>& tensors, int64_t rank, const KeyOf& key_of) {
+  Rank result{0, 0, 0};
+  int high = 32;
+  for (const int low : {21, 10, 0}) {
+    const Histogram histogram = CountDigits(tensors, result.key, low, high, key_of);
+    uint32_t digit = 0;
+    while (result.below + histogram[digit] <= rank) result.below += histogram[digit++];
+    result.key |= digit << low;
+    result.equal = histogram[digit];
+    high = low;
+  }
+  return result;
+}
+
+// The mask of one tensor: every key above `threshold`, and the first of those equal to it, as many
+// as `ties` still allows; `ties` is lowered by what was taken.
+MaskTensor Select(const ScoreTensor& tensor, uint32_t threshold, int64_t& ties) {
+  const float* values = tensor.values.const_data_ptr<float>();
+  const int64_t size = tensor.values.numel();
+  std::vector<int64_t> ties_of_piece((size + kPieceSize - 1) / kPieceSize);
+  ForEachPiece(size, [&](int64_t begin, int64_t end) {
+    ties_of_piece[begin / kPieceSize] = std::count_if(
+        values + begin, values + end, [&](float value) { return Key(value) == threshold; });
+  });
+  for (int64_t& count : ties_of_piece) {  // from those present to those taken
+    count = std::min(count, ties);
+    ties -= count;
+  }
+
+  MaskTensor mask{tensor.name, tensor.values.sizes().vec(), std::vector<uint8_t>((size + 7) / 8)};
+  ForEachPiece(size, [&](int64_t begin, int64_t end) {
+    int64_t ties_left = ties_of_piece[begin / kPieceSize];
+    for (int64_t i = begin; i < end; ++i) {
+      const uint32_t key = Key(values[i]);
+      const bool tie = key == threshold && ties_left > 0;
+      ties_left -= tie;
+      mask.bits[i >> 3] |= static_cast<uint8_t>((key > threshold || tie) << (i & 7));
+    }
+  });
+  return mask;
+}
+
+}  // namespace
+
+int64_t RoundedCount(double fraction, int64_t total) {
+  if (!(fraction >= 0 && fraction <= 1)) {
+    BadUsage("locate", "a fraction of {} was asked for, expected 0 to 1", fraction);
+  }
+  return static_cast<int64_t>(std::floor(fraction * static_cast<double>(total) + 0.5));
+}
+
+Mask SelectTopK(const std::vector<ScoreTensor>& scores, int64_t k) {
+  const int64_t total = TotalSize(scores);
+  if (k < 0 || k > total) Defect("locate", "{} weights to select from {}", k, total);
+  RefuseNaN(scores);
+
+  // The lowest selected value is at rank total - k; nothing selected means a rank past the end.
+  uint32_t threshold = std::numeric_limits<uint32_t>::max();  // the key of a NaN: none is above
+  int64_t ties = 0;
+  if (k > 0) {
+    const Rank lowest = FindRank(scores, total - k, Key);
+    threshold = lowest.key;
+    ties = k - (total - lowest.below - lowest.equal);
+  }
+
+  std::vector<const ScoreTensor*> ordered;
+  for (const ScoreTensor& tensor : scores) ordered.push_back(&tensor);
+  std::ranges::sort(ordered, {}, &ScoreTensor::name);
+  std::vector<MaskTensor> tensors;
+  for (const ScoreTensor* tensor : ordered) tensors.push_back(Select(*tensor, threshold, ties));
+  return Mask(std::move(tensors));
+}
+
+float Percentile(const std::vector<ScoreTensor>& values, double p, bool absolute) {
+  const int64_t total = TotalSize(values);
+  if (!(p >= 0 && p <= 100))
+    BadUsage("locate", "percentile {} was asked for, expected 0 to 100", p);
+  if (total == 0) BadInput("locate", "a percentile was asked for, but no weights are in scope");
+  RefuseNaN(values);
+  const auto rank = static_cast<int64_t>(std::floor(p / 100 * static_cast<double>(total - 1)));
+  return ValueOfKey(absolute ? FindRank(values, rank, AbsoluteKey).key
+                             : FindRank(values, rank, Key).key);
+}
+
+}  // namespace grin
