@@ -20,7 +20,7 @@ std::shared_ptr<const Checkpoint> Checkpoint::Open(const fs::path& source) {
   fs::path path = source;
   if (!fs::exists(path, ignored)) path = FindInHubCache(source.string());
   if (fs::is_directory(path, ignored)) return OpenDirectoryCheckpoint(path);
-  if (IsGgufFile(path)) return OpenGgufCheckpoint(path, {});
+  if (IsGgufFile(path)) return OpenGgufCheckpoint(path);
   if (path.extension() == ".safetensors") {
     BadInput("io", "{}: is a weight file; give the directory that holds it and its config.json",
              path.string());

@@ -1,0 +1,101 @@
+#include "grin/io/gguf_pretokenizer.h"
+
+#include <array>
+#include <string>
+
+#include "grin/base/error.h"
+#include "grin/base/log.h"
+#include "grin/io/printable.h"
+
+namespace grin {
+namespace {
+
+enum class Style { kGpt2, kDigits, kLlama3, kQwen2, kTekken };
+
+struct Row {
+  std::string_view name;
+  Style style;
+};
+
+// Names that are not here may look alike and differ in a detail that shifts every id.
+constexpr std::array kTable{
+    Row{"gpt-2", Style::kGpt2},
+    Row{"phi-2", Style::kGpt2},
+    Row{"smollm", Style::kDigits},
+    Row{"starcoder", Style::kDigits},
+    Row{"refact", Style::kDigits},
+    Row{"llama-bpe", Style::kLlama3},
+    Row{"llama3", Style::kLlama3},
+    Row{"llama-v3", Style::kLlama3},
+    Row{"falcon3", Style::kLlama3},
+    Row{"qwen2", Style::kQwen2},
+    Row{"deepseek-r1-qwen", Style::kQwen2},
+    Row{"tekken", Style::kTekken},
+};
+
+Json ByteLevel(bool use_regex) {
+  return {{"type", "ByteLevel"},
+          {"add_prefix_space", false},
+          {"trim_offsets", true},
+          {"use_regex", use_regex}};
+}
+
+Json Sequence(Json first) {
+  const bool split = first.at("type") == "Split";
+  return {{"type", "Sequence"},
+          {"pretokenizers", Json::array({std::move(first), ByteLevel(!split)})}};
+}
+
+Json Split(std::string_view pattern) {
+  return {{"type", "Split"},
+          {"pattern", Json{{"Regex", pattern}}},
+          {"behavior", "Isolated"},
+          {"invert", false}};
+}
+
+// The patterns of Llama 3 and Qwen 2 differ in how many digits stay together.
+std::string Tiktoken(std::string_view digits) {
+  return R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|)" + std::string(digits) +
+         R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+}
+
+// Mistral's newer tokenizers: words break where lower case turns to upper case.
+constexpr std::string_view kTekken =
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|)"
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|)"
+    R"(\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
+GgufPreTokenizer Make(Style style) {
+  switch (style) {
+    case Style::kGpt2:
+      return {nullptr, ByteLevel(true)};
+    case Style::kDigits:
+      return {nullptr, Sequence({{"type", "Digits"}, {"individual_digits", true}})};
+    case Style::kLlama3:
+      return {nullptr, Sequence(Split(Tiktoken(R"(\p{N}{1,3})"))), true, true};
+    case Style::kQwen2:
+      return {{{"type", "NFC"}}, Sequence(Split(Tiktoken(R"(\p{N})")))};
+    case Style::kTekken:
+      return {nullptr, Sequence(Split(kTekken)), true, true};
+  }
+  Defect("io", "a pre-tokenizer style has no definition");
+}
+
+}  // namespace
+
+GgufPreTokenizer FindGgufPreTokenizer(std::string_view name, std::string_view file) {
+  if (name.empty() || name == "default") {
+    Warn("{}: names no pre-tokenizer; GPT-2's is used, which may differ from the model's own",
+         file);
+    return Make(Style::kGpt2);
+  }
+  std::string known = "default";
+  for (const Row& row : kTable) {
+    if (row.name == name) return Make(row.style);
+    known += ", " + std::string(row.name);
+  }
+  BadInput("io", "{}: the pre-tokenizer '{}' is not known; known are {}", file, Printable(name),
+           known);
+}
+
+}  // namespace grin
