@@ -1,0 +1,279 @@
+"""Makes tests/data/model/<name>/: tiny checkpoints of the Llama family with random weights, and what
+transformers computes with them.
+
+Run: python3 make_model_goldens.py        (torch 2.13.0, transformers 5.23.0, safetensors 0.8.0)
+
+Each folder holds config.json, model.safetensors (or shards and model.safetensors.index.json) and
+golden.json:
+
+  sequences   list of {"tokens": [L ids], "logprobs": [L-1], "argmax": [L-1], "next": id}; fp32
+              computation whatever the stored type; logprobs[t] and argmax[t] are of the prediction of
+              tokens[t+1]; next is the argmax after the last token. The lengths 1 and 2 are among them.
+  mean_nll    mean over the sequences of 2 tokens and more of -mean(logprobs)
+  gradients   of mean_nll, by stored tensor: {"norm": 2-norm, "dot": sum of g_i * sin(i+1) over flat
+              positions i, "indices": flat positions (the largest few and random ones), "values"}
+  generation  {"prompt": ids, "tokens": the 20 ids that greedy decoding appends; end tokens are not
+              heeded}
+  bfloat16    logprobs of every sequence computed in bfloat16; two right computations in bfloat16
+              differ, so compare the mean absolute difference with "mean_deviation", which is that of
+              these numbers from the fp32 ones.
+
+Sequences are chosen so that no argmax is a near tie (a gap of 1e-3 at least).
+"""
+
+import json
+import math
+import pathlib
+import shutil
+
+import torch
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig
+
+OUT = pathlib.Path(__file__).parent / "model"
+LENGTHS = [1, 2, 3, 7, 8, 13, 24, 40]
+
+# Number forms as transformers 4 wrote them; fixtures with "v5" keep what transformers 5 writes.
+FIXTURES = {
+    # As Llama 1: as many key-value heads as heads, keys that later versions added left out.
+    "llama_plain": dict(
+        config=dict(hidden_size=32, intermediate_size=44, num_hidden_layers=2,
+                    num_attention_heads=4, num_key_value_heads=4, vocab_size=97,
+                    rms_norm_eps=1e-6, max_position_embeddings=64),
+        drop=["num_key_value_heads", "head_dim", "rope_theta", "attention_bias", "mlp_bias"]),
+    "llama_gqa_tied": dict(
+        config=dict(hidden_size=40, intermediate_size=56, num_hidden_layers=3,
+                    num_attention_heads=4, num_key_value_heads=2, head_dim=12, vocab_size=120,
+                    rms_norm_eps=3.3e-4, max_position_embeddings=128, tie_word_embeddings=True,
+                    rope_parameters=dict(rope_type="default", rope_theta=500000.0)),
+        dtype=torch.bfloat16, v5=True),
+    "llama_biases": dict(
+        config=dict(hidden_size=36, intermediate_size=52, num_hidden_layers=2,
+                    num_attention_heads=3, num_key_value_heads=1, head_dim=14, vocab_size=101,
+                    rms_norm_eps=1e-5, max_position_embeddings=64, attention_bias=True,
+                    mlp_bias=True),
+        dtype=torch.float16),
+    "llama3_rope": dict(
+        config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+                    num_attention_heads=4, num_key_value_heads=2, head_dim=16, vocab_size=128,
+                    rms_norm_eps=1e-5, max_position_embeddings=256,
+                    eos_token_id=[3, 5, 7],
+                    rope_parameters=dict(rope_type="llama3", rope_theta=500.0, factor=8.0,
+                                         low_freq_factor=1.0, high_freq_factor=4.0,
+                                         original_max_position_embeddings=32)),
+        dtype=torch.bfloat16),
+    "llama_linear_rope_sharded": dict(
+        config=dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2,
+                    num_attention_heads=2, num_key_value_heads=1, head_dim=20, vocab_size=90,
+                    rms_norm_eps=1e-5, max_position_embeddings=96,
+                    rope_parameters=dict(rope_type="linear", rope_theta=10000.0, factor=2.5)),
+        shards=3, old_rope_type=True),
+    # The dynamic form is the plain one up to max_position_embeddings.
+    "llama_dynamic_rope": dict(
+        config=dict(hidden_size=24, intermediate_size=32, num_hidden_layers=2,
+                    num_attention_heads=2, num_key_value_heads=2, head_dim=12, vocab_size=80,
+                    rms_norm_eps=1e-5, max_position_embeddings=64,
+                    rope_parameters=dict(rope_type="dynamic", rope_theta=10000.0, factor=2.0)),
+        dtype=torch.bfloat16, v5=True),
+    # As SmolLM2: three queries share a key, tied, bf16.
+    "llama_nine_heads": dict(
+        config=dict(hidden_size=36, intermediate_size=48, num_hidden_layers=3,
+                    num_attention_heads=9, num_key_value_heads=3, vocab_size=150,
+                    rms_norm_eps=1e-5, max_position_embeddings=128, tie_word_embeddings=True,
+                    rope_parameters=dict(rope_type="default", rope_theta=100000.0)),
+        dtype=torch.bfloat16),
+    "mistral_window": dict(
+        config=dict(hidden_size=32, intermediate_size=44, num_hidden_layers=3,
+                    num_attention_heads=4, num_key_value_heads=2, head_dim=10, vocab_size=112,
+                    rms_norm_eps=1e-5, max_position_embeddings=128, sliding_window=7),
+        family=MistralConfig, dtype=torch.bfloat16),
+    "mistral_gelu": dict(
+        config=dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2,
+                    num_attention_heads=4, num_key_value_heads=2, vocab_size=88, hidden_act="gelu",
+                    rms_norm_eps=2e-3, max_position_embeddings=128, sliding_window=None),
+        family=MistralConfig),
+}
+
+
+def random_weights(model, generator):
+    """Weights far from any initialisation: uneven norms, some negative, and a head that commits."""
+    for name, weight in model.state_dict().items():
+        noise = torch.randn(weight.shape, generator=generator)
+        if weight.dim() == 1 and "norm" in name:
+            noise = 0.9 + 0.5 * noise
+        elif weight.dim() == 1:
+            noise = 0.4 * noise
+        elif "embed_tokens" in name:
+            noise = 0.7 * noise
+        else:
+            noise = noise * 1.6 / math.sqrt(weight.shape[1])
+        weight.copy_(noise)
+
+
+def old_config(config, fixture):
+    """The same settings in the form that transformers 4 wrote."""
+    rope = config.pop("rope_parameters")
+    config["rope_theta"] = rope.pop("rope_theta")
+    kind = rope.pop("rope_type")
+    key = "type" if fixture.get("old_rope_type") else "rope_type"
+    config["rope_scaling"] = None if kind == "default" else {key: kind, **rope}
+    config["torch_dtype"] = config.pop("dtype")
+    config["transformers_version"] = "4.45.1"
+    for key in fixture.get("drop", []):
+        config.pop(key, None)
+    return config
+
+
+def save_checkpoint(folder, fixture, seed):
+    config = fixture.get("family", LlamaConfig)(**fixture["config"])
+    dtype = fixture.get("dtype", torch.float32)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        model = AutoModelForCausalLM.from_config(config)
+        random_weights(model, generator)
+    model = model.to(dtype)
+    tensors = {name: weight.contiguous() for name, weight in model.state_dict().items()
+               if not (config.tie_word_embeddings and name == "lm_head.weight")}
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    shards = fixture.get("shards", 1)
+    if shards == 1:
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    else:
+        names = sorted(tensors)
+        where = {}
+        for shard in range(shards):
+            file = f"model-{shard + 1:05d}-of-{shards:05d}.safetensors"
+            part = {name: tensors[name] for name in names[shard::shards]}
+            where.update(dict.fromkeys(part, file))
+            save_file(part, folder / file, metadata={"format": "pt"})
+        size = sum(t.numel() * t.element_size() for t in tensors.values())
+        index = {"metadata": {"total_size": size}, "weight_map": dict(sorted(where.items()))}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1) + "\n")
+    settings = config.to_dict()
+    settings["architectures"] = [type(model).__name__]
+    settings["dtype"] = str(dtype).removeprefix("torch.")
+    if not fixture.get("v5"):
+        settings = old_config(settings, fixture)
+    (folder / "config.json").write_text(json.dumps(settings, indent=1, sort_keys=True) + "\n")
+
+
+def load(folder, dtype=torch.float32):
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager")
+    return model.eval()
+
+
+def logprobs(model, tokens):
+    """All log-probabilities after each token: fp32 [L, V]."""
+    return torch.log_softmax(model(torch.tensor([tokens])).logits[0].float(), dim=-1)
+
+
+def gap(rows):
+    """The smallest distance of the best from the second best."""
+    best = rows.topk(2, dim=-1).values
+    return (best[:, 0] - best[:, 1]).min().item()
+
+
+def draw_sequences(model, generator, vocabulary):
+    sequences = []
+    for length in LENGTHS:
+        while True:
+            tokens = torch.randint(0, vocabulary, (length,), generator=generator).tolist()
+            with torch.no_grad():
+                if gap(logprobs(model, tokens)) > 1e-3:
+                    break
+        sequences.append(tokens)
+    return sequences
+
+
+def draw_generation(model, generator, vocabulary, count=20):
+    while True:
+        prompt = torch.randint(0, vocabulary, (5,), generator=generator).tolist()
+        tokens = list(prompt)
+        with torch.no_grad():
+            for _ in range(count):
+                row = logprobs(model, tokens)[-1:]
+                if gap(row) < 1e-3:
+                    break
+                tokens.append(row.argmax().item())
+        new = tokens[len(prompt):]
+        if len(new) == count and len(set(new)) > 3:
+            return {"prompt": prompt, "tokens": new}
+
+
+def short(values):
+    return [float(f"{v:.9g}") for v in values]
+
+
+def chosen(gradient, generator):
+    flat = gradient.flatten()
+    largest = flat.abs().topk(min(4, flat.numel())).indices
+    random = torch.randint(0, flat.numel(), (8,), generator=generator)
+    return sorted(set(largest.tolist() + random.tolist()))
+
+
+def golden(folder, seed):
+    model = load(folder)
+    generator = torch.Generator().manual_seed(seed)
+    vocabulary = model.config.vocab_size
+    sequences = draw_sequences(model, generator, vocabulary)
+    records, losses = [], []
+    for tokens in sequences:
+        rows = logprobs(model, tokens)
+        picked = rows[:-1].gather(1, torch.tensor(tokens[1:], dtype=torch.long)[:, None])[:, 0]
+        if len(tokens) > 1:
+            losses.append(-picked.mean())
+        records.append({"tokens": tokens, "logprobs": short(picked.tolist()),
+                        "argmax": rows[:-1].argmax(-1).tolist(), "next": rows[-1].argmax().item()})
+    loss = torch.stack(losses).mean()
+    loss.backward()
+    gradients = {}
+    for name, weight in sorted(model.named_parameters()):
+        grad = weight.grad.double().flatten()
+        wave = torch.arange(1, grad.numel() + 1, dtype=torch.float64).sin()
+        indices = chosen(grad, generator)
+        gradients[name] = {"norm": grad.norm().item(), "dot": (grad * wave).sum().item(),
+                           "indices": indices, "values": short(grad[indices].tolist())}
+    half = load(folder, torch.bfloat16)
+    with torch.no_grad():
+        rounded = [logprobs(half, r["tokens"])[:-1].gather(
+            1, torch.tensor(r["tokens"][1:], dtype=torch.long)[:, None])[:, 0].tolist()
+            for r in records]
+    away = [abs(a - b) for r, h in zip(records, rounded) for a, b in zip(r["logprobs"], h)]
+    with torch.no_grad():
+        generation = draw_generation(model, generator, vocabulary)
+    return {"sequences": records, "mean_nll": loss.item(), "gradients": gradients,
+            "generation": generation,
+            "bfloat16": {"logprobs": [short(h) for h in rounded],
+                         "mean_deviation": sum(away) / len(away)}}
+
+
+def write_rows(path, value):
+    """JSON with one line for each entry of each member."""
+    lines = []
+    for key, member in value.items():
+        if isinstance(member, list):
+            rows = ",\n".join("  " + json.dumps(row) for row in member)
+            lines.append(f" {json.dumps(key)}: [\n{rows}\n ]")
+        elif isinstance(member, dict):
+            rows = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in member.items())
+            lines.append(f" {json.dumps(key)}: {{\n{rows}\n }}")
+        else:
+            lines.append(f" {json.dumps(key)}: {json.dumps(member)}")
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def main():
+    torch.set_num_threads(1)
+    for seed, (name, fixture) in enumerate(FIXTURES.items(), start=11):
+        folder = OUT / name
+        save_checkpoint(folder, fixture, seed)
+        result = golden(folder, seed)
+        write_rows(folder / "golden.json", result)
+        spread = result["bfloat16"]["mean_deviation"]
+        size = sum(f.stat().st_size for f in folder.iterdir())
+        print(f"{name}: mean NLL {result['mean_nll']:.4f}, bf16 off by {spread:.4f}, {size} bytes")
+
+
+if __name__ == "__main__":
+    main()
