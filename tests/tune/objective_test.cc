@@ -1,0 +1,213 @@
+#include "grin/tune/objective.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "grin/base/error.h"
+
+namespace grin {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+// Sequences of the given lengths with token weights 0, 0.5, 1, ...; each has a positive weight.
+TokenValues RandomValues(uint64_t seed, const std::vector<int64_t>& lengths) {
+  at::manual_seed(seed);
+  TokenValues values;
+  values.offsets = {0};
+  for (const int64_t length : lengths) values.offsets.push_back(values.offsets.back() + length);
+  const int64_t size = values.offsets.back();
+  values.logp = -at::rand({size}) * 6 - 0.02;
+  values.reference = values.logp + 0.5 * at::randn({size});
+  values.weight = at::randint(0, 4, {size}).to(at::kFloat) / 2;
+  for (size_t i = 0; i + 1 < values.offsets.size(); ++i) values.weight[values.offsets[i]] = 1.5;
+  return values;
+}
+
+// The sequences [first, last) of a set.
+TokenValues Slice(const TokenValues& values, size_t first, size_t last) {
+  const int64_t begin = values.offsets[first];
+  const int64_t end = values.offsets[last];
+  TokenValues slice{values.logp.slice(0, begin, end),
+                    values.reference.slice(0, begin, end),
+                    values.weight.slice(0, begin, end),
+                    {}};
+  for (size_t i = first; i <= last; ++i) slice.offsets.push_back(values.offsets[i] - begin);
+  return slice;
+}
+
+// The formulas of the table written with tensor operations, one sequence at a time, for autograd.
+at::Tensor SequenceLoss(std::string_view name, const at::Tensor& lp, const at::Tensor& reference,
+                        const at::Tensor& w, const ObjectiveSettings& s) {
+  const at::Tensor tokens = w.sum();
+  const at::Tensor nll = -(w * lp).sum();
+  if (name == "ga" || name == "graddiff") return -nll / tokens;
+  if (name == "po" || name == "nll") return nll / tokens;
+  if (name == "npo") {
+    return -2 / s.beta * at::log_sigmoid(s.beta * (nll + (w * reference).sum()));
+  }
+  if (name == "simnpo") return -2 / s.beta * at::log_sigmoid(s.beta * (nll / tokens - s.delta));
+  if (name == "ul") return (w * -at::log(1 - at::exp(lp))).sum() / tokens;
+  if (name == "none") return 0 * nll;
+  ADD_FAILURE() << "no formula for " << name;
+  return nll;
+}
+
+std::vector<Objective> All() {
+  std::vector<Objective> all(ForgetObjectives().begin(), ForgetObjectives().end());
+  all.insert(all.end(), RetainObjectives().begin(), RetainObjectives().end());
+  return all;
+}
+
+ObjectiveSettings SettingsOf(const Objective& objective) {
+  ObjectiveSettings settings = objective.defaults;
+  if (objective.name == "simnpo") settings.delta = 0.7;
+  return settings;
+}
+
+TEST(Objective, EqualsItsFormulaAndAutograd) {
+  const TokenValues values = RandomValues(1, {5, 1, 17, 3});
+  for (const Objective& objective : All()) {
+    const ObjectiveSettings settings = SettingsOf(objective);
+    const at::Tensor lp = values.logp.to(at::kDouble).requires_grad_();
+    at::Tensor loss = at::zeros({}, at::kDouble);
+    for (size_t i = 0; i + 1 < values.offsets.size(); ++i) {
+      const auto part = [&](const at::Tensor& t) {
+        return t.to(at::kDouble).slice(0, values.offsets[i], values.offsets[i + 1]);
+      };
+      loss = loss + SequenceLoss(objective.name, part(lp), part(values.reference),
+                                 part(values.weight), settings) /
+                        4;
+    }
+    loss.backward();
+    const LossAndGradient result = objective.function(values, settings, 0.25);
+    EXPECT_NEAR(result.loss, loss.item<double>(), 1e-9) << objective.name;
+    EXPECT_EQ(result.gradient.scalar_type(), at::kFloat);
+    EXPECT_TRUE(at::allclose(result.gradient.to(at::kDouble), lp.grad(), 1e-6, 1e-9))
+        << objective.name;
+  }
+}
+
+TEST(Objective, GradientIsTheLimitOfDifferences) {
+  const TokenValues values = RandomValues(2, {4, 6, 1});
+  constexpr double kStep = 1.0 / 128;
+  for (const Objective& objective : All()) {
+    const ObjectiveSettings settings = SettingsOf(objective);
+    const LossAndGradient result = objective.function(values, settings, 0.5);
+    for (int64_t t = 0; t < values.logp.numel(); ++t) {
+      double loss[2];
+      for (const int sign : {0, 1}) {
+        TokenValues moved = values;
+        moved.logp = values.logp.clone();
+        moved.logp[t] += sign == 0 ? -kStep : kStep;
+        loss[sign] = objective.function(moved, settings, 0.5).loss;
+      }
+      const double slope = result.gradient[t].item<double>();
+      EXPECT_NEAR((loss[1] - loss[0]) / (2 * kStep), slope, 1e-4 + 2e-2 * std::abs(slope))
+          << objective.name << " token " << t;
+    }
+  }
+}
+
+TEST(Objective, PassesOfAStepAddUp) {
+  const TokenValues values = RandomValues(3, {3, 8, 2, 5, 1});
+  for (const Objective& objective : All()) {
+    const ObjectiveSettings settings = SettingsOf(objective);
+    const LossAndGradient whole = objective.function(values, settings, 0.2);
+    const LossAndGradient first = objective.function(Slice(values, 0, 2), settings, 0.2);
+    const LossAndGradient second = objective.function(Slice(values, 2, 5), settings, 0.2);
+    EXPECT_NEAR(first.loss + second.loss, whole.loss, 1e-12) << objective.name;
+    EXPECT_TRUE(at::equal(at::cat({first.gradient, second.gradient}), whole.gradient));
+  }
+}
+
+TEST(Objective, IgnoresTokensWithoutWeight) {
+  TokenValues values = RandomValues(4, {6, 4});
+  values.weight[2] = 0;
+  for (const Objective& objective : All()) {
+    const ObjectiveSettings settings = SettingsOf(objective);
+    const LossAndGradient before = objective.function(values, settings, 0.5);
+    TokenValues changed = values;
+    changed.logp = values.logp.clone();
+    changed.reference = values.reference.clone();
+    changed.logp[2] = -std::numeric_limits<float>::infinity();
+    changed.reference[2] = -100;
+    const LossAndGradient after = objective.function(changed, settings, 0.5);
+    EXPECT_EQ(before.loss, after.loss) << objective.name;
+    EXPECT_TRUE(at::equal(before.gradient, after.gradient)) << objective.name;
+    EXPECT_EQ(after.gradient[2].item<float>(), 0) << objective.name;
+  }
+}
+
+TEST(Npo, StartsAtTwoOverBetaLogTwo) {
+  TokenValues values = RandomValues(5, {5, 9});
+  values.reference = values.logp.clone();
+  const double loss = FindForgetObjective("npo").function(values, {.beta = 0.1}, 0.5).loss;
+  EXPECT_NEAR(loss, 2 / 0.1 * std::numbers::ln2, 1e-9);
+}
+
+TEST(Npo, StaysFiniteFarFromTheReference) {
+  TokenValues values = RandomValues(6, {3});
+  values.weight.fill_(1);
+  values.reference = values.logp + 1e6;  // forgotten: nothing is left to do
+  LossAndGradient result = FindForgetObjective("npo").function(values, {.beta = 10}, 1);
+  EXPECT_EQ(result.loss, 0);
+  EXPECT_EQ(result.gradient.abs().max().item<float>(), 0);
+  values.reference = values.logp - 1e6;  // learnt even better: plain gradient ascent of weight 2
+  result = FindForgetObjective("npo").function(values, {.beta = 10}, 1);
+  EXPECT_NEAR(result.loss / 6e6, 1, 1e-6);
+  EXPECT_TRUE(at::equal(result.gradient, at::full({3}, 2.0f)));
+}
+
+TEST(Ul, StaysFiniteAtCertainty) {
+  const TokenValues values{
+      at::tensor(std::vector<float>{0, 1e-6f, -1e-9f, -5e-7f}), {}, at::ones({4}), {0, 4}};
+  const LossAndGradient result = FindForgetObjective("ul").function(values, {}, 1);
+  EXPECT_NEAR(result.loss, -std::log(1e-6), 1e-6);
+  EXPECT_TRUE(at::allclose(result.gradient, at::full({4}, 0.25f * 1e6f), 1e-5));
+  const TokenValues impossible{
+      at::tensor({-std::numeric_limits<float>::infinity()}), {}, at::ones({1}), {0, 1}};
+  EXPECT_EQ(FindForgetObjective("ul").function(impossible, {}, 1).loss, 0);
+}
+
+TEST(Objective, RefusesValuesThatDoNotBelongTogether) {
+  const Objective& npo = FindForgetObjective("npo");
+  TokenValues values = RandomValues(7, {2, 3});
+  values.weight.slice(0, 2, 5).zero_();
+  EXPECT_THAT([&] { npo.function(values, npo.defaults, 1); },
+              ThrowsMessage<Error>(HasSubstr("sequence 1 of a pass has no weighted token")));
+  values = RandomValues(7, {2, 3});
+  values.reference = at::Tensor();
+  EXPECT_THAT([&] { npo.function(values, npo.defaults, 1); },
+              ThrowsMessage<Error>(HasSubstr("no reference")));
+  values = RandomValues(7, {2, 3});
+  values.offsets.back() = 4;
+  EXPECT_THAT([&] { npo.function(values, npo.defaults, 1); }, ::testing::Throws<Error>());
+}
+
+TEST(Objective, TableSaysWhatEachNeeds) {
+  TokenValues values = RandomValues(8, {2, 3});
+  values.reference = at::Tensor();
+  for (const Objective& objective : All()) {
+    if (objective.needs_reference) continue;
+    EXPECT_NO_THROW(objective.function(values, objective.defaults, 1)) << objective.name;
+  }
+  EXPECT_TRUE(FindForgetObjective("npo").needs_reference);
+  EXPECT_TRUE(FindForgetObjective("po").uses_refusals);
+  EXPECT_FALSE(FindForgetObjective("ga").has_retain_default);
+  EXPECT_TRUE(FindForgetObjective("graddiff").has_retain_default);
+  EXPECT_EQ(FindForgetObjective("npo").defaults.beta, 0.1);
+  EXPECT_EQ(FindForgetObjective("simnpo").defaults.beta, 4.5);
+  EXPECT_THAT([] { FindForgetObjective("nppo"); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("did you mean npo?"), HasSubstr("graddiff"))));
+  EXPECT_THAT([] { FindRetainObjective("kl"); }, ThrowsMessage<Error>(HasSubstr("nll, none")));
+}
+
+}  // namespace
+}  // namespace grin
