@@ -1,0 +1,196 @@
+#include "grin/text/tokenizer.h"
+
+#include <algorithm>
+
+#include "grin/base/atomic_file.h"
+#include "grin/base/error.h"
+#include "grin/text/added_tokens.h"
+#include "grin/text/bpe.h"
+#include "grin/text/byte_alphabet.h"
+#include "grin/text/character_class.h"
+#include "grin/text/decoder.h"
+#include "grin/text/json_fields.h"
+#include "grin/text/normalizer.h"
+#include "grin/text/post_processor.h"
+#include "grin/text/pre_tokenizer.h"
+#include "grin/text/tokenizer_file.h"
+#include "grin/text/utf8.h"
+
+namespace grin {
+namespace {
+
+Bpe MakeModel(const JsonFields& fields, TokenizerFile& file, const std::string& where) {
+  const std::string& type = fields.String("type", "BPE");
+  if (type == "Unigram" || type == "WordPiece" || type == "WordLevel") {
+    BadInput("text", "{}: the model is of type {}, which is not supported yet; BPE is", where,
+             type);
+  }
+  if (type != "BPE") UnknownType(fields, type, {"BPE"});
+  if (!file.has_vocabulary)
+    BadInput("text", "{}: 'vocab' is missing or not an object", fields.where());
+  if (!file.has_merges) BadInput("text", "{}: 'merges' is missing or not an array", fields.where());
+  if (const Json* dropout = fields.Find("dropout"); dropout != nullptr && *dropout != 0) {
+    BadInput("text", "{} is {}, expected null: with dropout the ids of a text would be random",
+             fields.WhereOf("dropout"), DescribeJson(*dropout));
+  }
+  BpeSettings settings;
+  if (fields.Find("unk_token") != nullptr) settings.unknown_token = fields.String("unk_token");
+  settings.continuing_prefix = fields.String("continuing_subword_prefix", "");
+  settings.end_of_word_suffix = fields.String("end_of_word_suffix", "");
+  settings.fuse_unknown = fields.Bool("fuse_unk", false);
+  settings.byte_fallback = fields.Bool("byte_fallback", false);
+  settings.ignore_merges = fields.Bool("ignore_merges", false);
+  return Bpe(Vocabulary(std::move(file.vocabulary), where), file.merges, std::move(settings),
+             where);
+}
+
+// White space at the ends of a token, counted as spans are trimmed: the byte-level space too.
+bool IsTokenSpace(char32_t character) {
+  return character == ByteCharacter(' ') || IsWhitespace(character);
+}
+
+void CountSpaces(std::string_view token, EncodedToken& encoded) {
+  for (size_t at = 0; at < token.size() && IsTokenSpace(NextCharacter(token, at));) {
+    ++encoded.spaces_before;
+  }
+  for (size_t at = token.size(); at > 0 && IsTokenSpace(PreviousCharacter(token, at));) {
+    ++encoded.spaces_behind;
+  }
+}
+
+}  // namespace
+
+struct Tokenizer::State {
+  Normalizer normalizer;
+  PreTokenizer pre_tokenizer;
+  Bpe model;
+  AddedTokens added;
+  PostProcessor post_processor;
+  Decoder decoder;
+
+  State(const JsonFields& fields, TokenizerFile& file, const std::string& where)
+      : normalizer(MakeNormalizer(fields.Find("normalizer"), fields.WhereOf("normalizer"))),
+        pre_tokenizer(
+            MakePreTokenizer(fields.Find("pre_tokenizer"), fields.WhereOf("pre_tokenizer"))),
+        model(MakeModel(JsonFields(fields.Get("model"), fields.WhereOf("model")), file, where)),
+        added(fields.Find("added_tokens"), model.vocabulary(), normalizer,
+              fields.WhereOf("added_tokens")),
+        post_processor(
+            MakePostProcessor(fields.Find("post_processor"), fields.WhereOf("post_processor"))),
+        decoder(MakeDecoder(fields.Find("decoder"), fields.WhereOf("decoder"))) {}
+
+  void TokenizePieces(Pieces& pieces, std::vector<EncodedToken>& tokens) const;
+};
+
+// Turns the pieces into tokens, with spans in the original text.
+void Tokenizer::State::TokenizePieces(Pieces& pieces, std::vector<EncodedToken>& tokens) const {
+  Bpe::Alphabet alphabet = Bpe::Alphabet::kText;
+  if (pre_tokenizer.to_bytes && model.takes_bytes()) {
+    alphabet = Bpe::Alphabet::kBytes;
+  } else if (pre_tokenizer.to_bytes) {
+    pieces.ChangeEach([](std::string_view, const Piece&) { return true; },
+                      [](AlignedText& text) { text.ToByteAlphabet(); });
+  }
+  std::vector<WordToken> word;
+  for (const Piece& piece : pieces.list()) {
+    if (piece.token >= 0) {
+      tokens.push_back({piece.token, pieces.Origin(piece)});
+      if (post_processor.needs_spaces) CountSpaces(pieces.View(piece), tokens.back());
+      continue;
+    }
+    word.clear();
+    model.Tokenize(pieces.View(piece), alphabet, word);
+    const AlignedText& text = pieces.TextOf(piece);
+    size_t begin = piece.begin;
+    for (const auto& [id, length] : word) {
+      const size_t end = begin + static_cast<size_t>(length);
+      tokens.push_back({id, text.Origin(begin, end)});
+      if (post_processor.needs_spaces) CountSpaces(*model.vocabulary().TokenOf(id), tokens.back());
+      begin = end;
+    }
+  }
+}
+
+Tokenizer Tokenizer::Load(const std::filesystem::path& file_or_directory) {
+  std::error_code ignored;
+  const bool is_directory = std::filesystem::is_directory(file_or_directory, ignored);
+  const auto file = is_directory ? file_or_directory / "tokenizer.json" : file_or_directory;
+  if (is_directory && !std::filesystem::exists(file, ignored)) {
+    BadInput("text", "{}: there is no tokenizer.json in this directory",
+             file_or_directory.string());
+  }
+  return FromText(ReadFile(file), file.string());
+}
+
+Tokenizer Tokenizer::FromText(std::string_view json_text, std::string_view where) {
+  TokenizerFile file = ParseTokenizerFile(json_text, where);
+  const JsonFields fields(file.settings, std::string(where));
+  return Tokenizer(std::make_shared<const State>(fields, file, std::string(where)));
+}
+
+Tokenizer Tokenizer::FromJson(const Json& tokenizer_json, std::string_view where) {
+  return FromText(tokenizer_json.dump(-1, ' ', false, Json::error_handler_t::replace), where);
+}
+
+Encoding Tokenizer::Encode(std::string_view text, bool add_special_tokens) const {
+  if (const size_t invalid = FirstInvalidUtf8(text); invalid != std::string_view::npos) {
+    BadInput("text",
+             "the text is not UTF-8: byte {} of {} (0x{:02x}) does not begin or continue a "
+             "character; convert it to UTF-8 first",
+             invalid, text.size(), static_cast<uint8_t>(text[invalid]));
+  }
+  Pieces pieces(text);
+  state_->added.Extract(state_->normalizer, pieces);
+  state_->pre_tokenizer.split(pieces);
+  std::vector<EncodedToken> tokens;
+  tokens.reserve(text.size() / 3 + 8);
+  state_->TokenizePieces(pieces, tokens);
+  state_->post_processor.process(tokens, text, add_special_tokens);
+  Encoding encoding;
+  encoding.ids.reserve(tokens.size());
+  encoding.spans.reserve(tokens.size());
+  for (const EncodedToken& token : tokens) {
+    encoding.ids.push_back(token.id);
+    encoding.spans.emplace_back(token.span.begin, token.span.end);
+  }
+  return encoding;
+}
+
+std::string Tokenizer::Decode(std::span<const int32_t> ids, bool skip_special_tokens) const {
+  const AddedTokens& added = state_->added;
+  std::vector<std::string> tokens;
+  tokens.reserve(ids.size());
+  for (const int32_t id : ids) {
+    const std::string* token = added.DecodedForm(id);
+    if (token == nullptr) token = state_->model.vocabulary().TokenOf(id);
+    if (token == nullptr || (skip_special_tokens && added.IsSpecialContent(*token))) continue;
+    tokens.push_back(*token);
+  }
+  state_->decoder(tokens);
+  std::string text;
+  for (const std::string& token : tokens) text += token;
+  return text;
+}
+
+int64_t Tokenizer::size() const {
+  return std::max(state_->model.vocabulary().size(), state_->added.size());
+}
+
+std::optional<int32_t> Tokenizer::IdOf(std::string_view token) const {
+  const auto id = state_->added.IdOf(token);
+  return id ? id : state_->model.vocabulary().IdOf(token);
+}
+
+const std::string& Tokenizer::TokenOf(int32_t id) const {
+  static const std::string kNone;
+  if (const AddedToken* token = state_->added.Find(id)) return token->content;
+  const std::string* token = state_->model.vocabulary().TokenOf(id);
+  return token == nullptr ? kNone : *token;
+}
+
+bool Tokenizer::IsSpecial(int32_t id) const {
+  const AddedToken* token = state_->added.Find(id);
+  return token != nullptr && token->special;
+}
+
+}  // namespace grin
