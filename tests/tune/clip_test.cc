@@ -6,6 +6,9 @@
 #include <cmath>
 #include <limits>
 
+#include "grin/base/atomic_file.h"
+#include "grin/base/json.h"
+
 namespace grin {
 namespace {
 
@@ -16,6 +19,12 @@ std::vector<MaskedParameter> Parameters(const std::vector<at::Tensor>& gradients
     parameters.back().gradient = gradient.clone();
   }
   return parameters;
+}
+
+std::vector<MaskedParameter> Parameters(const Json& lists) {
+  std::vector<at::Tensor> gradients;
+  for (const Json& list : lists) gradients.push_back(at::tensor(list.get<std::vector<float>>()));
+  return Parameters(gradients);
 }
 
 TEST(GradientNorm, IsThatOfAllGradientsTogether) {
@@ -42,12 +51,16 @@ TEST(GradientNorm, DoesNotDependOnTheNumberOfThreads) {
   EXPECT_NEAR(alone, expected, 1e-9 * expected);
 }
 
-// As torch.nn.utils.clip_grad_norm_: gradient * max_norm / (norm + 1e-6), never larger.
-TEST(ClipGradients, ScalesDownToTheLargestNorm) {
-  auto parameters = Parameters({at::full({1}, 3.0f), at::full({1}, -4.0f)});
-  EXPECT_DOUBLE_EQ(ClipGradients(parameters, 1), 5);
-  EXPECT_FLOAT_EQ(parameters[0].gradient.item<float>(), static_cast<float>(3 / (5 + 1e-6)));
-  EXPECT_FLOAT_EQ(parameters[1].gradient.item<float>(), static_cast<float>(-4 / (5 + 1e-6)));
+TEST(ClipGradients, EqualsPyTorch) {
+  const Json golden = Json::parse(ReadFile(GRIN_TEST_DATA "/tune/adamw.json"));
+  for (const Json& clip : golden["clips"]) {
+    auto parameters = Parameters(clip["gradients"]);
+    EXPECT_FLOAT_EQ(ClipGradients(parameters, clip["max_norm"]), clip["norm"].get<float>());
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      const at::Tensor expected = at::tensor(clip["clipped"][i].get<std::vector<float>>());
+      EXPECT_TRUE(at::allclose(parameters[i].gradient, expected, 1e-6, 0));
+    }
+  }
 }
 
 TEST(ClipGradients, LeavesSmallGradientsAlone) {

@@ -7,7 +7,9 @@
 #include <limits>
 #include <numbers>
 
+#include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
+#include "grin/base/json.h"
 
 namespace grin {
 namespace {
@@ -91,6 +93,29 @@ TEST(Objective, EqualsItsFormulaAndAutograd) {
     EXPECT_EQ(result.gradient.scalar_type(), at::kFloat);
     EXPECT_TRUE(at::allclose(result.gradient.to(at::kDouble), lp.grad(), 1e-6, 1e-9))
         << objective.name;
+  }
+}
+
+const Objective& Find(std::string_view name) {
+  return name == "nll" ? FindRetainObjective(name) : FindForgetObjective(name);
+}
+
+TEST(Objective, EqualsPyTorch) {
+  const Json golden = Json::parse(ReadFile(GRIN_TEST_DATA "/tune/objectives.json"));
+  const auto floats = [](const Json& list) { return at::tensor(list.get<std::vector<float>>()); };
+  for (const Json& c : golden["cases"]) {
+    const TokenValues values{floats(c["logp"]), floats(c["reference"]), floats(c["weight"]),
+                             c["offsets"].get<std::vector<int64_t>>()};
+    const double scale = 1.0 / static_cast<double>(values.offsets.size() - 1);
+    for (const Json& expected : c["losses"]) {
+      const std::string name = expected["objective"];
+      const ObjectiveSettings settings{expected.value("beta", 0.0), expected.value("delta", 0.0)};
+      const LossAndGradient result = Find(name).function(values, settings, scale);
+      const double loss = expected["loss"];
+      EXPECT_NEAR(result.loss, loss, 1e-9 * (1 + std::abs(loss))) << name << ", " << c["name"];
+      EXPECT_TRUE(at::allclose(result.gradient, floats(expected["gradient"]), 1e-6, 1e-12))
+          << name << ", " << c["name"];
+    }
   }
 }
 
