@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
+#include <limits>
 #include <numbers>
 
 #include "grin/base/error.h"
@@ -20,7 +20,9 @@ constexpr std::array kArchitectures{
     GgufArchitecture{"qwen2", "qwen2", "Qwen2ForCausalLM", false},
 };
 
-// Reads "ARCHITECTURE.key" values.
+constexpr uint64_t kMaxCount = uint64_t{1} << 31;  // products of two then fit 64 bits
+
+// Reads "ARCHITECTURE.key" values, none of which can be negative.
 class Settings {
  public:
   Settings(const GgufFile& file, std::string_view architecture)
@@ -30,19 +32,24 @@ class Settings {
     // Some writers give one value per layer; only models whose layers are alike can be imported.
     const std::string full = prefix_ + std::string(key);
     const GgufValue* value = file_.Find(full);
-    if (value && std::holds_alternative<std::vector<GgufValue>>(value->value)) return Uniform(full);
-    return file_.Unsigned(full);
+    const bool is_array = value && std::holds_alternative<std::vector<GgufValue>>(value->value);
+    const std::optional<uint64_t> count = is_array ? Uniform(full) : file_.Unsigned(full);
+    if (count && *count > kMaxCount) BadInput("io", "{}: '{}' is {}", file_.path(), full, *count);
+    return count;
   }
   uint64_t NeedCount(std::string_view key) const {
     const std::optional<uint64_t> value = Count(key);
     if (!value) BadInput("io", "{}: has no '{}{}'", file_.path(), prefix_, key);
-    if (*value == 0 || *value > uint64_t{1} << 40) {
-      BadInput("io", "{}: '{}{}' is {}", file_.path(), prefix_, key, *value);
-    }
+    if (*value == 0) BadInput("io", "{}: '{}{}' is 0", file_.path(), prefix_, key);
     return *value;
   }
   std::optional<double> Number(std::string_view key) const {
-    return file_.Number(prefix_ + std::string(key));
+    const std::string full = prefix_ + std::string(key);
+    const std::optional<double> value = file_.Number(full);
+    if (value && !(*value >= 0.0 && *value <= std::numeric_limits<float>::max())) {
+      BadInput("io", "{}: '{}' is {}", file_.path(), full, *value);
+    }
+    return value;
   }
   std::optional<std::string> String(std::string_view key) const {
     return file_.String(prefix_ + std::string(key));

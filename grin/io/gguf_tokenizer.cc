@@ -58,7 +58,8 @@ std::vector<Merge> ListedMerges(const GgufVocabulary& vocabulary, const Ids& ids
 }
 
 // The merges behind a SentencePiece vocabulary: of all ways to join two pieces into a third, the
-// one whose result scores highest comes first; equal scores by longer left part, then right part.
+// one whose result scores highest comes first, equal ones by the ids of their parts. So Llama 2's
+// own tokenizer.json has it.
 std::vector<Merge> MergesFromScores(const GgufVocabulary& vocabulary, const Ids& ids,
                                     const std::string& file) {
   if (vocabulary.scores.empty()) {
@@ -68,44 +69,29 @@ std::vector<Merge> MergesFromScores(const GgufVocabulary& vocabulary, const Ids&
     return found != ids.end() && vocabulary.types[found->second] == GgufTokenType::kNormal;
   };
   struct Candidate {
-    Merge merge;
     double score;
-    size_t left_characters, right_characters;
     uint64_t left, right;
   };
   std::vector<Candidate> candidates;
   for (uint64_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const std::string_view token = vocabulary.tokens[id];
     if (vocabulary.types[id] != GgufTokenType::kNormal || ids.at(token) != id) continue;
-    std::vector<size_t> starts;  // of its characters
-    for (size_t i = 0; i < token.size(); ++i) {
-      if ((token[i] & 0xC0) != 0x80) starts.push_back(i);
-    }
-    const size_t first = candidates.size();
-    for (size_t i = 1; i < starts.size(); ++i) {
-      const auto left = ids.find(token.substr(0, starts[i]));
-      const auto right = ids.find(token.substr(starts[i]));
+    for (size_t i = 1; i < token.size(); ++i) {
+      if ((token[i] & 0xC0) == 0x80) continue;  // inside a character
+      const auto left = ids.find(token.substr(0, i)), right = ids.find(token.substr(i));
       if (!is_normal(left) || !is_normal(right)) continue;
-      candidates.push_back({{left->first, right->first},
-                            vocabulary.scores[id],
-                            i,
-                            starts.size() - i,
-                            left->second,
-                            right->second});
+      candidates.push_back({vocabulary.scores[id], left->second, right->second});
     }
-    std::sort(candidates.begin() + static_cast<int64_t>(first), candidates.end(),
-              [](const Candidate& a, const Candidate& b) {
-                return std::tie(a.left, a.right) < std::tie(b.left, b.right);
-              });
   }
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Candidate& a, const Candidate& b) {
-                     return std::tie(a.score, a.left_characters, a.right_characters) >
-                            std::tie(b.score, b.left_characters, b.right_characters);
-                   });
+  std::ranges::sort(candidates, [](const Candidate& a, const Candidate& b) {
+    if (a.score != b.score) return a.score > b.score;
+    return std::tie(a.left, a.right) < std::tie(b.left, b.right);
+  });
   std::vector<Merge> merges;
   merges.reserve(candidates.size());
-  for (const Candidate& candidate : candidates) merges.push_back(candidate.merge);
+  for (const Candidate& candidate : candidates) {
+    merges.emplace_back(vocabulary.tokens[candidate.left], vocabulary.tokens[candidate.right]);
+  }
   return merges;
 }
 

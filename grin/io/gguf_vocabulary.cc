@@ -1,5 +1,7 @@
 #include "grin/io/gguf_vocabulary.h"
 
+#include <cmath>
+
 #include "grin/base/error.h"
 #include "grin/io/printable.h"
 
@@ -39,6 +41,10 @@ std::vector<double> Numbers(const GgufFile& file, const std::string& key, size_t
       numbers.push_back(static_cast<double>(*natural));
     } else {
       BadInput("io", "{}: element {} of '{}' is not a number", file.path(), numbers.size(), key);
+    }
+    if (!std::isfinite(numbers.back())) {
+      BadInput("io", "{}: element {} of '{}' is {}", file.path(), numbers.size() - 1, key,
+               numbers.back());
     }
   }
   return numbers;

@@ -17,26 +17,58 @@ std::string Reason(std::string_view message) {
   return Printable(message.substr(dash + 3), 160);
 }
 
+constexpr int kMaxDepth = 500;
+
+// Deeper than any file of ours needs; a value nested without end would exhaust the stack later on.
+bool IsTooDeep(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      if (++depth > kMaxDepth) return true;
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
-Json ParseJson(std::string_view text, std::string_view where, int64_t first_line) {
+void JsonPlace::Advance(std::string_view text) {
+  const size_t newline = text.rfind('\n');
+  if (newline == std::string_view::npos) {
+    column += static_cast<int64_t>(text.size());
+  } else {
+    line += std::count(text.begin(), text.end(), '\n');
+    column = static_cast<int64_t>(text.size() - newline);
+  }
+}
+
+Json ParseJson(std::string_view text, std::string_view file, JsonPlace place) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  if (IsTooDeep(text)) {
+    BadInput("io", "{}:{}: JSON nested more than {} levels deep", file, place.line, kMaxDepth);
+  }
   try {
     return Json::parse(text.begin(), text.end());
   } catch (const Json::parse_error& error) {
     if (const auto bad = FindInvalidUtf8(text)) {
-      const auto line = first_line + std::count(text.begin(), text.begin() + *bad, '\n');
-      BadInput("io", "{}:{}: not UTF-8 text: the byte {:#04x} at offset {}", where, line,
-               static_cast<unsigned char>(text[*bad]), *bad);
+      place.Advance(text.substr(0, *bad));
+      BadInput("io", "{}:{}:{}: not UTF-8 text: the byte {:#04x}", file, place.line, place.column,
+               static_cast<unsigned char>(text[*bad]));
     }
-    const std::string_view before = text.substr(0, error.byte > 0 ? error.byte - 1 : 0);
-    const auto line = first_line + std::count(before.begin(), before.end(), '\n');
-    const size_t newline = before.rfind('\n');
-    const size_t column =
-        newline == std::string_view::npos ? before.size() + 1 : before.size() - newline;
-    BadInput("io", "{}:{}:{}: not valid JSON: {}", where, line, column, Reason(error.what()));
+    place.Advance(text.substr(0, error.byte > 0 ? error.byte - 1 : 0));
+    BadInput("io", "{}:{}:{}: not valid JSON: {}", file, place.line, place.column,
+             Reason(error.what()));
   } catch (const Json::exception& error) {  // a number out of range
-    BadInput("io", "{}:{}: not valid JSON: {}", where, first_line, Printable(error.what(), 160));
+    BadInput("io", "{}:{}: not valid JSON: {}", file, place.line, Printable(error.what(), 160));
   }
 }
 

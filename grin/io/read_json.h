@@ -1,17 +1,26 @@
 #pragma once
 // JSON files with errors that say where.
 
+#include <cstdint>
 #include <filesystem>
-#include <string>
 #include <string_view>
 
 #include "grin/base/json.h"
 
 namespace grin {
 
-// Parses `text`. Error (bad input) "where:LINE:COLUMN: ..." when it is not valid JSON, counting
-// lines from `first_line`, or "where: ... byte N" when it is not UTF-8.
-Json ParseJson(std::string_view text, std::string_view where, int64_t first_line = 1);
+// A position in a text file, counted from 1; columns are bytes.
+struct JsonPlace {
+  int64_t line = 1;
+  int64_t column = 1;
+
+  // Moves past `text`.
+  void Advance(std::string_view text);
+};
+
+// Parses `text`, which begins at `place` of the file. Error (bad input) "file:LINE:COLUMN: ..."
+// when it is not valid JSON, or names the byte that is not UTF-8.
+Json ParseJson(std::string_view text, std::string_view file, JsonPlace place = {});
 
 // The JSON object in a file. Error (bad input) when it is unreadable, invalid or not an object.
 Json ReadJsonObject(const std::filesystem::path& path);
