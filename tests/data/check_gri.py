@@ -1,16 +1,18 @@
 """Compares `grin locate` and `grin tune --dry-run` with transformers, on any checkpoint and data.
 
-  grin locate --model M --forget F --retain R --locate-sample 0 --dtype float32 --out mask.safetensors
+  grin locate --model M --forget F --retain R --locate-sample 0 --dtype float32 \\
+    --out mask.safetensors
   for o in ga graddiff npo simnpo ul; do
-    grin tune --model M --forget F --retain R --objective $o --dtype float32 --dry-run; done > losses.jsonl
+    grin tune --model M --forget F --retain R --objective $o --dtype float32 --dry-run
+  done > losses.jsonl
   python3 check_gri.py M F R --mask mask.safetensors --losses losses.jsonl
 
-Needs torch, transformers 5, safetensors and numpy. It shares no code with grin: tokens come from the
-checkpoint's own tokenizer, gradients from autograd, one sequence at a time, in fp32. F and R are JSONL
-or JSON arrays. It prints one line for each comparison and ends with status 1 when a mask overlaps by
-less than .9995 or a loss is off by more than 1e-5 (relative above 1).
+Needs torch, transformers 5, safetensors and numpy. It shares no code with grin: tokens come from
+the checkpoint's own tokenizer, gradients from autograd, one sequence at a time, in fp32. F and R
+are JSONL or JSON arrays. It prints one line for each comparison and ends with status 1 when a mask
+overlaps by less than .9995 or a loss is off by more than 1e-5 (relative above 1).
 
---losses: JSON lines {"objective": o, "forget_loss": x, "retain_loss": y}, or one object {o: x, ...}.
+--losses: JSON lines {"objective": o, "forget_loss": x, "retain_loss": y}, or one object {o: x}.
 """
 
 import argparse
@@ -49,7 +51,7 @@ def pair_of(record, path):
 
 
 def render(tokenizer, template, prompt, response):
-    """The whole text, where the response lies in it, and whether the tokenizer adds its own ends."""
+    """The text, where the response lies in it, and whether the tokenizer adds its own ends."""
     if not prompt:
         return response, 0, True
     if template == "chat":
@@ -85,7 +87,7 @@ def label_logp(model, tokens, labels):
 
 
 def mean_gradient(model, sequences, names):
-    """Gradient of the mean over sequences of the mean NLL, flat fp32 by name; and the NLLs' values."""
+    """Gradient of the mean over sequences of the mean NLL, flat fp32 by name; and label logps."""
     weights = [w for n, w in model.named_parameters() if n in names]
     order = [n for n, _ in model.named_parameters() if n in names]
     sums = [torch.zeros(w.numel()) for w in weights]
@@ -111,7 +113,7 @@ def epsilon_value(text, retain):
 
 
 def gri_mask(forget, retain, epsilon, fraction):
-    """{name: flat bool}, the floor(fraction * N + .5) highest, lower position first among equals."""
+    """{name: flat bool}: the floor(fraction * N + .5) highest, lower position among equals."""
     names = sorted(forget)
     eps = epsilon_value(epsilon, retain)
     scores = np.concatenate([(forget[n].abs() / (retain[n].abs() + eps)).numpy() for n in names])

@@ -1,12 +1,13 @@
-"""Makes tests/data/tune/adamw.json: steps of torch.optim.AdamW on a dense tensor, gradient clipping,
-and the learning-rate schedules of transformers.
+"""Makes tests/data/tune/adamw.json: steps of torch.optim.AdamW on a dense tensor, gradient
+clipping, and the learning-rate schedules of transformers.
 
 Run: python3 make_adamw_goldens.py        (torch 2.13.0, transformers 5.23.0)
 
-  runs        list of {"name", "beta1", "beta2", "eps", "weight_decay", "shape", "weight": flat start,
+  runs        list of {"name", "beta1", "beta2", "eps", "weight_decay", "shape",
+              "weight": flat start,
               "steps": [{"lr", "gradient": flat, "weight": flat after the step}],
-              "selected": ascending flat positions, a mask for tests to use}; all numbers fp32.
-              "bfloat16_weight" (at the end of a run): its final weights rounded to bf16, nearest even.
+              "selected": ascending flat positions, a mask for tests to use,
+              "bfloat16_weight": the final weights rounded to bf16, nearest even}; numbers are fp32
   clips       list of {"max_norm", "gradients": [[...], ...], "norm", "clipped": [[...], ...]}
   schedules   list of {"schedule", "warmup", "steps", "factors": [steps]}
 """
@@ -81,7 +82,8 @@ def main():
     golden = {
         "runs": [
             run("defaults", 1, falling, 0.1, weight_decay=0.01),
-            run("large steps", 2, [0.1, 0.1, 0.05], 3.0, weight_decay=0.1, betas=(0.9, 0.95), eps=1e-6),
+            run("large steps", 2, [0.1, 0.1, 0.05], 3.0, weight_decay=0.1, betas=(0.9, 0.95),
+                eps=1e-6),
             run("no decay, warm-up", 3, [0.0, 1e-2, 2e-2], 1e-4, weight_decay=0.0),
         ],
         "clips": [clip(4, 1.0, 1.0), clip(5, 0.01, 1.0), clip(6, 100.0, 0.3)],

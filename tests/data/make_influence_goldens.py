@@ -8,16 +8,16 @@ Run: python3 make_influence_goldens.py    (torch 2.13.0, transformers 5.23.0, sa
   forget, retain   lists of {"tokens": ids, "labels": positions > 0 whose tokens are predicted}
   scored      names of the scored weights (the matrices of the blocks' linear layers), sorted
   weights     how many entries they have together
-  gradients   [set][statistic][name] = {"norm": 2-norm, "dot": sum of v_i * sin(i+1)} of the values v
-              that the pass accumulates, for set forget and retain; statistic mean, abs, rms
+  gradients   [set][statistic][name] = {"norm": 2-norm, "dot": sum of v_i * sin(i+1)} of the values
+              v that the pass accumulates, for set forget and retain; statistic mean, abs, rms
   epsilon     [statistic]["50%" | "mean"]: of |g_r|; 50% by the lower method
   below       share of the entries with |g_r| < the 50% epsilon, statistic mean
   masks       list of {"key", "method", "statistic", "epsilon" (as --epsilon takes it), "fraction",
               "count" (round-half-up), "margin": relative distance of the last selected score from
               the first one left out, 0 where equal scores are cut (lower position wins)}
 <model>_masks.safetensors
-  for every mask and scored weight a U8 tensor "<key>/<weight name>": the flat mask packed 8 per byte,
-  lowest bit first
+  for every mask and scored weight a U8 tensor "<key>/<weight name>": the flat mask packed 8 per
+  byte, lowest bit first
 <model>_mask.safetensors
   the mask of grin, mean, 50%, fraction .05 alone, as a mask file: tensors under the weights' names
 
@@ -170,7 +170,8 @@ def make(name, fractions, seed):
         "gradients": {which: {s: {n: fingerprint(v) for n, v in by_name.items()}
                               for s, by_name in by_statistic.items()}
                       for which, by_statistic in gradients.items()}}
-    (OUT / f"{name}.json").write_text(json.dumps(golden, indent=None).replace('], "', '],\n "') + "\n")
+    text = json.dumps(golden).replace('], "', '],\n "')
+    (OUT / f"{name}.json").write_text(text + "\n")
     smallest = min((r["margin"] for r in rows if r["method"] != "magnitude"))
     print(f"{name}: {golden['weights']} weights, {len(rows)} masks, smallest margin {smallest:.1e}")
 

@@ -1,5 +1,5 @@
-"""Makes tests/data/model/<name>/: tiny checkpoints of the Llama family with random weights, and what
-transformers computes with them.
+"""Makes tests/data/model/<name>/: tiny checkpoints of the Llama family with random weights, and
+what transformers computes with them.
 
 Run: python3 make_model_goldens.py        (torch 2.13.0, transformers 5.23.0, safetensors 0.8.0)
 
@@ -7,16 +7,16 @@ Each folder holds config.json, model.safetensors (or shards and model.safetensor
 golden.json:
 
   sequences   list of {"tokens": [L ids], "logprobs": [L-1], "argmax": [L-1], "next": id}; fp32
-              computation whatever the stored type; logprobs[t] and argmax[t] are of the prediction of
-              tokens[t+1]; next is the argmax after the last token. The lengths 1 and 2 are among them.
+              computation whatever the stored type; logprobs[t] and argmax[t] are of the prediction
+              of tokens[t+1]; next is the argmax after the last token. Lengths 1 and 2 are there.
   mean_nll    mean over the sequences of 2 tokens and more of -mean(logprobs)
   gradients   of mean_nll, by stored tensor: {"norm": 2-norm, "dot": sum of g_i * sin(i+1) over flat
               positions i, "indices": flat positions (the largest few and random ones), "values"}
   generation  {"prompt": ids, "tokens": the 20 ids that greedy decoding appends; end tokens are not
               heeded}
   bfloat16    logprobs of every sequence computed in bfloat16; two right computations in bfloat16
-              differ, so compare the mean absolute difference with "mean_deviation", which is that of
-              these numbers from the fp32 ones.
+              differ, so compare the mean absolute difference with "mean_deviation", which is that
+              of these numbers from the fp32 ones.
 
 Sequences are chosen so that no argmax is a near tie (a gap of 1e-3 at least).
 """

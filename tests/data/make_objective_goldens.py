@@ -1,9 +1,9 @@
-"""Makes tests/data/tune/objectives.json: losses and their gradients by autograd in float64, from the
-formulas in docs (forget: ga, graddiff, npo, simnpo, ul, po; retain: nll), and initial_losses.json:
-the value of every objective before the first step on a tiny checkpoint.
+"""Makes tests/data/tune/objectives.json: losses and their gradients by autograd in float64, from
+the formulas in docs (forget: ga, graddiff, npo, simnpo, ul, po; retain: nll), and
+initial_losses.json: the value of every objective before the first step on a tiny checkpoint.
 
-Run: python3 make_objective_goldens.py    (torch 2.13.0; for initial_losses.json transformers 5.23.0,
-                                           tests/data/model and tests/data/locate)
+Run: python3 make_objective_goldens.py    (torch 2.13.0; for initial_losses.json transformers
+                                           5.23.0, tests/data/model and tests/data/locate)
 
 objectives.json: {"cases": [...]}, each case
   name        what it is about
@@ -15,10 +15,10 @@ With NLL_i = -sum_t w_t lp_t, T_i = sum_t w_t, and means over sequences of equal
 mean_i (1 / T_i) sum_t -w_t log(1 - exp lp_t).
 
 initial_losses.json
-  model       a folder under tests/data/model; the sequences are those of tests/data/locate/<model>.json
+  model       a folder under tests/data/model; the sequences are in tests/data/locate/<model>.json
   refusals    sequences ("tokens", "labels") that take the forget set's place in po
-  losses      list of {"objective", "beta", "delta", "loss"} on the whole forget set as one batch, with
-              the model itself as the reference
+  losses      list of {"objective", "beta", "delta", "loss"} on the whole forget set as one batch,
+              with the model itself as the reference
   retain      the nll of the retain set
 """
 
@@ -32,7 +32,8 @@ HERE = pathlib.Path(__file__).parent
 OUT = HERE / "tune"
 SETTINGS = ([{"objective": "ga"}, {"objective": "graddiff"}]
             + [{"objective": "npo", "beta": b} for b in (0.05, 0.1, 1.0)]
-            + [{"objective": "simnpo", "beta": b, "delta": d} for b in (0.5, 4.5) for d in (0.0, 1.0)]
+            + [{"objective": "simnpo", "beta": b, "delta": d}
+               for b in (0.5, 4.5) for d in (0.0, 1.0)]
             + [{"objective": "ul"}, {"objective": "po"}, {"objective": "nll"}])
 
 
@@ -100,9 +101,16 @@ def fractions(total, offsets, generator):
 def make_cases():
     generator = torch.Generator().manual_seed(3)
     lengths = [5, 1, 9, 2, 14, 3]
-    usual = lambda u: -(5 * u + 0.01)
-    known = lambda u: -(0.001 + 0.05 * u)      # a memorised answer
-    unlikely = lambda u: -(10 + 60 * u)        # one long forgotten
+
+    def usual(u):
+        return -(5 * u + 0.01)
+
+    def known(u):  # a memorised answer
+        return -(0.001 + 0.05 * u)
+
+    def unlikely(u):  # one long forgotten
+        return -(10 + 60 * u)
+
     return [
         case("every token", lengths, generator, usual, 0.5, ones),
         case("keyword tokens", lengths, generator, usual, 0.5, keywords),
@@ -149,9 +157,10 @@ def make_initial(name):
 
 
 def main():
+    torch.set_num_threads(1)
     OUT.mkdir(exist_ok=True)
-    text = json.dumps({"cases": make_cases()})
-    (OUT / "objectives.json").write_text(text.replace("], ", "],\n ").replace("}, {", "},\n {") + "\n")
+    text = json.dumps({"cases": make_cases()}).replace("], ", "],\n ")
+    (OUT / "objectives.json").write_text(text.replace("}, {", "},\n {") + "\n")
     text = json.dumps(make_initial("llama_gqa_tied"))
     (OUT / "initial_losses.json").write_text(text.replace("}, {", "},\n {") + "\n")
 
