@@ -45,7 +45,8 @@ class ChatTemplate {
   // results reproduce: the day Llama 3.1 and 3.2 fall back to.
   void SetDate(std::chrono::year_month_day date) { settings_.date = date; }
 
-  // "ChatML", "Llama-2", "Llama-3", "Zephyr", "Mistral", "Qwen", "Gemma", "Phi-3", ..., or "custom".
+  // "ChatML", "Llama-2", "Llama-3", "Zephyr", "Mistral", "Qwen", "Gemma", "Phi-3", ..., or
+  // "custom".
   std::string_view family() const { return family_; }
 
  private:

@@ -23,7 +23,7 @@ struct JinjaSettings {
   std::chrono::year_month_day date{std::chrono::year{2024}, std::chrono::July,
                                    std::chrono::day{26}};
   // Work a rendering may take, about one step per expression or per 16 bytes of text made.
-  int64_t max_steps = 50'000'000;
+  int64_t max_steps = 10'000'000;
 };
 
 // A parsed template; immutable and safe to share between threads.
