@@ -59,7 +59,9 @@ Bpe::Bpe(Vocabulary vocabulary, const std::vector<std::pair<std::string, std::st
       }
       return *id;
     };
-    AddMerge(id_of(left), id_of(right), static_cast<int32_t>(rank), id_of(merged));
+    const int32_t left_id = id_of(left);
+    const int32_t right_id = id_of(right);
+    AddMerge(left_id, right_id, static_cast<int32_t>(rank), id_of(merged));
   }
   basic_characters_.assign(0x10000, -1);
   for (int32_t id = 0; id < vocabulary_.size(); ++id) {

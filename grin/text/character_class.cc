@@ -23,12 +23,13 @@ constexpr char32_t kPunctuation3 = 0x2020, kSymbol3 = 0x2100, kFormat3 = 0x200b;
 constexpr char32_t kUpper = 0x10400, kLower = 0x10428, kModifier = 0x16b40, kLetter = 0x10300;
 constexpr char32_t kHan = 0x20000, kMark = 0x11001, kSpacingMark = 0x11000, kDigit = 0x104a0;
 constexpr char32_t kNumber = 0x10107, kPunctuation = 0x10100, kDash = 0x10ead, kSymbol = 0x1f300;
+constexpr char32_t kCyrillicUpper = 0xa640, kCyrillicLower = 0xa641;
 constexpr char32_t kMathSymbol = 0x1d6c1, kFormat = 0x110bd;
 constexpr StandInRange kStandIns[] = {
     {0x897, 0x897, kMark3},           {0xcf3, 0xcf3, kSpacingMark3},
     {0xece, 0xece, kMark3},           {0x180e, 0x180e, kFormat3},
     {0x1b4e, 0x1b4f, kPunctuation3},  {0x1b7f, 0x1b7f, kPunctuation3},
-    {0x1c89, 0x1c89, kUpper3},        {0x1c8a, 0x1c8a, kLower3},
+    {0x1c89, 0x1c89, kCyrillicUpper}, {0x1c8a, 0x1c8a, kCyrillicLower},
     {0x2427, 0x2429, kSymbol3},       {0x2ffc, 0x2fff, kSymbol3},
     {0x31e4, 0x31e5, kSymbol3},       {0x31ef, 0x31ef, kSymbol3},
     {0xa7cb, 0xa7cc, kUpper3},        {0xa7cd, 0xa7cd, kLower3},

@@ -20,8 +20,8 @@ std::string Simplify(std::string_view name) {
   return simple;
 }
 
-// Oniguruma's POSIX classes; \w of Unicode is "word". The ranges beside Alphabetic came to that
-// property with Unicode 16.
+// Oniguruma's POSIX classes; \w of Unicode is "word". The ranges beside Alphabetic and Lowercase
+// came to those properties with Unicode 16 and 15.
 struct PosixClass {
   std::string_view name;
   std::string_view class_text;   // for PCRE2; empty: only as ranges
@@ -36,7 +36,7 @@ constexpr PosixClass kPosixClasses[] = {
     {"cntrl", "\\p{Cc}", "[:Cc:]"},
     {"digit", "\\p{Nd}", "[:Nd:]"},
     {"graph", "", "[[:^White_Space:]&[:^Cc:]&[:^Cn:]&[:^Cs:]]"},
-    {"lower", "\\p{Lowercase}", "[:Lowercase:]"},
+    {"lower", "\\p{Lowercase}\\x{10fc}", "[[:Lowercase:]\\u10fc]"},
     {"print", "", "[[[:^White_Space:][:Zs:]]&[:^Cc:]&[:^Cn:]&[:^Cs:]]"},
     {"space", "\\s", "[:White_Space:]"},
     {"upper", "\\p{Uppercase}", "[:Uppercase:]"},
@@ -97,7 +97,7 @@ std::optional<std::string> ClassTextOfProperty(std::string_view name, bool negat
   if (const auto unicode = FindUnicode(simple)) {
     std::string text = unicode->first;
     if (negated) text[0] = text[0] == 'p' ? 'P' : 'p';
-    return "\\" + text;
+    return fmt::format("\\{}", text);
   }
   return std::nullopt;
 }

@@ -15,7 +15,8 @@
 namespace grin {
 namespace {
 
-constexpr std::string_view kWord = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+// Outside brackets the numbers of Latin-1 are word characters as well.
+constexpr std::string_view kWord = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\xb2\\xb3\\xb9\\xbc-\\xbe";
 constexpr int kDeepestNesting = 250;
 
 // A character class under construction: as PCRE2 text while that is possible, and as a set where
@@ -143,11 +144,10 @@ class Translator {
     const size_t start = at_;
     const char c = Take();
     switch (c) {
-      // Outside brackets \w has the numbers of Latin-1 as well.
       case 'w':
-        return Atom(fmt::format("[{}\\xb2\\xb3\\xb9\\xbc-\\xbe]", kWord));
+        return Atom(fmt::format("[{}]", kWord));
       case 'W':
-        return Atom(fmt::format("[^{}\\xb2\\xb3\\xb9\\xbc-\\xbe]", kWord));
+        return Atom(fmt::format("[^{}]", kWord));
       case 'h':
         return Atom("[0-9A-Fa-f]");
       case 'H':

@@ -19,6 +19,10 @@
 namespace grin {
 namespace {
 
+std::string Place(const std::string& where, std::string_view part) {
+  return fmt::format("{}: {}", where, part);
+}
+
 Bpe MakeModel(const JsonFields& fields, TokenizerFile& file, const std::string& where) {
   const std::string& type = fields.String("type", "BPE");
   if (type == "Unigram" || type == "WordPiece" || type == "WordLevel") {
@@ -69,15 +73,15 @@ struct Tokenizer::State {
   Decoder decoder;
 
   State(const JsonFields& fields, TokenizerFile& file, const std::string& where)
-      : normalizer(MakeNormalizer(fields.Find("normalizer"), fields.WhereOf("normalizer"))),
+      : normalizer(MakeNormalizer(fields.Find("normalizer"), Place(where, "normalizer"))),
         pre_tokenizer(
-            MakePreTokenizer(fields.Find("pre_tokenizer"), fields.WhereOf("pre_tokenizer"))),
-        model(MakeModel(JsonFields(fields.Get("model"), fields.WhereOf("model")), file, where)),
+            MakePreTokenizer(fields.Find("pre_tokenizer"), Place(where, "pre_tokenizer"))),
+        model(MakeModel(JsonFields(fields.Get("model"), Place(where, "model")), file, where)),
         added(fields.Find("added_tokens"), model.vocabulary(), normalizer,
-              fields.WhereOf("added_tokens")),
+              Place(where, "added_tokens")),
         post_processor(
-            MakePostProcessor(fields.Find("post_processor"), fields.WhereOf("post_processor"))),
-        decoder(MakeDecoder(fields.Find("decoder"), fields.WhereOf("decoder"))) {}
+            MakePostProcessor(fields.Find("post_processor"), Place(where, "post_processor"))),
+        decoder(MakeDecoder(fields.Find("decoder"), Place(where, "decoder"))) {}
 
   void TokenizePieces(Pieces& pieces, std::vector<EncodedToken>& tokens) const;
 };
