@@ -7,8 +7,6 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
-#include <mutex>
-#include <set>
 
 #include "grin/base/error.h"
 
@@ -16,24 +14,11 @@ namespace grin {
 namespace fs = std::filesystem;
 namespace {
 
-std::mutex uncommitted_mutex;
-std::set<fs::path>& Uncommitted() {
-  static std::set<fs::path> paths;
-  return paths;
-}
-
 fs::path PartialName(const fs::path& path) {
   fs::path whole = path;
   if (whole.filename().empty()) whole = whole.parent_path();  // "out/" means "out"
   whole += fmt::format(".partial-{}", getpid());
-  std::lock_guard lock(uncommitted_mutex);
-  Uncommitted().insert(whole);
   return whole;
-}
-
-void Forget(const fs::path& partial) {
-  std::lock_guard lock(uncommitted_mutex);
-  Uncommitted().erase(partial);
 }
 
 void Sync(const fs::path& path) {
@@ -54,7 +39,6 @@ AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)), partial_(Partial
   file_ = std::fopen(partial_.c_str(), "wb");
   if (!file_) {
     const int error = errno;
-    Forget(partial_);
     BadInput("io", "{}: cannot be written: {}", path_.string(), std::strerror(error));
   }
 }
@@ -64,7 +48,6 @@ AtomicFile::~AtomicFile() {
   std::fclose(file_);
   std::error_code ignored;
   fs::remove(partial_, ignored);
-  Forget(partial_);
 }
 
 void AtomicFile::Write(std::span<const std::byte> bytes) {
@@ -89,10 +72,8 @@ void AtomicFile::Commit() {
   if (error) {
     std::error_code ignored;
     fs::remove(partial_, ignored);
-    Forget(partial_);
     BadInput("io", "{}: cannot be written: {}", path_.string(), error.message());
   }
-  Forget(partial_);
   Sync(ParentOf(path_));
 }
 
@@ -121,7 +102,6 @@ AtomicDirectory::AtomicDirectory(fs::path path, bool force) : path_(std::move(pa
   fs::remove_all(partial_, error);
   fs::create_directories(partial_, error);
   if (error) {
-    Forget(partial_);
     BadInput("io", "{}: cannot be created: {}", path_.string(), error.message());
   }
 }
@@ -130,7 +110,6 @@ AtomicDirectory::~AtomicDirectory() {
   if (committed_) return;
   std::error_code ignored;
   fs::remove_all(partial_, ignored);
-  Forget(partial_);
 }
 
 void AtomicDirectory::Commit() {
@@ -150,15 +129,8 @@ void AtomicDirectory::Commit() {
     BadInput("io", "{}: cannot be created: {}", path_.string(), error.message());
   }
   committed_ = true;
-  Forget(partial_);
   if (!old.empty()) fs::remove_all(old, error);
   Sync(ParentOf(path_));
-}
-
-void RemoveUncommitted() {
-  std::error_code ignored;
-  std::unique_lock lock(uncommitted_mutex, std::try_to_lock);
-  for (const fs::path& path : Uncommitted()) fs::remove_all(path, ignored);
 }
 
 }  // namespace grin

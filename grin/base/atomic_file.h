@@ -60,7 +60,5 @@ class AtomicDirectory {
   bool committed_ = false;
 };
 
-// Removes every uncommitted file and directory of this process: for a signal that ends it.
-void RemoveUncommitted();
 
 }  // namespace grin

@@ -1,0 +1,15 @@
+#include "grin/cli/command.h"
+
+namespace grin {
+
+extern const Command kUnlearn, kLocate, kPerturb, kTune, kFinetune, kLoglik, kGenerate, kTokenize,
+    kDiff, kInspect, kConvert, kVersion;
+
+std::span<const Command* const> Commands() {
+  static const Command* const commands[] = {&kUnlearn,  &kLocate,   &kPerturb,  &kTune, &kFinetune,
+                                            &kLoglik,   &kGenerate, &kTokenize, &kDiff, &kInspect,
+                                            &kConvert,  &kVersion};
+  return commands;
+}
+
+}  // namespace grin

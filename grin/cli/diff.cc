@@ -1,0 +1,63 @@
+// grin diff: which weights differ, by how much, and whether any lies outside a mask.
+
+#include <cstdio>
+
+#include "grin/cli/command.h"
+#include "grin/locate/compare.h"
+
+namespace grin {
+namespace {
+
+struct Options {
+  std::string a, b, mask;
+  template <typename Visitor>
+  void Visit(Visitor& visit) {
+    visit("mask", mask, "count the changes outside of this mask");
+  }
+};
+
+void Run(const Options& options, const CommonOptions& common) {
+  const auto a = Checkpoint::Open(options.a), b = Checkpoint::Open(options.b);
+  std::optional<Mask> mask;
+  if (!options.mask.empty()) mask = Mask::Load(options.mask);
+  const Comparison result = CompareCheckpoints(*a, *b, mask ? &*mask : nullptr);
+  if (common.json) {
+    Json json = {{"tensors", result.tensors},
+                 {"weights", result.weights},
+                 {"changed", result.changed},
+                 {"changed_by_tensor", result.changed_by_tensor},
+                 {"max_abs", result.max_abs}};
+    if (mask) json["outside_mask"] = result.outside_mask;
+    fmt::print("{}\n", json.dump());
+    return;
+  }
+  for (const auto& [name, changed] : result.changed_by_tensor) {
+    fmt::print("{:<56} {:>12} of {}\n", name, changed, a->Find(name)->elements());
+  }
+  fmt::print("{} of {} weights differ ({:.4f} %) in {} of {} tensors, by at most {:.4g}\n",
+             result.changed, result.weights,
+             100.0 * static_cast<double>(result.changed) / static_cast<double>(result.weights),
+             result.changed_by_tensor.size(), result.tensors, result.max_abs);
+  if (mask) {
+    fmt::print("outside the mask: {}{}\n", result.outside_mask,
+               result.outside_mask == 0 ? "; every other weight is bit-identical" : "");
+  }
+}
+
+std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
+  auto options = std::make_shared<Options>();
+  flags.Positional("A", options->a, "a checkpoint");
+  flags.Positional("B", options->b, "another of the same shape");
+  flags.Bind("Input", *options);
+  return [options, &common] { Run(*options, common); };
+}
+
+}  // namespace
+
+extern const Command kDiff;
+const Command kDiff = {.name = "diff",
+                       .summary = "which weights differ between two checkpoints, bit by bit",
+                       .examples = "Example:\n  grin diff M OUT --mask OUT/mask.safetensors --json",
+                       .set_up = SetUp};
+
+}  // namespace grin

@@ -1,0 +1,77 @@
+#pragma once
+// Binds option structs to the command line, to TOML and to the recipe. An option struct names each
+// field once, in its Visit; flags, config keys, --help and the recipe all come from there.
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "grin/base/json.h"
+
+namespace grin {
+
+class Flags {
+ public:
+  explicit Flags(CLI::App& app) : app_(app) {}
+
+  // Adds every field of an option struct under a heading of --help. The struct must outlive this.
+  template <typename Options>
+  void Bind(const std::string& heading, Options& options) {
+    heading_ = heading;
+    options.Visit(*this);
+  }
+
+  // One field: called by Visit.
+  template <typename T>
+  void operator()(const std::string& name, T& value, const std::string& help) {
+    CLI::Option* option;
+    if constexpr (std::is_same_v<T, bool>) {
+      option = app_.add_flag(fmt::format("--{}", name), value, help);
+    } else {
+      option = app_.add_option(fmt::format("--{}", name), value, help);
+      if constexpr (!std::is_same_v<T, std::string>) {
+        if constexpr (std::is_arithmetic_v<T>) option->capture_default_str();
+      } else {
+        if (!value.empty()) option->capture_default_str();
+      }
+    }
+    option->group(heading_);
+    entries_[name] = {option, [&value] { return Json(value); }};
+    order_.push_back(name);
+  }
+
+  // An argument without a flag, which must be given.
+  void Positional(const std::string& name, std::string& value, const std::string& help) {
+    app_.add_option(name, value, help)->required();
+    entries_[name] = {nullptr, [&value] { return Json(value); }};
+    order_.push_back(name);
+  }
+
+  // Values of a flat TOML file for everything that the command line did not set. Error (usage) for
+  // a key that no option has (naming the nearest), a value of another type, or a section.
+  void ApplyConfig(const std::filesystem::path& path);
+
+  // All settings by name: the recipe of this run.
+  Json Recipe() const;
+
+  std::vector<std::string> Names() const { return order_; }
+
+ private:
+  struct Entry {
+    CLI::Option* option = nullptr;
+    std::function<Json()> value;
+  };
+
+  CLI::App& app_;
+  std::string heading_;
+  std::map<std::string, Entry> entries_;
+  std::vector<std::string> order_;
+};
+
+// A recipe as TOML that ApplyConfig reads again.
+std::string ToToml(const Json& recipe);
+
+}  // namespace grin

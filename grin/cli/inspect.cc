@@ -1,0 +1,103 @@
+// grin inspect: what a checkpoint, a mask or a result file holds.
+
+#include <cstdio>
+#include <map>
+
+#include "grin/base/error.h"
+#include "grin/cli/command.h"
+#include "grin/cli/stages.h"
+#include "grin/io/safetensors.h"
+#include "grin/locate/locate.h"
+#include "grin/model/footprint.h"
+
+namespace grin {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string target;
+};
+
+void InspectMask(const std::string& path, bool json) {
+  const Mask mask = Mask::Load(path);
+  if (json) {
+    fmt::print("{}\n", DescribeMask(mask).dump());
+    return;
+  }
+  fmt::print("mask: {} of {} weights ({:.3f} %) in {} tensors\n", mask.count(), mask.total(),
+             100.0 * static_cast<double>(mask.count()) / static_cast<double>(mask.total()),
+             mask.tensors().size());
+  for (const auto& [key, value] : mask.metadata()) {
+    if (key != "shapes") fmt::print("  {:<12} {}\n", key, value);
+  }
+  for (const ModuleDensity& module : DensityByModule(mask)) {
+    fmt::print("  {:<28} {:>7.3f} %  of {}\n", module.module,
+               100.0 * static_cast<double>(module.selected) / static_cast<double>(module.total),
+               module.total);
+  }
+}
+
+void InspectCheckpoint(const std::string& path, bool json) {
+  const auto checkpoint = Checkpoint::Open(path);
+  const ModelConfig config =
+      ParseModelConfig(checkpoint->config(), checkpoint->path().string() + "/config.json");
+  std::map<std::string, int64_t> by_type;
+  int64_t weights = 0;
+  for (const TensorInfo& info : checkpoint->tensors()) {
+    by_type[std::string(DTypeName(info.dtype))] += info.elements();
+    weights += info.elements();
+  }
+  if (json) {
+    fmt::print("{}\n", Json{{"family", config.family},
+                            {"weights", weights},
+                            {"tensors", checkpoint->tensors().size()},
+                            {"types", by_type},
+                            {"layers", config.layers},
+                            {"hidden", config.hidden},
+                            {"heads", config.heads},
+                            {"kv_heads", config.kv_heads},
+                            {"vocabulary", config.vocabulary},
+                            {"context", config.context},
+                            {"tied_embeddings", config.tied_embeddings}}
+                           .dump());
+    return;
+  }
+  fmt::print("{}\n", checkpoint->Describe());
+  fmt::print("  family      {}\n  layers      {}\n  hidden      {}\n  heads       {} ({} key-value)\n"
+             "  vocabulary  {}{}\n  context     {}\n",
+             config.family, config.layers, config.hidden, config.heads, config.kv_heads,
+             config.vocabulary, config.tied_embeddings ? ", head tied to the embedding" : "",
+             config.context);
+  for (const auto& [type, count] : by_type) fmt::print("  {:<11} {} weights\n", type, count);
+}
+
+void Run(const Options& options, const CommonOptions& common) {
+  const fs::path path(options.target);
+  if (fs::is_regular_file(path) && path.extension() == ".safetensors") {
+    return InspectMask(options.target, common.json);
+  }
+  if (fs::is_regular_file(path) && path.extension() == ".json") {
+    const Json document = Json::parse(ReadFile(path), nullptr, false);
+    if (document.is_discarded()) BadInput("inspect", "{}: is not JSON", options.target);
+    fmt::print("{}\n", document.dump(common.json ? -1 : 2));
+    return;
+  }
+  InspectCheckpoint(options.target, common.json);
+}
+
+std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
+  auto options = std::make_shared<Options>();
+  flags.Positional("TARGET", options->target, "a checkpoint, a mask file or a result file");
+  return [options, &common] { Run(*options, common); };
+}
+
+}  // namespace
+
+extern const Command kInspect;
+const Command kInspect = {.name = "inspect",
+                          .summary = "show what a checkpoint, a mask or a result file holds",
+                          .examples = "Examples:\n  grin inspect M\n  grin inspect mask.safetensors",
+                          .set_up = SetUp};
+
+}  // namespace grin

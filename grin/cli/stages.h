@@ -1,0 +1,44 @@
+#pragma once
+// What `unlearn` and its single stages share.
+
+#include <string>
+
+#include "grin/cli/common.h"
+#include "grin/tune/task.h"
+
+namespace grin {
+
+struct TaskOptions {
+  std::string forget, retain;
+  bool allow_overlap = false;
+
+  template <typename Visitor>
+  void Visit(Visitor& visit) {
+    visit("forget", forget, "what must go: JSON Lines, JSON or CSV of questions and answers, or text");
+    visit("retain", retain, "what must stay, in the same form");
+    visit("allow-overlap", allow_overlap, "accept records that are in both sets");
+  }
+};
+
+// Reads and encodes both sets.
+Task LoadTask(const Workspace& workspace, const TaskOptions& options, const DataOptions& data);
+
+// Bytes that scoring every block matrix takes: two fp32 gradients each.
+int64_t ScoreBytes(const Model& model);
+
+// The longest sequence of a task.
+int64_t LongestOf(const Task& task);
+
+Json DescribeTask(const TaskOptions& options, const Task& task);
+
+// What the mask and the selected weights look like, for grin.json and --json.
+Json DescribeMask(const Mask& mask);
+Json DescribeTuning(const TuneReport& report);
+
+// Throws the guard's Error (exit code 5) when one stopped the run; the output is written before.
+void ReportGuard(const TuneReport& report, const std::string& out);
+
+// Prints a result as one JSON line on stdout when --json was given.
+void PrintJson(const CommonOptions& common, const Json& result);
+
+}  // namespace grin

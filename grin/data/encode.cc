@@ -1,0 +1,263 @@
+#include "grin/data/encode.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+#include "grin/base/atomic_file.h"
+#include "grin/base/error.h"
+#include "grin/base/log.h"
+
+namespace grin {
+namespace {
+
+constexpr std::string_view kQa = "Question: {prompt}\nAnswer: {response}";
+constexpr std::string_view kRaw = "{prompt}{response}";
+constexpr std::string_view kPromptMark = "{prompt}";
+constexpr std::string_view kResponseMark = "{response}";
+
+std::string_view Trim(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+// The content of tokenizer_config.json's entry, a string or {"content": ...}.
+std::optional<std::string> TokenText(const Json& config, const char* key) {
+  const auto found = config.find(key);
+  if (found == config.end()) return std::nullopt;
+  if (found->is_string()) return found->get<std::string>();
+  if (found->is_object() && found->contains("content")) return found->value("content", "");
+  return std::nullopt;
+}
+
+}  // namespace
+
+Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
+                 const EncodeOptions& options)
+    : tokenizer_([&] {
+        const std::optional<std::string> json = checkpoint.TokenizerJson();
+        if (!json) {
+          BadInput("data", "{}: has no tokenizer.json; save the tokenizer into the checkpoint with "
+                   "transformers' save_pretrained", checkpoint.path().string());
+        }
+        return Tokenizer::FromText(*json, checkpoint.path().string() + "/tokenizer.json");
+      }()),
+      system_prompt_(options.system_prompt) {
+  if (tokenizer_.size() > config.vocabulary) {
+    BadInput("data", "{}: the tokenizer has ids up to {}, the model's vocab_size is {}; they do not "
+             "belong together", checkpoint.path().string(), tokenizer_.size() - 1, config.vocabulary);
+  }
+  max_length_ = options.max_length > 0 ? std::min(options.max_length, config.context)
+                                       : config.context;
+  if (!options.compat.empty() && options.compat != "open-unlearning") {
+    BadUsage("data", "--compat '{}' is not known; the only one is open-unlearning", options.compat);
+  }
+  prompt_alone_ = !options.compat.empty();
+
+  const Json tokenizer_config =
+      Json::parse(checkpoint.TokenizerConfigJson().value_or("{}"), nullptr, false);
+  const std::string where = checkpoint.path().string() + "/tokenizer_config.json";
+  if (!tokenizer_config.is_object()) BadInput("data", "{}: is not a JSON object", where);
+  if (const auto text = TokenText(tokenizer_config, "eos_token")) {
+    if (const auto id = tokenizer_.IdOf(*text)) end_tokens_.push_back(*id);
+  }
+  for (const int32_t id : config.end_tokens) {
+    if (!std::ranges::count(end_tokens_, id)) end_tokens_.push_back(id);
+  }
+
+  const std::string& name = template_name_ = options.template_name;
+  if (name.empty() || name == "chat") {
+    chat_ = ChatTemplate::FromConfig(tokenizer_config, where);
+    if (!chat_ && name == "chat") {
+      BadInput("data", "{}: has no chat_template; use --template qa, raw or FILE", where);
+    }
+    if (!chat_) pattern_ = kQa;
+  } else if (name == "qa") {
+    pattern_ = kQa;
+  } else if (name == "raw") {
+    pattern_ = kRaw;
+  } else {
+    const std::string text = ReadFile(name);
+    if (text.find(kPromptMark) != std::string::npos &&
+        text.find(kResponseMark) != std::string::npos) {
+      pattern_ = text;
+      if (pattern_.ends_with('\n')) pattern_.pop_back();  // the file's own last line end
+    } else if (text.find("{%") != std::string::npos || text.find("{{") != std::string::npos) {
+      chat_ = ChatTemplate::FromText(text, tokenizer_config, name);
+    } else {
+      BadInput("data", "{}: is no template: it needs {{prompt}} and {{response}}, or must be a Jinja "
+               "chat template", name);
+    }
+  }
+  if (template_name_.empty()) template_name_ = chat_ ? "chat" : "qa";
+  if (chat_) {
+    // The token that closes an answer in this template ends generation as well.
+    const Sequence probe = EncodeRendered(Render("x", "x"));
+    if (!probe.tokens.empty() && !std::ranges::count(end_tokens_, probe.tokens.back())) {
+      end_tokens_.push_back(probe.tokens.back());
+    }
+  }
+}
+
+std::string Encoder::DescribeTemplate() const {
+  return chat_ ? fmt::format("{} ({})", template_name_, chat_->family()) : template_name_;
+}
+
+Encoder::Rendered Encoder::Render(const std::string& prompt, const std::string& response) const {
+  Rendered rendered;
+  if (prompt.empty()) {  // plain text takes no template
+    rendered.text = response;
+    rendered.response_end = static_cast<int64_t>(response.size());
+    return rendered;
+  }
+  if (!chat_) {
+    rendered.text = pattern_;
+    // The response first, so that a prompt with "{response}" in it stays as it is.
+    size_t at = rendered.text.find(kResponseMark);
+    const size_t prompt_at = rendered.text.find(kPromptMark);
+    rendered.text.replace(at, kResponseMark.size(), response);
+    rendered.text.replace(prompt_at + (prompt_at > at ? response.size() - kResponseMark.size() : 0),
+                          kPromptMark.size(), prompt);
+    if (prompt_at < at) at += prompt.size() - kPromptMark.size();
+    rendered.response_begin = static_cast<int64_t>(at);
+    rendered.response_end = static_cast<int64_t>(at + response.size());
+    return rendered;
+  }
+  std::vector<Message> messages;
+  if (!system_prompt_.empty()) messages.push_back({"system", system_prompt_});
+  messages.push_back({"user", prompt});
+  const std::string head = chat_->Render(messages, /*add_generation_prompt=*/true);
+  messages.push_back({"assistant", response});
+  rendered.text = chat_->Render(messages, /*add_generation_prompt=*/false);
+  rendered.add_special = false;  // a chat template writes its own first token
+  // Templates may trim what they are given; the search starts where the head ends when the two
+  // agree so far, as they do in all but a few templates.
+  const size_t from = rendered.text.starts_with(head) ? head.size() : 0;
+  const std::string_view trimmed = Trim(response);
+  const size_t whole = rendered.text.find(response, from);
+  const size_t at = whole != std::string::npos
+                        ? whole
+                        : (from ? rendered.text.find(trimmed, from) : rendered.text.rfind(trimmed));
+  if (at == std::string::npos) {
+    BadInput("data", "the chat template does not show the answer '{}'; give another by --template",
+             response);
+  }
+  rendered.response_begin = static_cast<int64_t>(at);
+  rendered.response_end =
+      static_cast<int64_t>(at + (whole != std::string::npos ? response.size() : trimmed.size()));
+  return rendered;
+}
+
+Sequence Encoder::EncodeRendered(const Rendered& rendered) const {
+  const Encoding encoding = tokenizer_.Encode(rendered.text, rendered.add_special);
+  Sequence sequence;
+  sequence.tokens = encoding.ids;
+  if (prompt_alone_) {
+    LabelAfterPrompt(rendered, sequence);
+    return sequence;
+  }
+  int64_t last = -1;  // the response's last token
+  for (size_t i = 0; i < encoding.ids.size(); ++i) {
+    const auto [begin, end] = encoding.spans[i];
+    if (begin >= rendered.response_end || end <= rendered.response_begin) continue;
+    last = static_cast<int64_t>(i);
+    if (i == 0) continue;  // nothing predicts the first token
+    sequence.labels.push_back(static_cast<int32_t>(i));
+    sequence.label_spans.emplace_back(
+        std::max<int64_t>(begin - rendered.response_begin, 0),
+        std::min(end, rendered.response_end) - rendered.response_begin);
+  }
+  // What follows the response: its end token, or nothing that is scored.
+  const auto next = static_cast<size_t>(last + 1);
+  const bool closed = next < sequence.tokens.size() && tokenizer_.IsSpecial(sequence.tokens[next]);
+  sequence.tokens.resize(closed ? next + 1 : next);
+  if (!closed && !end_tokens_.empty()) sequence.tokens.push_back(end_tokens_.front());
+  if (sequence.tokens.size() > std::max<size_t>(next, 1)) {
+    sequence.labels.push_back(static_cast<int32_t>(sequence.tokens.size()) - 1);
+    sequence.label_spans.emplace_back(-1, -1);
+  }
+  sequence.label_weights.assign(sequence.labels.size(), 1.0f);
+  return sequence;
+}
+
+// The labelling of OpenUnlearning: everything behind as many tokens as the prompt alone has.
+void Encoder::LabelAfterPrompt(const Rendered& rendered, Sequence& sequence) const {
+  const Encoding prompt =
+      tokenizer_.Encode(rendered.text.substr(0, rendered.response_begin), rendered.add_special);
+  if (!end_tokens_.empty() &&
+      (sequence.tokens.empty() || sequence.tokens.back() != end_tokens_.front())) {
+    sequence.tokens.push_back(end_tokens_.front());
+  }
+  for (size_t i = std::max<size_t>(prompt.ids.size(), 1); i < sequence.tokens.size(); ++i) {
+    sequence.labels.push_back(static_cast<int32_t>(i));
+    sequence.label_spans.emplace_back(-1, -1);
+  }
+  sequence.label_weights.assign(sequence.labels.size(), 1.0f);
+}
+
+Sequence Encoder::Encode(const Example& example) const {
+  Sequence sequence = EncodeRendered(Render(example.prompt, example.response));
+  sequence.where = example.where;
+  if (sequence.length() > max_length_) {
+    sequence.truncated = true;
+    sequence.tokens.resize(max_length_);
+    while (!sequence.labels.empty() && sequence.labels.back() >= max_length_) {
+      sequence.labels.pop_back();
+      sequence.label_spans.pop_back();
+      sequence.label_weights.pop_back();
+    }
+  }
+  return sequence;
+}
+
+std::vector<Sequence> Encoder::EncodeAll(const std::vector<Example>& examples) const {
+  std::vector<Sequence> sequences(examples.size());
+  at::parallel_for(0, static_cast<int64_t>(examples.size()), 32, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      sequences[i] = Encode(examples[i]);
+      sequences[i].example = i;
+    }
+  });
+  const auto truncated = std::ranges::count(sequences, true, &Sequence::truncated);
+  if (truncated > 0) {
+    const auto first = std::ranges::find(sequences, true, &Sequence::truncated);
+    Warn("{} of {} sequences are longer than {} tokens and lose their end (the first: {})",
+         truncated, sequences.size(), max_length_, first->where);
+  }
+  const auto unlabelled = [](const Sequence& s) { return s.labels.empty(); };
+  const auto empty = std::ranges::find_if(sequences, unlabelled);
+  if (empty != sequences.end()) {
+    const std::string where = empty->where;
+    const auto dropped = std::erase_if(sequences, unlabelled);
+    if (sequences.empty()) {
+      BadInput("data", "{}: no token of the answer is left within {} tokens, nor in any other record",
+               where, max_length_);
+    }
+    Warn("{} sequences have no token of their answer within {} tokens and are left out (the first: "
+         "{})", dropped, max_length_, where);
+  }
+  return sequences;
+}
+
+std::vector<int32_t> Encoder::EncodePrompt(const std::string& prompt) const {
+  const Rendered rendered = Render(prompt, "x");
+  const std::string head = rendered.text.substr(0, rendered.response_begin);
+  const bool may_merge = !head.empty() && std::isspace(static_cast<unsigned char>(head.back()));
+  const Encoding encoding =
+      tokenizer_.Encode(may_merge ? rendered.text : head, rendered.add_special);
+  std::vector<int32_t> tokens;
+  for (size_t i = 0; i < encoding.ids.size(); ++i) {
+    // A token that reaches into the response is the model's to produce.
+    if (may_merge && encoding.spans[i].second > rendered.response_begin) break;
+    tokens.push_back(encoding.ids[i]);
+  }
+  // Nothing that closes a text belongs behind a prompt.
+  while (tokens.size() > 1 && std::ranges::count(end_tokens_, tokens.back()) && !may_merge) {
+    tokens.pop_back();
+  }
+  return tokens;
+}
+
+}  // namespace grin

@@ -1,0 +1,70 @@
+#pragma once
+// Examples -> sequences: the template around prompt and response, tokenised as one string.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "grin/data/example.h"
+#include "grin/data/sequence.h"
+#include "grin/io/checkpoint.h"
+#include "grin/model/config.h"
+#include "grin/text/chat_template.h"
+#include "grin/text/tokenizer.h"
+
+namespace grin {
+
+struct EncodeOptions {
+  // "chat", "qa", "raw" or a file; empty: chat where the checkpoint has a chat template, else qa.
+  std::string template_name;
+  std::string system_prompt;  // for chat templates; empty: whatever the template does by itself
+  std::string compat;         // "open-unlearning": prompt tokenised alone, labels after its length
+  int64_t max_length = 0;     // longest sequence; 0: the model's context
+};
+
+class Encoder {
+ public:
+  // Loads the tokenizer and template of a checkpoint. Error (bad input) when there is no tokenizer,
+  // when it has ids that the model lacks, or when the template is unknown.
+  Encoder(const Checkpoint& checkpoint, const ModelConfig& config, const EncodeOptions& options);
+
+  // The labelled sequence of an example. Too long ones lose their end and are marked.
+  Sequence Encode(const Example& example) const;
+
+  // All of them, in order, in parallel. Those that lost tokens are counted in one warning; those
+  // that lost every label are left out, counted too.
+  std::vector<Sequence> EncodeAll(const std::vector<Example>& examples) const;
+
+  // What the model is given to continue: the sequence up to where the response would begin. White
+  // space that would merge into the response's first token is left for the model to produce.
+  std::vector<int32_t> EncodePrompt(const std::string& prompt) const;
+
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+  // Tokens that end an answer.
+  const std::vector<int32_t>& end_tokens() const { return end_tokens_; }
+  int64_t max_length() const { return max_length_; }
+  std::string DescribeTemplate() const;
+
+ private:
+  // Prompt and response inside the template, and where the response lies.
+  struct Rendered {
+    std::string text;
+    int64_t response_begin = 0, response_end = 0;
+    bool add_special = true;  // whether the tokenizer's own first and last tokens belong to it
+  };
+  Rendered Render(const std::string& prompt, const std::string& response) const;
+  Sequence EncodeRendered(const Rendered& rendered) const;
+  void LabelAfterPrompt(const Rendered& rendered, Sequence& sequence) const;
+
+  Tokenizer tokenizer_;
+  std::optional<ChatTemplate> chat_;
+  std::string pattern_;  // with {prompt} and {response}, where there is no chat template
+  std::string template_name_, system_prompt_;
+  bool prompt_alone_ = false;
+  std::vector<int32_t> end_tokens_;
+  int64_t max_length_ = 0;
+};
+
+}  // namespace grin

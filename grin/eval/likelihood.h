@@ -1,0 +1,39 @@
+#pragma once
+// The likelihood engine: log-probabilities of labelled tokens for any number of sequences.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "grin/data/sequence.h"
+#include "grin/model/decoder.h"
+
+namespace grin {
+
+struct LikelihoodOptions {
+  int64_t pass_tokens = 4096;  // tokens of one forward pass
+  bool argmax = false;
+  bool moments = false;
+  std::string progress;  // label of a progress bar; none when empty
+};
+
+// Values at the labels of one sequence.
+struct SequenceScores {
+  std::vector<float> logp;
+  std::vector<int32_t> argmax;         // when asked
+  std::vector<float> mean, variance;   // of log p over the vocabulary, when asked
+
+  // exp of the mean log-probability: the geometric mean of the tokens' probabilities.
+  double Probability() const;
+};
+
+// In the order of the sequences, which does not depend on how passes are formed.
+std::vector<SequenceScores> ScoreSequences(const Model& model,
+                                           std::span<const Sequence* const> sequences,
+                                           const LikelihoodOptions& options = {});
+std::vector<SequenceScores> ScoreSequences(const Model& model,
+                                           const std::vector<Sequence>& sequences,
+                                           const LikelihoodOptions& options = {});
+
+}  // namespace grin

@@ -1,0 +1,149 @@
+#include "grin/locate/locate.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "grin/base/error.h"
+#include "grin/base/log.h"
+#include "grin/base/progress.h"
+#include "grin/base/random.h"
+#include "grin/data/packing.h"
+#include "grin/locate/gradient_pass.h"
+#include "grin/locate/scope.h"
+#include "grin/locate/score.h"
+#include "grin/locate/top_k.h"
+
+namespace grin {
+namespace {
+
+// A draw without replacement of at most `limit` sequences, in their own order.
+std::vector<const Sequence*> Draw(const std::vector<Sequence>& sequences, int64_t limit,
+                                  uint64_t seed, const char* stream) {
+  std::vector<const Sequence*> drawn = Pointers(sequences);
+  const auto count = static_cast<int64_t>(drawn.size());
+  if (limit <= 0 || limit >= count) return drawn;
+  const RandomStream random(seed, stream);
+  for (int64_t i = 0; i < limit; ++i) {
+    std::swap(drawn[i], drawn[i + static_cast<int64_t>(random.Below(i, count - i))]);
+  }
+  drawn.resize(limit);
+  std::ranges::sort(drawn);
+  return drawn;
+}
+
+std::vector<ScopeCandidate> Candidates(const Model& model) {
+  const auto matrices = model.BlockMatrices();
+  const std::set<std::string> in_blocks(matrices.begin(), matrices.end());
+  std::vector<ScopeCandidate> candidates;
+  for (const auto& [name, tensor] : model.weights->tensors()) {
+    candidates.push_back({name, in_blocks.contains(name)});
+  }
+  return candidates;
+}
+
+void LogDensity(const Mask& mask) {
+  for (const ModuleDensity& module : DensityByModule(mask)) {
+    Info("  {:<28} {:>7.3f} %  of {}", module.module,
+         100.0 * static_cast<double>(module.selected) / static_cast<double>(module.total),
+         module.total);
+  }
+}
+
+}  // namespace
+
+std::vector<ModuleDensity> DensityByModule(const Mask& mask) {
+  std::map<std::string, ModuleDensity> modules;
+  for (const MaskTensor& tensor : mask.tensors()) {
+    // "model.layers.3.mlp.down_proj.weight" -> "mlp.down_proj": what follows the layer's number.
+    std::string module = tensor.name.substr(0, tensor.name.rfind('.'));
+    const size_t digits = module.find_first_of("0123456789");
+    if (digits != std::string::npos) {
+      const size_t dot = module.find('.', digits);
+      if (dot != std::string::npos) module = module.substr(dot + 1);
+    }
+    ModuleDensity& density = modules[module];
+    density.module = module;
+    density.selected += tensor.count;
+    density.total += tensor.size();
+  }
+  std::vector<ModuleDensity> list;
+  for (auto& [name, density] : modules) list.push_back(density);
+  return list;
+}
+
+Mask Locate(const Model& model, const std::vector<Sequence>& forget,
+            const std::vector<Sequence>& retain, const LocateOptions& options, uint64_t seed,
+            int64_t pass_tokens, LocateReport* report) {
+  const Progress clock("", 0);
+  const ScoreMethod& method = FindScoreMethod(options.locate);
+  if (!(options.fraction > 0 && options.fraction <= 1)) {
+    BadUsage("locate", "--fraction is {}; it must be above 0 and at most 1", options.fraction);
+  }
+  const Scope scope = ParseScope(options.scope);
+  if (scope.embeddings) {
+    BadUsage("locate", "--scope +embeddings is not available yet; name the tensor by a pattern");
+  }
+  const auto names = NamesInScope(scope, Candidates(model));
+  const GradientPassOptions pass{.statistic = ParseStatistic(options.statistic),
+                                 .pass_tokens = pass_tokens};
+  const Epsilon epsilon = Epsilon::Parse(options.epsilon);
+
+  LocateReport local;
+  LocateReport& out = report ? *report : local;
+  std::vector<ScoreTensor> g_retain, g_forget;
+  if (method.needs_retain) {
+    const auto drawn = Draw(retain, options.locate_sample, seed, "locate/retain");
+    out.retain_sequences = static_cast<int64_t>(drawn.size());
+    GradientPassOptions named = pass;
+    named.progress = "locate: retain gradients";
+    g_retain = AccumulateGradients(model, drawn, names, named);
+  }
+  if (method.needs_forget) {
+    const auto drawn = Draw(forget, options.locate_sample, seed, "locate/forget");
+    out.forget_sequences = static_cast<int64_t>(drawn.size());
+    GradientPassOptions named = pass;
+    named.progress = "locate: forget gradients";
+    g_forget = AccumulateGradients(model, drawn, names, named);
+  }
+  if (method.needs_retain) {
+    const float value = ResolveEpsilon(epsilon, g_retain);
+    out.epsilon = value;
+    out.share_below_epsilon = ShareBelow(g_retain, value);
+  }
+  std::vector<ScoreTensor> scores;
+  for (size_t i = 0; i < names.size(); ++i) {
+    ScoreInput input{.name = names[i], .weight = model.weights->tensors().at(names[i])};
+    if (method.needs_forget) input.forget_gradient = std::move(g_forget[i].values);
+    if (method.needs_retain) input.retain_gradient = std::move(g_retain[i].values);
+    input.epsilon = static_cast<float>(out.epsilon);
+    input.seed = seed;
+    scores.push_back({names[i], method.function(input)});
+  }
+  int64_t total = 0;
+  for (const ScoreTensor& score : scores) total += score.values.numel();
+  const int64_t count = RoundedCount(options.fraction, total);
+  if (count == 0) {
+    BadUsage("locate", "--fraction {} of {} weights selects none", options.fraction, total);
+  }
+  Mask mask = SelectTopK(scores, count);
+  mask.metadata()["method"] = options.locate;
+  mask.metadata()["fraction"] = fmt::format("{}", options.fraction);
+  mask.metadata()["statistic"] = options.statistic;
+  mask.metadata()["seed"] = fmt::format("{}", seed);
+  out.seconds = clock.seconds();
+
+  Info("locate: {} selected {} of {} weights ({:.2f} %) in {}; {} forget and {} retain sequences",
+       options.locate, mask.count(), mask.total(),
+       100.0 * static_cast<double>(mask.count()) / static_cast<double>(mask.total()),
+       FormatDuration(out.seconds), out.forget_sequences, out.retain_sequences);
+  if (method.needs_retain) {
+    mask.metadata()["epsilon"] = fmt::format("{}", out.epsilon);
+    Info("  epsilon {:.4g} ({}); {:.1f} % of the retain gradients are below it", out.epsilon,
+         options.epsilon, 100.0 * out.share_below_epsilon);
+  }
+  LogDensity(mask);
+  return mask;
+}
+
+}  // namespace grin

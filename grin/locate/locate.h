@@ -1,0 +1,57 @@
+#pragma once
+// The locate stage: gradients, scores, global top-k, mask.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "grin/base/names.h"
+#include "grin/data/sequence.h"
+#include "grin/locate/mask.h"
+#include "grin/locate/score.h"
+#include "grin/model/decoder.h"
+
+namespace grin {
+
+struct LocateOptions {
+  std::string locate = "grin";
+  double fraction = 0.05;
+  std::string epsilon = "50%";
+  std::string statistic = "mean";
+  std::vector<std::string> scope;
+  int64_t locate_sample = 256;
+
+  template <typename Visitor>
+  void Visit(Visitor& visit) {
+    visit("locate", locate, "how weights are scored: " + NamesOf(ScoreMethods()));
+    visit("fraction", fraction, "share of the scored weights that is selected, 0 to 1");
+    visit("epsilon", epsilon,
+          "constant of the ratio: a percentile of |g_r| (50%), mean, or a number");
+    visit("statistic", statistic, "of a set's gradients: mean (signed), abs or rms (per sequence)");
+    visit("scope", scope,
+          "name patterns of the weights that are scored; default: the blocks' linear matrices");
+    visit("locate-sample", locate_sample,
+          "sequences of each set that the gradients are taken over, drawn by --seed; 0: all");
+  }
+};
+
+struct LocateReport {
+  int64_t forget_sequences = 0, retain_sequences = 0;
+  double epsilon = 0, share_below_epsilon = 0;  // of the ratio; 0 for other methods
+  double seconds = 0;
+};
+
+// Scores the weights in scope and selects round-half-up(fraction * N) of them. The mask's metadata
+// says how it was made. Logs epsilon and the density per kind of module.
+Mask Locate(const Model& model, const std::vector<Sequence>& forget,
+            const std::vector<Sequence>& retain, const LocateOptions& options, uint64_t seed,
+            int64_t pass_tokens, LocateReport* report = nullptr);
+
+// Selected and all weights per kind of module ("mlp.down_proj") over the layers, by name.
+struct ModuleDensity {
+  std::string module;
+  int64_t selected = 0, total = 0;
+};
+std::vector<ModuleDensity> DensityByModule(const Mask& mask);
+
+}  // namespace grin

@@ -1,0 +1,86 @@
+#include "grin/model/cache.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace grin {
+
+KeyValueCache::KeyValueCache(const ModelConfig& config, int64_t slots, int64_t capacity,
+                             at::TensorOptions options)
+    : capacity_(capacity), lengths_(slots, 0) {
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    for (auto* part : {&keys_, &values_}) {
+      part->push_back(at::zeros({slots, config.kv_heads, capacity, config.head_dim}, options));
+    }
+  }
+}
+
+void KeyValueCache::Move(int64_t from, int64_t to) {
+  if (from == to) return;
+  for (auto* part : {&keys_, &values_}) {
+    for (at::Tensor& layer : *part) {
+      layer[to].narrow(1, 0, lengths_[from]).copy_(layer[from].narrow(1, 0, lengths_[from]));
+    }
+  }
+  lengths_[to] = lengths_[from];
+}
+
+PrefillAttention::PrefillAttention(KeyValueCache& cache, std::vector<int64_t> slots,
+                                   std::vector<int64_t> offsets, const ModelConfig& config)
+    : cache_(cache),
+      slots_(std::move(slots)),
+      offsets_(std::move(offsets)),
+      layers_(config.layers),
+      packed_(offsets_, config.sliding_window) {}
+
+at::Tensor PrefillAttention::Attend(int64_t layer, const at::Tensor& q, const at::Tensor& k,
+                                    const at::Tensor& v) {
+  for (size_t s = 0; s < slots_.size(); ++s) {
+    const int64_t begin = offsets_[s], length = offsets_[s + 1] - begin;
+    const auto store = [&](std::vector<at::Tensor>& part, const at::Tensor& rows) {
+      part[layer][slots_[s]].narrow(1, 0, length).copy_(
+          rows.narrow(0, begin, length).transpose(0, 1));
+    };
+    store(cache_.keys_, k);
+    store(cache_.values_, v);
+    if (layer + 1 == layers_) cache_.lengths_[slots_[s]] = length;
+  }
+  return packed_.Attend(layer, q, k, v);
+}
+
+StepAttention::StepAttention(KeyValueCache& cache, int64_t active, const ModelConfig& config)
+    : cache_(cache), active_(active), layers_(config.layers) {
+  const at::Device device = cache.keys_[0].device();
+  const std::vector<int64_t> lengths(cache.lengths_.begin(), cache.lengths_.begin() + active);
+  longest_ = *std::ranges::max_element(lengths) + 1;
+  positions_ = at::tensor(lengths, at::kLong).to(device);
+  slots_ = at::arange(active, at::TensorOptions(at::kLong).device(device));
+  const at::Tensor key = at::arange(longest_, at::TensorOptions(at::kLong).device(device));
+  const at::Tensor query = positions_.unsqueeze(1);  // the new token's position, [B, 1]
+  at::Tensor seen = key.le(query);                   // [B, longest]
+  if (config.sliding_window) seen = seen.logical_and(key.gt(query - *config.sliding_window));
+  hidden_ = seen.logical_not().view({active, 1, 1, longest_});
+}
+
+at::Tensor StepAttention::Attend(int64_t layer, const at::Tensor& q, const at::Tensor& k,
+                                 const at::Tensor& v) {
+  cache_.keys_[layer].index_put_({slots_, at::indexing::Slice(), positions_}, k);
+  cache_.values_[layer].index_put_({slots_, at::indexing::Slice(), positions_}, v);
+  const at::Tensor keys = cache_.keys_[layer].narrow(0, 0, active_).narrow(2, 0, longest_);
+  const at::Tensor values = cache_.values_[layer].narrow(0, 0, active_).narrow(2, 0, longest_);
+  // Query heads that share a key head become rows of one small product: [B, kv_heads, group, L].
+  const int64_t kv_heads = k.size(1), group = q.size(1) / kv_heads, dim = q.size(2);
+  const at::Tensor queries = q.view({active_, kv_heads, group, dim});
+  const at::Tensor scores = at::matmul(queries, keys.transpose(2, 3))
+                                .to(at::kFloat)
+                                .mul_(1.0 / std::sqrt(static_cast<double>(dim)))
+                                .masked_fill_(hidden_, -std::numeric_limits<float>::infinity());
+  const at::Tensor mixed = at::matmul(scores.softmax(-1).to(values.scalar_type()), values);
+  if (layer + 1 == layers_) {
+    for (int64_t slot = 0; slot < active_; ++slot) ++cache_.lengths_[slot];
+  }
+  return mixed.reshape({active_, q.size(1) * dim});
+}
+
+}  // namespace grin

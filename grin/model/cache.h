@@ -1,0 +1,70 @@
+#pragma once
+// Keys and values of sequences that are being generated, one slot per sequence.
+
+#include <ATen/ATen.h>
+
+#include <optional>
+#include <vector>
+
+#include "grin/model/attention.h"
+#include "grin/model/config.h"
+
+namespace grin {
+
+class KeyValueCache {
+ public:
+  // Room for `slots` sequences of `capacity` tokens each.
+  KeyValueCache(const ModelConfig& config, int64_t slots, int64_t capacity,
+                at::TensorOptions options);
+
+  int64_t length(int64_t slot) const { return lengths_[slot]; }
+  int64_t capacity() const { return capacity_; }
+
+  // Forgets what slot held.
+  void Clear(int64_t slot) { lengths_[slot] = 0; }
+
+  // Moves the content of slot `from` to slot `to`.
+  void Move(int64_t from, int64_t to);
+
+ private:
+  friend class PrefillAttention;
+  friend class StepAttention;
+
+  int64_t capacity_;
+  std::vector<int64_t> lengths_;
+  std::vector<at::Tensor> keys_, values_;  // per layer [slots, kv_heads, capacity, head_dim]
+};
+
+// Packed attention over whole prompts that also fills the slots: sequence s goes to slot slots[s],
+// which is empty. Lengths are set once the last layer has run.
+class PrefillAttention : public Attention {
+ public:
+  PrefillAttention(KeyValueCache& cache, std::vector<int64_t> slots, std::vector<int64_t> offsets,
+                   const ModelConfig& config);
+
+  at::Tensor Attend(int64_t layer, const at::Tensor& q, const at::Tensor& k,
+                    const at::Tensor& v) override;
+
+ private:
+  KeyValueCache& cache_;
+  std::vector<int64_t> slots_, offsets_;
+  int64_t layers_;
+  PackedAttention packed_;
+};
+
+// One new token for each of the slots 0 .. B-1.
+class StepAttention : public Attention {
+ public:
+  StepAttention(KeyValueCache& cache, int64_t active, const ModelConfig& config);
+
+  at::Tensor Attend(int64_t layer, const at::Tensor& q, const at::Tensor& k,
+                    const at::Tensor& v) override;
+
+ private:
+  KeyValueCache& cache_;
+  int64_t active_, layers_, longest_ = 0;
+  at::Tensor slots_, positions_;  // int64 [B]
+  at::Tensor hidden_;             // bool [B, 1, 1, longest]: not to be seen
+};
+
+}  // namespace grin

@@ -1,0 +1,22 @@
+#include "grin/model/footprint.h"
+
+#include <algorithm>
+
+namespace grin {
+
+int64_t RecordedBytesPerToken(const Model& model) {
+  const ModelConfig& c = model.config;
+  const int64_t q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
+  // Residual streams, normed inputs, q, k, v before and after repetition, attention output, and
+  // gate, up and their product.
+  const int64_t per_layer = 4 * c.hidden + 5 * q + 2 * kv + 3 * c.intermediate;
+  const auto element = static_cast<int64_t>(c10::elementSize(model.weights->dtype()));
+  // The widest temporary of one layer, in fp32, comes on top once.
+  return c.layers * per_layer * element + 4 * (3 * c.intermediate + 4 * c.hidden);
+}
+
+int64_t TokensWithin(const Model& model, int64_t bytes) {
+  return std::max<int64_t>(1, bytes / RecordedBytesPerToken(model));
+}
+
+}  // namespace grin

@@ -1,0 +1,32 @@
+#pragma once
+// The output head at labelled rows only, in chunks: [T, V] logits never exist.
+
+#include <ATen/ATen.h>
+
+#include "grin/model/gradient_sink.h"
+#include "grin/model/weights.h"
+
+namespace grin {
+
+struct HeadOptions {
+  int64_t chunk_bytes = int64_t{64} << 20;  // fp32 logits of one chunk
+  bool argmax = false;
+  bool moments = false;  // mean and variance of the log-probabilities under the distribution
+};
+
+struct LabelScores {
+  at::Tensor logp;      // fp32 [N], on the autograd tape when hidden is
+  at::Tensor argmax;    // int64 [N], when asked
+  at::Tensor mean;      // fp32 [N], when asked: E[log p] over the vocabulary, p the model's
+  at::Tensor variance;  // fp32 [N], when asked
+};
+
+// Log-probabilities of labels [N] given hidden rows [N, d] and the head's weight [V, d]. The
+// backward pass recomputes each chunk. Log-softmax is computed in fp32.
+LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& labels, const Parameter& head,
+                        GradientSink* sink, const HeadOptions& options = {});
+
+// Logits of every hidden row, fp32 [N, V]: for generation.
+at::Tensor Logits(const at::Tensor& hidden, const Parameter& head);
+
+}  // namespace grin

@@ -1,0 +1,61 @@
+#include "grin/model/weights.h"
+
+#include "grin/base/error.h"
+
+namespace grin {
+
+std::optional<at::ScalarType> FloatScalarType(DType dtype) {
+  switch (dtype) {
+    case DType::kF64: return at::kDouble;
+    case DType::kF32: return at::kFloat;
+    case DType::kF16: return at::kHalf;
+    case DType::kBF16: return at::kBFloat16;
+    default: return std::nullopt;
+  }
+}
+
+at::Tensor StoredTensor(const Checkpoint& checkpoint, const TensorInfo& info) {
+  const at::ScalarType type = FloatScalarType(info.dtype).value();
+  const TensorBytes stored = checkpoint.Read(info.name);
+  auto* data = const_cast<std::byte*>(stored.bytes.data());  // never written: see MakeWritable
+  const at::Tensor alias = at::from_blob(
+      data, info.shape, [owner = stored.owner](void*) {}, at::TensorOptions(type));
+  const bool aligned = reinterpret_cast<uintptr_t>(data) % c10::elementSize(type) == 0;
+  return aligned ? alias : alias.clone();
+}
+
+Weights::Weights(std::shared_ptr<const Checkpoint> checkpoint, at::ScalarType dtype,
+                 at::Device device)
+    : checkpoint_(std::move(checkpoint)), dtype_(dtype), device_(device) {
+  for (const TensorInfo& info : checkpoint_->tensors()) {
+    if (!FloatScalarType(info.dtype)) continue;
+    tensors_[info.name] = StoredTensor(*checkpoint_, info).to(device, dtype);
+  }
+}
+
+Parameter Weights::Get(const std::string& name, at::IntArrayRef shape) const {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) {
+    const TensorInfo* info = checkpoint_->Find(name);
+    if (info) {
+      BadInput("model", "{}: tensor {} is of type {}; weights must be F64, F32, F16 or BF16",
+               checkpoint_->path().string(), name, DTypeName(info->dtype));
+    }
+    BadInput("model", "{}: tensor {} is missing", checkpoint_->path().string(), name);
+  }
+  if (found->second.sizes() != shape) {
+    BadInput("model", "{}: tensor {} has shape [{}]; config.json makes it [{}]",
+             checkpoint_->path().string(), name, fmt::join(found->second.sizes(), ", "),
+             fmt::join(shape, ", "));
+  }
+  return {name, found->second};
+}
+
+void Weights::MakeWritable(const std::string& name) {
+  at::NoGradGuard no_grad;
+  at::Tensor& tensor = tensors_.at(name);
+  const at::Tensor own = tensor.clone();
+  tensor.set_(own);
+}
+
+}  // namespace grin

@@ -1,0 +1,35 @@
+#include "grin/tune/gather_sink.h"
+
+namespace grin {
+
+void GatherSink::AddProduct(const std::string& name, const at::Tensor& grad_output,
+                            const at::Tensor& input) {
+  MaskedParameter& parameter = *trainable_.Find(name);
+  if (!parameter.indices.defined() && input.scalar_type() == at::kFloat) {
+    parameter.gradient.view({grad_output.size(1), input.size(1)})
+        .addmm_(grad_output.t(), input);
+    return;
+  }
+  GatherGradient(at::mm(grad_output.t(), input).contiguous(), 1.0, parameter);
+}
+
+void GatherSink::AddRows(const std::string& name, const at::Tensor& tokens,
+                         const at::Tensor& rows) {
+  MaskedParameter& parameter = *trainable_.Find(name);
+  const at::Tensor wide = rows.to(at::kFloat);
+  if (!parameter.indices.defined()) {
+    parameter.gradient.view({-1, rows.size(1)}).index_add_(0, tokens, wide);
+    return;
+  }
+  const int64_t vocabulary = parameter.indices.max().item<int64_t>() / rows.size(1) + 1;
+  const at::Tensor seen = tokens.lt(vocabulary);
+  GatherGradient(at::zeros({vocabulary, rows.size(1)}, at::kFloat)
+                     .index_add_(0, tokens.masked_select(seen), wide.index({seen})),
+                 1.0, parameter);
+}
+
+void GatherSink::AddVector(const std::string& name, const at::Tensor& gradient) {
+  GatherGradient(gradient.contiguous(), 1.0, *trainable_.Find(name));
+}
+
+}  // namespace grin

@@ -1,0 +1,111 @@
+#include "grin/tune/task.h"
+
+#include "grin/base/error.h"
+#include "grin/base/log.h"
+#include "grin/base/random.h"
+#include "grin/data/keywords.h"
+#include "grin/io/table.h"
+#include "grin/tune/trade_off.h"
+
+namespace grin {
+
+Task MakeTask(const Encoder& encoder, std::vector<Example> forget, std::vector<Example> retain,
+              bool allow_overlap) {
+  if (!allow_overlap) RefuseOverlap(forget, retain);
+  Task task;
+  task.forget_sequences = encoder.EncodeAll(forget);
+  task.retain_sequences = encoder.EncodeAll(retain);
+  task.forget = std::move(forget);
+  task.retain = std::move(retain);
+  return task;
+}
+
+std::vector<Sequence> ObjectiveSequences(const Task& task, const Encoder& encoder,
+                                         const ObjectiveOptions& options, uint64_t seed) {
+  if (FindForgetObjective(options.objective).uses_refusals) {
+    if (options.refusals.empty()) {
+      BadUsage("tune", "--objective {} needs --refusals FILE, one refusal per line",
+               options.objective);
+    }
+    const std::vector<std::string> refusals = ReadLines(options.refusals);
+    if (refusals.empty()) BadInput("tune", "{}: has no refusals", options.refusals);
+    const RandomStream random(seed, "refusals");
+    std::vector<Example> answered = task.forget;
+    for (size_t i = 0; i < answered.size(); ++i) {
+      if (answered[i].is_text()) {
+        BadInput("tune", "{}: plain text has no question to refuse; --objective {} needs prompts",
+                 answered[i].where, options.objective);
+      }
+      answered[i].response = refusals[random.Below(i, refusals.size())];
+    }
+    return encoder.EncodeAll(answered);
+  }
+  std::vector<Sequence> sequences = task.forget_sequences;
+  if (options.forget_tokens == "keywords") {
+    const int64_t without = WeighKeywords(task.forget, sequences);
+    if (without > 0) {
+      Warn("{} of {} forget answers have no keyword and count whole", without, sequences.size());
+    }
+  } else if (options.forget_tokens != "all") {
+    BadUsage("tune", "--forget-tokens '{}' is not known; it is all or keywords",
+             options.forget_tokens);
+  }
+  return sequences;
+}
+
+std::vector<LossTerm> MakeTerms(const std::vector<Sequence>& objective_sequences,
+                                const std::vector<Sequence>& retain_sequences,
+                                const ObjectiveOptions& options) {
+  const Objective& forget = FindForgetObjective(options.objective);
+  const Objective& retain = FindRetainObjective(options.retain_loss);
+  if (options.beta < 0) BadUsage("tune", "--beta is {}; it must not be negative", options.beta);
+  ObjectiveSettings settings = forget.defaults;
+  if (options.beta > 0) settings.beta = options.beta;
+  if (options.delta != 0) settings.delta = options.delta;
+  std::vector<LossTerm> terms = {{.name = "forget",
+                                  .objective = &forget,
+                                  .settings = settings,
+                                  .scale = options.gamma,
+                                  .sequences = &objective_sequences,
+                                  .per_epoch = true}};
+  if (forget.has_retain_default && retain.name != "none") {
+    terms.push_back({.name = "retain",
+                     .objective = &retain,
+                     .settings = retain.defaults,
+                     .scale = options.alpha,
+                     .sequences = &retain_sequences,
+                     .guarded = true});
+  }
+  return terms;
+}
+
+TuneReport TuneOnTask(const Model& model, Trainable& trainable, const Task& task,
+                      const Encoder& encoder, const ObjectiveOptions& objective,
+                      const StepOptions& steps, uint64_t seed, int64_t pass_tokens,
+                      const std::function<void(const Json&)>& log) {
+  const std::vector<Sequence> sequences = ObjectiveSequences(task, encoder, objective, seed);
+  const auto terms = MakeTerms(sequences, task.retain_sequences, objective);
+  Judge judge;
+  if (objective.keep == "best") {
+    judge = TradeOffJudge(model, task, seed, pass_tokens);
+  } else if (objective.keep != "last") {
+    BadUsage("tune", "--keep '{}' is not known; it is best or last", objective.keep);
+  }
+  TuneReport report = Tune(model, trainable, terms, steps, seed, pass_tokens, judge, log);
+  Info("tune: {} steps in {:.1f}s, {} tokens; kept the state after step {}", report.steps,
+       report.seconds, report.tokens, report.kept_step);
+  return report;
+}
+
+TuneReport Finetune(const Model& model, Trainable& trainable,
+                    const std::vector<Sequence>& sequences, const StepOptions& steps,
+                    uint64_t seed, int64_t pass_tokens) {
+  const std::vector<LossTerm> terms = {{.name = "data",
+                                        .objective = &FindRetainObjective("nll"),
+                                        .sequences = &sequences,
+                                        .per_epoch = true,
+                                        .guarded = true}};
+  return Tune(model, trainable, terms, steps, seed, pass_tokens, {});
+}
+
+}  // namespace grin

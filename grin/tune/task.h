@@ -1,0 +1,45 @@
+#pragma once
+// What is to be forgotten and what is to be kept, ready for the stages.
+
+#include <string>
+#include <vector>
+
+#include "grin/data/encode.h"
+#include "grin/data/example.h"
+#include "grin/data/sequence.h"
+#include "grin/tune/options.h"
+#include "grin/tune/tune.h"
+
+namespace grin {
+
+struct Task {
+  std::vector<Example> forget, retain;
+  std::vector<Sequence> forget_sequences, retain_sequences;
+};
+
+// Encodes both sets. Error (bad input) when they share records, unless `allow_overlap`.
+Task MakeTask(const Encoder& encoder, std::vector<Example> forget, std::vector<Example> retain,
+              bool allow_overlap);
+
+// What the forget objective trains on: the forget sequences, weighted by --forget-tokens, or the
+// forget prompts answered with refusals, drawn by seed, for an objective that wants those.
+std::vector<Sequence> ObjectiveSequences(const Task& task, const Encoder& encoder,
+                                         const ObjectiveOptions& options, uint64_t seed);
+
+// The terms gamma * forget + alpha * retain over these sequences, which must outlive them.
+std::vector<LossTerm> MakeTerms(const std::vector<Sequence>& objective_sequences,
+                                const std::vector<Sequence>& retain_sequences,
+                                const ObjectiveOptions& options);
+
+// The tune stage: trains `trainable` on the task. See Tune.
+TuneReport TuneOnTask(const Model& model, Trainable& trainable, const Task& task,
+                      const Encoder& encoder, const ObjectiveOptions& objective,
+                      const StepOptions& steps, uint64_t seed, int64_t pass_tokens,
+                      const std::function<void(const Json&)>& log = {});
+
+// Plain fine-tuning on `sequences`, with the mean NLL as the loss.
+TuneReport Finetune(const Model& model, Trainable& trainable,
+                    const std::vector<Sequence>& sequences, const StepOptions& steps,
+                    uint64_t seed, int64_t pass_tokens);
+
+}  // namespace grin

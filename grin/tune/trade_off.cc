@@ -1,0 +1,70 @@
+#include "grin/tune/trade_off.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "grin/base/random.h"
+#include "grin/eval/keyword_metrics.h"
+#include "grin/eval/likelihood.h"
+
+namespace grin {
+namespace {
+
+constexpr int64_t kSample = 48;
+
+std::vector<Sequence> Draw(const std::vector<Sequence>& all, uint64_t seed, const char* stream) {
+  std::vector<Sequence> drawn = all;
+  const auto count = static_cast<int64_t>(drawn.size());
+  const RandomStream random(seed, stream);
+  for (int64_t i = 0; i < std::min(kSample, count); ++i) {
+    std::swap(drawn[i], drawn[i + static_cast<int64_t>(random.Below(i, count - i))]);
+  }
+  drawn.resize(std::min(kSample, count));
+  return drawn;
+}
+
+Json ToJson(const SetScores& scores) {
+  return {{"probability", scores.probability},
+          {"keyword_accuracy", scores.keyword_accuracy},
+          {"keyword_confidence", scores.keyword_confidence}};
+}
+
+// The figure that stands for what a model knows of a set.
+double Knowledge(const SetScores& scores) {
+  return scores.keyword_confidence > 0 ? scores.keyword_confidence : scores.probability;
+}
+
+struct State {
+  std::vector<Sequence> forget, retain;
+  bool started = false;
+  double forget_start = 0, retain_start = 0;
+};
+
+}  // namespace
+
+Judge TradeOffJudge(const Model& model, const Task& task, uint64_t seed, int64_t pass_tokens) {
+  auto state = std::make_shared<State>();
+  state->forget = Draw(task.forget_sequences, seed, "judge/forget");
+  state->retain = Draw(task.retain_sequences, seed, "judge/retain");
+  const auto measure = [state, &model, &task, pass_tokens] {
+    const LikelihoodOptions options{.pass_tokens = pass_tokens, .argmax = true};
+    const SetScores forget =
+        AverageScores(task.forget, state->forget, ScoreSequences(model, state->forget, options));
+    const SetScores retain =
+        AverageScores(task.retain, state->retain, ScoreSequences(model, state->retain, options));
+    if (!state->started) {
+      state->started = true;
+      state->forget_start = std::max(Knowledge(forget), 1e-12);
+      state->retain_start = std::max(Knowledge(retain), 1e-12);
+    }
+    const double gone = std::clamp(1.0 - Knowledge(forget) / state->forget_start, 0.0, 1.0);
+    const double left = std::clamp(Knowledge(retain) / state->retain_start, 0.0, 1.0);
+    Judge::Verdict verdict;
+    verdict.score = gone + left > 0 ? 2.0 * gone * left / (gone + left) : 0.0;
+    verdict.figures = {{"forget", ToJson(forget)}, {"retain", ToJson(retain)}};
+    return verdict;
+  };
+  return {.measure = measure, .period = 1};
+}
+
+}  // namespace grin

@@ -1,0 +1,60 @@
+#pragma once
+// The training loop over selected weights: an objective on the forget set, another on the retain
+// set, AdamW in between.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "grin/base/json.h"
+#include "grin/data/sequence.h"
+#include "grin/model/decoder.h"
+#include "grin/tune/options.h"
+#include "grin/tune/trainable.h"
+
+namespace grin {
+
+// One term of the loss: scale * mean over the drawn sequences.
+struct LossTerm {
+  std::string name;                       // "forget", "retain", "data"
+  const Objective* objective = nullptr;
+  ObjectiveSettings settings;
+  double scale = 1.0;                     // gamma or alpha
+  const std::vector<Sequence>* sequences = nullptr;
+  bool per_epoch = false;  // an epoch is one pass over this term's sequences
+  bool guarded = false;    // its loss is watched for collapse
+};
+
+// How good the present weights are; higher is better. Called before the first step and after every
+// `period` steps. Empty `measure`: the last step is kept.
+struct Judge {
+  struct Verdict {
+    double score = 0;
+    Json figures;  // for the log
+  };
+  std::function<Verdict()> measure;
+  int64_t period = 1;
+};
+
+struct TuneReport {
+  int64_t steps = 0, kept_step = 0;
+  int64_t tokens = 0;      // trained on
+  double seconds = 0;
+  std::string guard;       // why a guard stopped the run; empty when none did
+  Json first, last;        // losses of the first and the last step
+  std::vector<Json> log;   // one object per step
+};
+
+// Trains `trainable` (entries of `model`) for --steps, or --epochs. Every reported loss is the
+// objective's own value, without its scale. Passes hold at most `pass_tokens` tokens; what they add
+// up to does not depend on it. `log`, when set, gets each step's record at once.
+TuneReport Tune(const Model& model, Trainable& trainable, const std::vector<LossTerm>& terms,
+                const StepOptions& options, uint64_t seed, int64_t pass_tokens, const Judge& judge,
+                const std::function<void(const Json&)>& log = {});
+
+// The losses of each term over all of its sequences, without training.
+std::vector<double> InitialLosses(const Model& model, const std::vector<LossTerm>& terms,
+                                  int64_t pass_tokens);
+
+}  // namespace grin
