@@ -24,6 +24,8 @@ struct FilterUse {
   }
   std::string Text() const { return ToText(rendering, input); }
   Value::Items Items() const { return Iterate(rendering, input); }
+  // For map, select and their like, to which none and false are as good as nothing.
+  Value::Items ItemsIfTrue() const { return IsTrue(input) ? Items() : Value::Items{}; }
   Value List(Value::Items items, SequenceKind kind = SequenceKind::kList) const {
     return Value::Of(rendering, std::move(items), kind);
   }

@@ -37,6 +37,8 @@ Value Trim(const Use& use) {
 
 Value Indent(const Use& use) {
   const auto bound = use.Bound({"width", "first", "blank"});
+  NeedDefined(use.rendering, use.input);
+  if (!use.input.is(Kind::kString)) use.rendering.Fail("indent of a {}", TypeName(use.input));
   const std::string indent =
       bound[0].is(Kind::kString)
           ? bound[0].text()
@@ -232,7 +234,15 @@ Value LengthFilter(const Use& use) {
 
 Value WordCount(const Use& use) {
   use.Bound({});
-  return static_cast<int64_t>(SplitWords(use.Text()).size());
+  const std::string text = use.Text();
+  int64_t words = 0;
+  bool within = false;
+  for (std::string_view character : Characters(text)) {
+    const bool part = IsAlnum(character) || character == "_";
+    words += part && !within;
+    within = part;
+  }
+  return words;
 }
 
 }  // namespace

@@ -35,6 +35,7 @@ Value::Entries Pairs(Rendering& rendering, const Arguments& arguments) {
   Value::Entries entries;
   if (arguments.positional.size() > 1) rendering.Fail("dict takes one value and named ones");
   for (const Value& given : arguments.positional) {
+    NeedDefined(rendering, given);
     if (given.is(Kind::kDict)) {
       entries = given.entries();
       continue;

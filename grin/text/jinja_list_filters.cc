@@ -81,7 +81,7 @@ Value Map(const Use& use) {
   Value::Items out;
   if (use.arguments.positional.empty()) {
     const auto bound = use.Bound({"attribute", "default"}, 1);
-    for (const Value& item : use.Items()) {
+    for (const Value& item : use.ItemsIfTrue()) {
       Value member = Member(use.rendering, item, bound[0]);
       out.push_back(member.is(Kind::kUndefined) && !bound[1].is(Kind::kUndefined) ? bound[1]
                                                                                   : member);
@@ -89,7 +89,7 @@ Value Map(const Use& use) {
   } else {
     const std::string filter = ToText(use.rendering, use.arguments.positional[0]);
     const Arguments rest = Rest(use.arguments, 1);
-    for (const Value& item : use.Items()) {
+    for (const Value& item : use.ItemsIfTrue()) {
       out.push_back(ApplyFilter(use.rendering, filter, item, rest));
     }
   }
@@ -106,7 +106,7 @@ Value Select(const Use& use) {
   const std::string test = given.size() > at ? ToText(use.rendering, given[at]) : "";
   const Arguments rest = Rest(use.arguments, at + 1);
   Value::Items out;
-  for (const Value& item : use.Items()) {
+  for (const Value& item : use.ItemsIfTrue()) {
     const Value value = by_attribute ? Member(use.rendering, item, given[0]) : item;
     const bool passes =
         given.size() > at ? ApplyTest(use.rendering, test, value, rest) : IsTrue(value);

@@ -104,7 +104,6 @@ Value FindMethod(Rendering& rendering, const Function& method, const Arguments& 
 
 Value JoinMethod(Rendering& rendering, const Function& method, const Arguments& arguments) {
   const auto bound = Bind(rendering, method.name, arguments, {"iterable"}, 1);
-  NeedDefined(rendering, bound[0]);
   std::string text;
   bool first = true;
   for (const Value& item : Iterate(rendering, bound[0])) {

@@ -248,7 +248,9 @@ Value GetItem(Rendering& rendering, const Value& value, const Value& key) {
 Value GetSlice(Rendering& rendering, const Value& value, const Value& start, const Value& stop,
                const Value& step) {
   NeedDefined(rendering, value);
-  if (!IsListOrTuple(value) && !value.is(Kind::kString)) return Missing(value, "[:]");
+  if (!IsListOrTuple(value) && !value.is(Kind::kString)) {
+    rendering.Fail("a {} has no slices", TypeName(value));
+  }
   for (const Value* bound : {&start, &stop, &step}) {
     NeedDefined(rendering, *bound);
     if (!bound->IsInteger() && !bound->is(Kind::kNone)) {

@@ -60,8 +60,9 @@ class Parser : public ExpressionParser {
     return body;
   }
 
-  // The end of a tag.
+  // The end of a tag, before which Jinja allows a colon as in Python.
   void EndTag() {
+    SkipOperator(":");
     if (!Is(TokenKind::kBlockEnd)) Unexpected("'%}'");
     Next();
   }

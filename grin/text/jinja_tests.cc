@@ -50,9 +50,10 @@ bool IsIterable(const Use& use) {
          value.is(Kind::kSequence) || value.is(Kind::kLoop);
 }
 
-// A macro or method is callable, and so is a loop; a string's characters are not.
+// As in Python, where even what is undefined can be called, though it fails.
 bool IsCallable(const Use& use) {
-  return use.input.is(Kind::kFunction) || use.input.is(Kind::kLoop);
+  return use.input.is(Kind::kFunction) || use.input.is(Kind::kLoop) ||
+         use.input.is(Kind::kUndefined);
 }
 
 bool KnownName(const Use& use, bool (*known)(std::string_view)) {

@@ -249,6 +249,12 @@ a {# comment {{ x }} #} b {#- strip -#} c
 {% set x.y.z = 1 %}
 {{ a.b. }}
 {{ a ? b }}
+{% for x in numbers: %}{{ x }}{% else: %}{% endfor %}
+{{ nothing[1:] }}
+{{ tools | selectattr('x') | list }}{{ none | map('upper') | list }}{{ missing is callable }}
+{{ 5 | indent }}
+{{ dict(missing) }}{{ missing }}
+{{ 'a-b c_d, 1.5' | wordcount }} {{ ','.join(missing) }}
 {# unclosed
 {% raw %} unclosed
 {{ f(a=1, 2) }}
