@@ -82,7 +82,9 @@ def encode(tokenizer, template, prompt, response, longest):
 def label_logp(model, tokens, labels):
     at = torch.tensor(labels)
     ids = torch.tensor([tokens])
-    logp = torch.log_softmax(model(ids).logits[0].float(), dim=-1)
+    # In double: over a large vocabulary PyTorch's fp32 sum is off by 3e-7, which is much of 1 - p
+    # where p is near 1.
+    logp = torch.log_softmax(model(ids).logits[0].double(), dim=-1)
     return logp[at - 1, ids[0, at]]
 
 
