@@ -1,0 +1,152 @@
+// What LoadModel and ParseModelConfig refuse, and how they say so.
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <functional>
+
+#include "grin/io/safetensors.h"
+#include "tests/model/tiny.h"
+
+namespace grin {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// A copy of a tiny checkpoint with other tensors: `change` may drop one (false) or reshape it.
+std::filesystem::path Changed(const std::string& name,
+                              const std::function<bool(TensorInfo&)>& change) {
+  const auto source = Checkpoint::Open(TinyPath(name));
+  const auto dir = EmptyDirectory("model_" + name);
+  std::filesystem::copy_file(TinyPath(name) / "config.json", dir / "config.json");
+  std::vector<TensorInfo> infos;
+  std::vector<TensorBytes> bytes;
+  for (TensorInfo info : source->tensors()) {
+    const TensorBytes stored = source->Read(info.name);
+    if (!change(info)) continue;
+    infos.push_back(info);
+    bytes.push_back(stored);
+  }
+  SafetensorsWriter writer(dir / "model.safetensors", infos);
+  for (const TensorBytes& b : bytes) writer.Write(b.bytes);
+  writer.Commit();
+  return dir;
+}
+
+std::string LoadError(const std::filesystem::path& path) {
+  return MessageOf([&] { LoadModel(Checkpoint::Open(path)); });
+}
+
+TEST(LoadModel, NamesAMissingTensor) {
+  const auto dir = Changed("llama_plain", [](const TensorInfo& info) {
+    return info.name != "model.layers.1.mlp.up_proj.weight";
+  });
+  EXPECT_THAT(LoadError(dir), AllOf(HasSubstr("model.layers.1.mlp.up_proj.weight is missing"),
+                                    HasSubstr(dir.string())));
+}
+
+TEST(LoadModel, NamesAWrongShape) {
+  const auto dir = Changed("llama_plain", [](TensorInfo& info) {
+    if (info.name == "model.layers.0.mlp.down_proj.weight") std::swap(info.shape[0], info.shape[1]);
+    return true;
+  });
+  EXPECT_THAT(LoadError(dir),
+              AllOf(HasSubstr("model.layers.0.mlp.down_proj.weight has shape [44, 32]"),
+                    HasSubstr("config.json makes it [32, 44]")));
+}
+
+TEST(LoadModel, NamesATensorThatIsNotOfFloats) {
+  const auto dir = Changed("llama_plain", [](TensorInfo& info) {
+    if (info.name == "model.norm.weight") info.dtype = DType::kI32;
+    return true;
+  });
+  EXPECT_THAT(LoadError(dir), AllOf(HasSubstr("model.norm.weight"), HasSubstr("I32")));
+}
+
+TEST(LoadModel, TakesMixedTypes) {
+  // The norms of a bf16 checkpoint as F32 give what bf16 norms give: the values are the same.
+  const auto source = Checkpoint::Open(TinyPath("llama3_rope"));
+  const auto dir = EmptyDirectory("model_mixed");
+  std::filesystem::copy_file(TinyPath("llama3_rope") / "config.json", dir / "config.json");
+  std::vector<TensorInfo> infos;
+  std::vector<at::Tensor> values;
+  for (TensorInfo info : source->tensors()) {
+    at::Tensor value = StoredTensor(*source, info);
+    if (info.shape.size() == 1) {
+      value = value.to(at::kFloat);
+      info.dtype = DType::kF32;
+    }
+    infos.push_back(info);
+    values.push_back(value.contiguous());
+  }
+  SafetensorsWriter writer(dir / "model.safetensors", infos);
+  for (const at::Tensor& value : values) {
+    writer.Write({static_cast<const std::byte*>(value.const_data_ptr()), value.nbytes()});
+  }
+  writer.Commit();
+  const Model mixed = LoadModel(Checkpoint::Open(dir));
+  EXPECT_EQ(mixed.weights->dtype(), at::kBFloat16);
+  const Model model = LoadModel(source);
+  for (const auto& [name, tensor] : model.weights->tensors()) {
+    EXPECT_TRUE(at::equal(mixed.weights->tensors().at(name), tensor)) << name;
+  }
+}
+
+class ConfigTest : public ::testing::Test {
+ protected:
+  Json config_ = Json::parse(ReadFile(TinyPath("llama_plain") / "config.json"));
+
+  std::string Message() const {
+    return MessageOf([&] { ParseModelConfig(config_, "config.json"); });
+  }
+};
+
+TEST_F(ConfigTest, ListsTheKnownArchitectures) {
+  config_["model_type"] = "gpt2";
+  EXPECT_THAT(Message(), AllOf(HasSubstr("'gpt2' is not supported"), HasSubstr("llama, mistral")));
+  config_.erase("model_type");
+  EXPECT_THAT(Message(), HasSubstr("'model_type' is missing"));
+}
+
+TEST_F(ConfigTest, RefusesImpossibleNumbers) {
+  for (const char* key : {"hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size"}) {
+    Json saved = config_;
+    config_.erase(key);
+    EXPECT_THAT(Message(), AllOf(HasSubstr(key), HasSubstr("missing")));
+    for (const Json& value : {Json(0), Json(-4), Json(2.5), Json("32"), Json::array()}) {
+      config_[key] = value;
+      EXPECT_THAT(Message(), AllOf(HasSubstr(key), HasSubstr(value.dump())));
+    }
+    config_ = saved;
+  }
+  config_["num_key_value_heads"] = 3;
+  EXPECT_THAT(Message(), HasSubstr("4 attention heads cannot share 3"));
+  config_["num_key_value_heads"] = 4;
+  config_["head_dim"] = 7;
+  EXPECT_THAT(Message(), HasSubstr("head_dim 7 is odd"));
+}
+
+TEST_F(ConfigTest, NamesWhatIsNotSupported) {
+  Json saved = config_;
+  config_["hidden_act"] = "tanh";
+  EXPECT_THAT(Message(), HasSubstr("hidden_act 'tanh'"));
+  config_ = saved;
+  config_["rope_scaling"] = {{"rope_type", "longrope"}, {"factor", 4.0}};
+  EXPECT_THAT(Message(), HasSubstr("'longrope' is not supported"));
+  config_ = saved;
+  config_["quantization_config"] = {{"quant_method", "gptq"}};
+  EXPECT_THAT(Message(), HasSubstr("quantised (gptq)"));
+}
+
+TEST_F(ConfigTest, ReadsOneOrSeveralEndTokens) {
+  config_["eos_token_id"] = 2;
+  EXPECT_THAT(ParseModelConfig(config_, "").end_tokens, ::testing::ElementsAre(2));
+  config_["eos_token_id"] = {3, 5, 7};
+  EXPECT_THAT(ParseModelConfig(config_, "").end_tokens, ::testing::ElementsAre(3, 5, 7));
+  config_["eos_token_id"] = nullptr;
+  EXPECT_THAT(ParseModelConfig(config_, "").end_tokens, ::testing::IsEmpty());
+}
+
+}  // namespace
+}  // namespace grin
