@@ -1,0 +1,98 @@
+// The influence pass against plain PyTorch (tests/data/locate).
+
+#include "grin/locate/gradient_pass.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/locate/influence_golden.h"
+
+namespace grin {
+namespace {
+
+class GradientPass : public ::testing::TestWithParam<const char*> {
+ protected:
+  const InfluenceGolden golden_{GetParam()};
+  const Model model_ = LoadTiny(GetParam());
+
+  std::vector<ScoreTensor> Run(const std::vector<Sequence>& sequences, Statistic statistic,
+                               int64_t pass_tokens = 1024) const {
+    return AccumulateGradients(model_, Pointers(sequences), golden_.scored,
+                               {.statistic = statistic, .pass_tokens = pass_tokens});
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Tiny, GradientPass, ::testing::ValuesIn(kInfluenceModels),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(GradientPass, StatisticsOfEveryWeight) {
+  for (const auto& [set, sequences] : {std::pair("forget", &golden_.forget),
+                                       std::pair("retain", &golden_.retain)}) {
+    for (const char* statistic : {"mean", "abs", "rms"}) {
+      const auto sums = Run(*sequences, ParseStatistic(statistic));
+      ASSERT_EQ(sums.size(), golden_.scored.size());
+      for (const ScoreTensor& sum : sums) {
+        const Json& expected = golden_.json["gradients"][set][statistic][sum.name];
+        const at::Tensor flat = sum.values.flatten().to(at::kDouble);
+        const double norm = expected["norm"];
+        EXPECT_NEAR(flat.norm().item<double>(), norm, 1e-5 * norm) << set << statistic << sum.name;
+        const at::Tensor wave = at::arange(1, flat.numel() + 1, at::kDouble).sin();
+        EXPECT_NEAR((flat * wave).sum().item<double>(), expected["dot"].get<double>(), 1e-5 * norm)
+            << set << statistic << sum.name;
+      }
+    }
+  }
+}
+
+TEST_P(GradientPass, DoesNotDependOnThePasses) {
+  for (const Statistic statistic : {Statistic::kMean, Statistic::kAbs, Statistic::kRms}) {
+    const auto whole = Run(golden_.forget, statistic, 1 << 20);
+    const auto parts = Run(golden_.forget, statistic, 7);
+    for (size_t i = 0; i < whole.size(); ++i) {
+      EXPECT_TRUE(at::allclose(whole[i].values, parts[i].values, 1e-4, 1e-6)) << whole[i].name;
+    }
+  }
+}
+
+TEST_P(GradientPass, LeavesTheModelAlone) {
+  const auto before = model_.weights->tensors();
+  std::vector<at::Tensor> copies;
+  for (const auto& [name, tensor] : before) copies.push_back(tensor.clone());
+  Run(golden_.forget, Statistic::kMean);
+  size_t i = 0;
+  for (const auto& [name, tensor] : model_.weights->tensors()) {
+    EXPECT_TRUE(at::equal(tensor, copies[i++])) << name;
+  }
+}
+
+TEST_P(GradientPass, EpsilonIsThatOfTheRetainGradients) {
+  for (const auto& [statistic, values] : golden_.json["epsilon"].items()) {
+    const auto retain = Run(golden_.retain, ParseStatistic(statistic));
+    for (const auto& [text, value] : values.items()) {
+      const double expected = value;
+      EXPECT_NEAR(ResolveEpsilon(Epsilon::Parse(text), retain), expected, 1e-5 * expected)
+          << statistic << " " << text;
+    }
+    if (statistic == "mean") {
+      const float half = ResolveEpsilon(Epsilon::Parse("50%"), retain);
+      EXPECT_NEAR(ShareBelow(retain, half), golden_.json["below"].get<double>(), 1e-12);
+    }
+  }
+}
+
+// A sequence twice in the set counts twice; another order changes nothing.
+TEST_P(GradientPass, IsAMeanOverSequences) {
+  std::vector<Sequence> twice = golden_.forget, reversed = golden_.forget;
+  twice.insert(twice.end(), golden_.forget.begin(), golden_.forget.end());
+  std::ranges::reverse(reversed);
+  for (const Statistic statistic : {Statistic::kMean, Statistic::kAbs, Statistic::kRms}) {
+    const auto once = Run(golden_.forget, statistic);
+    for (const auto& other : {Run(twice, statistic), Run(reversed, statistic)}) {
+      for (size_t i = 0; i < once.size(); ++i) {
+        EXPECT_TRUE(at::allclose(once[i].values, other[i].values, 1e-4, 1e-6)) << once[i].name;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace grin

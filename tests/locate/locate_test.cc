@@ -1,0 +1,117 @@
+// The locate stage against masks made by plain PyTorch (tests/data/locate).
+
+#include "grin/locate/locate.h"
+
+#include <gmock/gmock.h>
+
+#include <bit>
+
+#include "grin/io/safetensors.h"
+#include "tests/locate/influence_golden.h"
+
+namespace grin {
+namespace {
+
+using ::testing::HasSubstr;
+
+class LocateTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  const InfluenceGolden golden_{GetParam()};
+  const Model model_ = LoadTiny(GetParam());
+
+  Mask Run(const LocateOptions& options, int64_t pass_tokens = 1024, uint64_t seed = 0) const {
+    return Locate(model_, golden_.forget, golden_.retain, options, seed, pass_tokens);
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Tiny, LocateTest, ::testing::ValuesIn(kInfluenceModels),
+                         [](const auto& info) { return std::string(info.param); });
+
+LocateOptions OptionsOf(const Json& row) {
+  LocateOptions options;
+  options.locate = row["method"];
+  options.fraction = row["fraction"];
+  if (row["statistic"].is_string()) options.statistic = row["statistic"];
+  if (row["epsilon"].is_string()) options.epsilon = row["epsilon"];
+  return options;
+}
+
+TEST_P(LocateTest, SelectsWhatPyTorchSelects) {
+  const SafetensorsFile bits(std::filesystem::path(GRIN_TEST_DATA) / "locate" /
+                             (std::string(GetParam()) + "_masks.safetensors"));
+  ASSERT_GE(golden_.json["masks"].size(), 8u);
+  for (const Json& row : golden_.json["masks"]) {
+    const std::string key = row["key"];
+    const int64_t count = row["count"];
+    const Mask mask = Run(OptionsOf(row));
+    EXPECT_EQ(mask.count(), count) << key;
+    EXPECT_EQ(mask.total(), golden_.json["weights"].get<int64_t>());
+    int64_t shared = 0;
+    for (const MaskTensor& tensor : mask.tensors()) {
+      const int64_t index = bits.Find(key + "/" + tensor.name);
+      ASSERT_GE(index, 0) << key << "/" << tensor.name;
+      const auto expected = bits.Bytes(index);
+      ASSERT_EQ(expected.size(), tensor.bits.size());
+      for (size_t i = 0; i < expected.size(); ++i) {
+        shared += std::popcount(
+            static_cast<uint8_t>(std::to_integer<uint8_t>(expected[i]) & tensor.bits[i]));
+      }
+    }
+    // Rounding may exchange weights only where scores lie closer than fp32 tells apart.
+    const int64_t allowed = row["margin"].get<double>() > 1e-4 ? 0 : count / 2000 + 1;
+    EXPECT_GE(shared, count - allowed) << key << " margin " << row["margin"];
+  }
+}
+
+TEST_P(LocateTest, DoesNotDependOnThePasses) {
+  const Mask whole = Run({}, 1 << 20), parts = Run({}, 11);
+  int64_t differ = 0;
+  for (const MaskTensor& tensor : whole.tensors()) {
+    const MaskTensor& other = *parts.Find(tensor.name);
+    for (int64_t i = 0; i < tensor.size(); ++i) differ += tensor.Has(i) != other.Has(i);
+  }
+  EXPECT_LE(differ, 2);
+}
+
+TEST_P(LocateTest, DrawsBySeed) {
+  LocateOptions options;
+  options.locate_sample = 4;
+  const auto bits = [&](uint64_t seed) {
+    LocateReport report;
+    const Mask mask = Locate(model_, golden_.forget, golden_.retain, options, seed, 1024, &report);
+    EXPECT_EQ(report.forget_sequences, 4);
+    EXPECT_EQ(report.retain_sequences, 4);
+    std::vector<std::vector<uint8_t>> all;
+    for (const MaskTensor& tensor : mask.tensors()) all.push_back(tensor.bits);
+    return all;
+  };
+  EXPECT_EQ(bits(1), bits(1));
+  EXPECT_NE(bits(1), bits(2));
+}
+
+TEST_P(LocateTest, SaysHowTheMaskWasMade) {
+  LocateReport report;
+  const Mask mask = Locate(model_, golden_.forget, golden_.retain, {}, 5, 1024, &report);
+  EXPECT_EQ(mask.metadata().at("method"), "grin");
+  EXPECT_EQ(mask.metadata().at("fraction"), "0.05");
+  EXPECT_EQ(mask.metadata().at("seed"), "5");
+  const double epsilon = golden_.json["epsilon"]["mean"]["50%"];
+  EXPECT_NEAR(report.epsilon, epsilon, 1e-5 * epsilon);
+  EXPECT_NEAR(report.share_below_epsilon, golden_.json["below"].get<double>(), 1e-12);
+  int64_t selected = 0;
+  for (const ModuleDensity& module : DensityByModule(mask)) selected += module.selected;
+  EXPECT_EQ(selected, mask.count());
+}
+
+TEST_P(LocateTest, RefusesSettingsThatMakeNoMask) {
+  const auto message = [&](LocateOptions options) { return MessageOf([&] { Run(options); }); };
+  EXPECT_THAT(message({.locate = "grim"}), HasSubstr("did you mean grin?"));
+  EXPECT_THAT(message({.fraction = 0}), HasSubstr("--fraction is 0"));
+  EXPECT_THAT(message({.fraction = 1.5}), HasSubstr("--fraction is 1.5"));
+  EXPECT_THAT(message({.fraction = 1e-9}), HasSubstr("selects none"));
+  EXPECT_THAT(message({.statistic = "median"}), HasSubstr("median"));
+  EXPECT_THAT(message({.scope = {"nothing.*"}}), HasSubstr("nothing.*"));
+}
+
+}  // namespace
+}  // namespace grin
