@@ -48,7 +48,13 @@ std::optional<at::ScalarType> ParseComputeType(const std::string& text) {
 Workspace OpenWorkspace(const CommonOptions& common, const ModelOptions& options,
                         const DataOptions& data) {
   Require(options.model, "--model");
-  if (common.threads < 0) BadUsage("grin", "--threads is {}; it must not be negative", common.threads);
+  constexpr int64_t kMostThreads = 512;
+  if (common.threads < 0 || common.threads > kMostThreads) {
+    BadUsage("grin", "--threads is {}; it must be 0 (all cores) to {}", common.threads, kMostThreads);
+  }
+  if (data.max_length < 0) {
+    BadUsage("grin", "--max-length is {}; it must not be negative", data.max_length);
+  }
   at::set_num_threads(static_cast<int>(
       common.threads > 0 ? common.threads : std::max(1u, std::thread::hardware_concurrency())));
   Workspace workspace;
@@ -62,7 +68,7 @@ Workspace OpenWorkspace(const CommonOptions& common, const ModelOptions& options
                     .compat = data.compat,
                     .max_length = data.max_length});
   Info("model {}; computing in {} on {}; template {}", workspace.checkpoint->Describe(),
-       c10::toString(workspace.model.weights->dtype()), common.device,
+       workspace.model.weights->dtype() == at::kBFloat16 ? "bfloat16" : "float32", common.device,
        workspace.encoder->DescribeTemplate());
   return workspace;
 }
@@ -112,10 +118,12 @@ int64_t RecordedPassTokens(const Model& model, const CommonOptions& common, int6
   if (tokens < longest) {
     throw Error(ErrorClass::kMemory, "grin",
                 fmt::format("a sequence of {} tokens does not fit --memory-budget {}: weights take "
-                            "{:.2f} GB, masks and scores {:.2f} GB, the pass {:.2f} GB; shorten it "
-                            "with --max-length, or raise the budget",
-                            longest, common.memory_budget, weights / 1e9, reserved / 1e9,
-                            static_cast<double>(RecordedBytesPerToken(model) * longest) / 1e9));
+                            "{:.2f} GB, masks and scores {:.2f} GB, the pass {:.2f} GB, the program "
+                            "{:.2f} GB; shorten it with --max-length, or raise the budget",
+                            longest, common.memory_budget, static_cast<double>(weights) / 1e9,
+                            static_cast<double>(reserved) / 1e9,
+                            static_cast<double>(RecordedBytesPerToken(model) * longest) / 1e9,
+                            static_cast<double>(kProgram) / 1e9));
   }
   return std::min(tokens, std::max(kEnough, longest));
 }

@@ -30,7 +30,7 @@ struct CommonOptions {
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
-    visit("config", config, "TOML file of settings named as these flags; flags go before it");
+    visit("config", config, "TOML file of settings named as these flags, or the grin.json of an earlier run; flags go before it");
     visit("json", json, "print the result as JSON on stdout");
     visit("threads", threads, "CPU threads; 0: all cores");
     visit("device", device, "cpu, or cuda where built with it");

@@ -27,7 +27,7 @@ struct DemoOptions {
   std::string out = "grin-demo";
   int64_t seeds = 3;
   int64_t teach_epochs = 8;
-  double teach_lr = 1.5e-4;
+  double teach_lr = 2e-4;
   bool fresh = false;
 
   template <typename Visitor>
@@ -152,7 +152,7 @@ class Demo {
     const Workspace workspace = Open(base_);
     const auto sequences = workspace.encoder->EncodeAll(examples);
     Trainable trainable = Trainable::Everything(workspace.model);
-    const StepOptions steps{.batch_size = 6, .epochs = options_.demo.teach_epochs,
+    const StepOptions steps{.batch_size = 9, .epochs = options_.demo.teach_epochs,
                             .lr = options_.demo.teach_lr};
     const TuneReport report =
         Finetune(workspace.model, trainable, sequences, steps, static_cast<uint64_t>(common_.seed),
@@ -181,12 +181,13 @@ class Demo {
     const int64_t pass_tokens = RecordedPassTokens(workspace.model, common_,
                                                    ScoreBytes(workspace.model), LongestOf(task));
     const auto key = static_cast<uint64_t>(seed);
+    const TunePlan plan(workspace.model, task, *workspace.encoder, options_.objective,
+                        options_.steps, key, pass_tokens);
     const Mask mask = Locate(workspace.model, task.forget_sequences, task.retain_sequences,
                              options_.locate, key, pass_tokens);
     Trainable trainable(workspace.model, mask);
     Perturb(workspace.model, trainable, options_.perturb, key);
-    const TuneReport report = TuneOnTask(workspace.model, trainable, task, *workspace.encoder,
-                                         options_.objective, options_.steps, key, pass_tokens);
+    const TuneReport report = plan.Run(trainable);
     Json document = Provenance("demo", recipe);
     document["mask"] = DescribeMask(mask);
     document["tune"] = DescribeTuning(report);

@@ -1,22 +1,49 @@
 #include "grin/cli/flags.h"
 
-#include <fstream>
+#include <sstream>
 
+#include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
 #include "grin/base/nearest.h"
 
 namespace grin {
+namespace {
 
-void Flags::ApplyConfig(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  if (!in) BadInput("config", "{}: cannot be read", path.string());
+// The recipe of a grin.json, so that a result can be made again from its own record. Where it went
+// is not part of that.
+std::vector<CLI::ConfigItem> ReadRecipe(const std::filesystem::path& path) {
+  const Json document = Json::parse(ReadFile(path), nullptr, false);
+  if (!document.is_object() || !document.contains("recipe") || !document["recipe"].is_object()) {
+    BadInput("config", "{}: holds no 'recipe', as a grin.json does", path.string());
+  }
   std::vector<CLI::ConfigItem> items;
+  for (const auto& [name, value] : document["recipe"].items()) {
+    if (name == "out" || name == "force" || value.empty() || value == "") continue;
+    CLI::ConfigItem item;
+    item.name = name;
+    const Json list = value.is_array() ? value : Json::array({value});
+    for (const Json& part : list) {
+      item.inputs.push_back(part.is_string() ? part.get<std::string>() : part.dump());
+    }
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+std::vector<CLI::ConfigItem> ReadItems(const std::filesystem::path& path) {
+  if (path.extension() == ".json") return ReadRecipe(path);
+  std::istringstream in(ReadFile(path));
   try {
-    items = CLI::ConfigTOML().from_config(in);
+    return CLI::ConfigTOML().from_config(in);
   } catch (const CLI::Error& error) {
     BadInput("config", "{}: is not TOML: {}", path.string(), error.what());
   }
-  for (const CLI::ConfigItem& item : items) {
+}
+
+}  // namespace
+
+void Flags::ApplyConfig(const std::filesystem::path& path) {
+  for (const CLI::ConfigItem& item : ReadItems(path)) {
     if (item.name == "++" || item.name == "--") {  // begin and end of a section
       BadUsage("config", "{}: section [{}]: settings stand at the top level, without sections",
                path.string(), fmt::join(item.parents, "."));
@@ -47,16 +74,6 @@ Json Flags::Recipe() const {
     if (name != "config") recipe[name] = entries_.at(name).value();
   }
   return recipe;
-}
-
-std::string ToToml(const Json& recipe) {
-  std::string text;
-  for (const auto& [name, value] : recipe.items()) {
-    if (value.is_array() && value.empty()) continue;
-    if (value.is_string() && value.get_ref<const std::string&>().empty()) continue;
-    text += fmt::format("{} = {}\n", name, value.dump());
-  }
-  return text;
 }
 
 }  // namespace grin

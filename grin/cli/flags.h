@@ -50,7 +50,7 @@ class Flags {
     order_.push_back(name);
   }
 
-  // Values of a flat TOML file for everything that the command line did not set. Error (usage) for
+  // Values of a flat TOML file, or of the recipe in a grin.json, for everything that the command line did not set. Error (usage) for
   // a key that no option has (naming the nearest), a value of another type, or a section.
   void ApplyConfig(const std::filesystem::path& path);
 
@@ -70,8 +70,5 @@ class Flags {
   std::map<std::string, Entry> entries_;
   std::vector<std::string> order_;
 };
-
-// A recipe as TOML that ApplyConfig reads again.
-std::string ToToml(const Json& recipe);
 
 }  // namespace grin

@@ -11,8 +11,10 @@ namespace grin {
 Task LoadTask(const Workspace& workspace, const TaskOptions& options, const DataOptions& data) {
   Require(options.forget, "--forget");
   Require(options.retain, "--retain");
-  Task task = MakeTask(*workspace.encoder, LoadExamples(options.forget, data.columns),
-                       LoadExamples(options.retain, data.columns), options.allow_overlap);
+  std::vector<Example> forget = LoadExamples(options.forget, data.columns);
+  std::vector<Example> retain = LoadExamples(options.retain, data.columns);
+  Task task = MakeTask(*workspace.encoder, std::move(forget), std::move(retain),
+                       options.allow_overlap);
   Info("data: {} records to forget, {} to retain", task.forget.size(), task.retain.size());
   return task;
 }
@@ -23,6 +25,13 @@ int64_t ScoreBytes(const Model& model) {
     bytes += 2 * 4 * model.weights->tensors().at(name).numel();
   }
   return bytes;
+}
+
+int64_t MaskedBytes(const Model& model, double fraction) {
+  // Master, m, v, gradient and index, two states to go back to, and the tensors' own memory.
+  const double entries = static_cast<double>(ScoreBytes(model)) / 8.0;
+  const auto element = static_cast<double>(c10::elementSize(model.weights->dtype()));
+  return static_cast<int64_t>(entries * (fraction * 28.0 + element));
 }
 
 int64_t LongestOf(const Task& task) {

@@ -26,6 +26,9 @@ Task LoadTask(const Workspace& workspace, const TaskOptions& options, const Data
 // Bytes that scoring every block matrix takes: two fp32 gradients each.
 int64_t ScoreBytes(const Model& model);
 
+// Bytes of masters, optimiser state, gradients and copies for a share of the block matrices.
+int64_t MaskedBytes(const Model& model, double fraction);
+
 // The longest sequence of a task.
 int64_t LongestOf(const Task& task);
 

@@ -30,9 +30,9 @@ struct Options {
 
 void DryRun(const Options& options, const CommonOptions& common, const Workspace& workspace,
             const Task& task, int64_t pass_tokens) {
-  const auto sequences =
-      ObjectiveSequences(task, *workspace.encoder, options.objective, common.seed);
-  const auto terms = MakeTerms(sequences, task.retain_sequences, options.objective);
+  const TunePlan plan(workspace.model, task, *workspace.encoder, options.objective, options.steps,
+                      common.seed, pass_tokens);
+  const auto& terms = plan.terms();
   const auto losses = InitialLosses(workspace.model, terms, pass_tokens);
   Json result = {{"objective", options.objective.objective}};
   double total = 0;
@@ -59,8 +59,9 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
   std::optional<Mask> mask;
   if (!options.mask.mask.empty()) mask = Mask::Load(options.mask.mask);
   Trainable trainable = mask ? Trainable(model, *mask) : Trainable::Everything(model);
-  const TuneReport tuned = TuneOnTask(model, trainable, task, *workspace.encoder,
-                                      options.objective, options.steps, common.seed, pass_tokens);
+  const TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
+                      common.seed, pass_tokens);
+  const TuneReport tuned = plan.Run(trainable);
   Json document = Provenance("tune", recipe);
   document["inputs"] = DescribeTask(options.task, task);
   document["inputs"]["model"] = workspace.checkpoint->path().string();

@@ -30,17 +30,21 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
   const Model& model = workspace.model;
   const Task task = LoadTask(workspace, options.task, options.data);
   const int64_t pass_tokens =
-      RecordedPassTokens(model, common, ScoreBytes(model), LongestOf(task));
+      RecordedPassTokens(model, common, ScoreBytes(model) + MaskedBytes(model, options.locate.fraction),
+                         LongestOf(task));
 
+  CheckPerturbOptions(options.perturb);
+  const TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
+                      common.seed, pass_tokens);
   LocateReport located;
-  const Mask mask = Locate(model, task.forget_sequences, task.retain_sequences, options.locate,
+  Mask mask = Locate(model, task.forget_sequences, task.retain_sequences, options.locate,
                            common.seed, pass_tokens, &located);
   Trainable trainable(model, mask);
   Perturb(model, trainable, options.perturb, common.seed);
-  const TuneReport tuned = TuneOnTask(model, trainable, task, *workspace.encoder,
-                                      options.objective, options.steps, common.seed, pass_tokens);
+  const TuneReport tuned = plan.Run(trainable);
 
   Json document = Provenance("unlearn", recipe);
+  mask.metadata()["recipe_hash"] = document["recipe_hash"];
   document["inputs"] = DescribeTask(options.task, task);
   document["inputs"]["model"] = workspace.checkpoint->path().string();
   document["mask"] = DescribeMask(mask);

@@ -92,6 +92,10 @@ Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
     }
   }
   if (template_name_.empty()) template_name_ = chat_ ? "chat" : "qa";
+  if (!chat_ && !system_prompt_.empty()) {
+    BadUsage("data", "--system-prompt needs a chat template; the template here is {}",
+             template_name_);
+  }
   if (chat_) {
     // The token that closes an answer in this template ends generation as well.
     const Sequence probe = EncodeRendered(Render("x", "x"));

@@ -80,6 +80,9 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
   if (!(options.fraction > 0 && options.fraction <= 1)) {
     BadUsage("locate", "--fraction is {}; it must be above 0 and at most 1", options.fraction);
   }
+  if (options.locate_sample < 0) {
+    BadUsage("locate", "--locate-sample is {}; it must be 0 (all) or more", options.locate_sample);
+  }
   const Scope scope = ParseScope(options.scope);
   if (scope.embeddings) {
     BadUsage("locate", "--scope +embeddings is not available yet; name the tensor by a pattern");

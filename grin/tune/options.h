@@ -43,10 +43,10 @@ struct ObjectiveOptions {
   std::string objective = "npo";
   double beta = 0;
   double delta = 0;
-  double gamma = 1.0;
+  double gamma = 0.1;
   std::string retain_loss = "nll";
   double alpha = 1.0;
-  std::string forget_tokens = "all";
+  std::string forget_tokens = "keywords";
   std::string refusals;
   std::string keep = "best";
 

@@ -4,15 +4,22 @@
 
 namespace grin {
 
-void Perturb(const Model& model, Trainable& trainable, const PerturbOptions& options,
-             uint64_t seed) {
-  const Perturbation& perturbation = FindPerturbation(options.perturb);
-  const bool relative = options.noise_scale == "relative";
-  if (!relative && options.noise_scale != "absolute") {
+void CheckPerturbOptions(const PerturbOptions& options) {
+  FindPerturbation(options.perturb);
+  if (options.noise_scale != "relative" && options.noise_scale != "absolute") {
     BadUsage("perturb", "--noise-scale '{}' is not known; it is relative or absolute",
              options.noise_scale);
   }
-  if (!(options.noise >= 0)) BadUsage("perturb", "--noise is {}; it must not be negative", options.noise);
+  if (!(options.noise >= 0)) {
+    BadUsage("perturb", "--noise is {}; it must not be negative", options.noise);
+  }
+}
+
+void Perturb(const Model& model, Trainable& trainable, const PerturbOptions& options,
+             uint64_t seed) {
+  CheckPerturbOptions(options);
+  const Perturbation& perturbation = FindPerturbation(options.perturb);
+  const bool relative = options.noise_scale == "relative";
   if (options.noise == 0) return;
   for (MaskedParameter& parameter : trainable.parameters()) {
     const double unit =

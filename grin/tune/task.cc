@@ -2,6 +2,7 @@
 
 #include "grin/base/error.h"
 #include "grin/base/log.h"
+#include "grin/base/progress.h"
 #include "grin/base/random.h"
 #include "grin/data/keywords.h"
 #include "grin/io/table.h"
@@ -58,7 +59,12 @@ std::vector<LossTerm> MakeTerms(const std::vector<Sequence>& objective_sequences
                                 const ObjectiveOptions& options) {
   const Objective& forget = FindForgetObjective(options.objective);
   const Objective& retain = FindRetainObjective(options.retain_loss);
-  if (options.beta < 0) BadUsage("tune", "--beta is {}; it must not be negative", options.beta);
+  const auto not_negative = [](const char* name, double value) {
+    if (!(value >= 0)) BadUsage("tune", "--{} is {}; it must not be negative", name, value);
+  };
+  not_negative("beta", options.beta);
+  not_negative("gamma", options.gamma);
+  not_negative("alpha", options.alpha);
   ObjectiveSettings settings = forget.defaults;
   if (options.beta > 0) settings.beta = options.beta;
   if (options.delta != 0) settings.delta = options.delta;
@@ -79,21 +85,24 @@ std::vector<LossTerm> MakeTerms(const std::vector<Sequence>& objective_sequences
   return terms;
 }
 
-TuneReport TuneOnTask(const Model& model, Trainable& trainable, const Task& task,
-                      const Encoder& encoder, const ObjectiveOptions& objective,
-                      const StepOptions& steps, uint64_t seed, int64_t pass_tokens,
-                      const std::function<void(const Json&)>& log) {
-  const std::vector<Sequence> sequences = ObjectiveSequences(task, encoder, objective, seed);
-  const auto terms = MakeTerms(sequences, task.retain_sequences, objective);
-  Judge judge;
-  if (objective.keep == "best") {
-    judge = TradeOffJudge(model, task, seed, pass_tokens);
-  } else if (objective.keep != "last") {
-    BadUsage("tune", "--keep '{}' is not known; it is best or last", objective.keep);
+TunePlan::TunePlan(const Model& model, const Task& task, const Encoder& encoder,
+                   const ObjectiveOptions& options, const StepOptions& steps, uint64_t seed,
+                   int64_t pass_tokens)
+    : model_(model), steps_(steps), seed_(seed), pass_tokens_(pass_tokens) {
+  CheckStepOptions(steps);
+  if (options.keep != "best" && options.keep != "last") {
+    BadUsage("tune", "--keep '{}' is not known; it is best or last", options.keep);
   }
-  TuneReport report = Tune(model, trainable, terms, steps, seed, pass_tokens, judge, log);
-  Info("tune: {} steps in {:.1f}s, {} tokens; kept the state after step {}", report.steps,
-       report.seconds, report.tokens, report.kept_step);
+  sequences_ = ObjectiveSequences(task, encoder, options, seed);
+  terms_ = MakeTerms(sequences_, task.retain_sequences, options);
+  for (LossTerm& term : terms_) ComputeReference(model, term, pass_tokens);
+  if (options.keep == "best") judge_ = TradeOffJudge(model, task, seed, pass_tokens);
+}
+
+TuneReport TunePlan::Run(Trainable& trainable, const std::function<void(const Json&)>& log) const {
+  TuneReport report = Tune(model_, trainable, terms_, steps_, seed_, pass_tokens_, judge_, log);
+  Info("tune: {} steps in {}, {} tokens; kept the state after step {}", report.steps,
+       FormatDuration(report.seconds), report.tokens, report.kept_step);
   return report;
 }
 

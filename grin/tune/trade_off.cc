@@ -36,7 +36,6 @@ double Knowledge(const SetScores& scores) {
 
 struct State {
   std::vector<Sequence> forget, retain;
-  bool started = false;
   double forget_start = 0, retain_start = 0;
 };
 
@@ -46,17 +45,19 @@ Judge TradeOffJudge(const Model& model, const Task& task, uint64_t seed, int64_t
   auto state = std::make_shared<State>();
   state->forget = Draw(task.forget_sequences, seed, "judge/forget");
   state->retain = Draw(task.retain_sequences, seed, "judge/retain");
-  const auto measure = [state, &model, &task, pass_tokens] {
+  const auto both = [state, &model, &task, pass_tokens] {
     const LikelihoodOptions options{.pass_tokens = pass_tokens, .argmax = true};
     const SetScores forget =
         AverageScores(task.forget, state->forget, ScoreSequences(model, state->forget, options));
     const SetScores retain =
         AverageScores(task.retain, state->retain, ScoreSequences(model, state->retain, options));
-    if (!state->started) {
-      state->started = true;
-      state->forget_start = std::max(Knowledge(forget), 1e-12);
-      state->retain_start = std::max(Knowledge(retain), 1e-12);
-    }
+    return std::pair(forget, retain);
+  };
+  const auto [forget_start, retain_start] = both();
+  state->forget_start = std::max(Knowledge(forget_start), 1e-12);
+  state->retain_start = std::max(Knowledge(retain_start), 1e-12);
+  const auto measure = [state, both] {
+    const auto [forget, retain] = both();
     const double gone = std::clamp(1.0 - Knowledge(forget) / state->forget_start, 0.0, 1.0);
     const double left = std::clamp(Knowledge(retain) / state->retain_start, 0.0, 1.0);
     Judge::Verdict verdict;
@@ -64,7 +65,7 @@ Judge TradeOffJudge(const Model& model, const Task& task, uint64_t seed, int64_t
     verdict.figures = {{"forget", ToJson(forget)}, {"retain", ToJson(retain)}};
     return verdict;
   };
-  return {.measure = measure, .period = 1};
+  return {.measure = measure};
 }
 
 }  // namespace grin

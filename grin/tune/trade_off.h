@@ -11,7 +11,8 @@ namespace grin {
 //     1 - C_f / C_f(start)    what is gone of the forget set's keyword confidence
 //     C_r / C_r(start)        what is left of the retain set's, at most 1
 //
-// C is keyword_confidence; where neither set has keywords, the answers' probability.
+// C is keyword_confidence; where neither set has keywords, the answers' probability. The start is
+// measured when the judge is made.
 Judge TradeOffJudge(const Model& model, const Task& task, uint64_t seed, int64_t pass_tokens);
 
 }  // namespace grin

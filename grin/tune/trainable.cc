@@ -27,6 +27,7 @@ Trainable::Trainable(const Model& model, const Mask& mask) : model_(model) {
 
 Trainable Trainable::Everything(const Model& model) {
   Trainable trainable(model);
+  trainable.everything_ = true;
   for (const auto& [name, tensor] : model.weights->tensors()) {
     if (model.config.tied_embeddings && name == "lm_head.weight") continue;  // never used
     trainable.Add(name, at::Tensor());

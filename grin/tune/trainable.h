@@ -28,6 +28,7 @@ class Trainable {
   MaskedParameter* Find(const std::string& name);
 
   int64_t count() const;  // entries
+  bool everything() const { return everything_; }
 
   // Stores the masters, rounded, in the weights that are computed with.
   void WriteBack();
@@ -44,6 +45,7 @@ class Trainable {
   void Add(const std::string& name, at::Tensor indices);
 
   Model model_;
+  bool everything_ = false;
   std::vector<MaskedParameter> parameters_;
   std::unordered_map<std::string, size_t> index_;
 };

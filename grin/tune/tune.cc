@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <limits>
+#include <numeric>
+#include <optional>
 
 #include "grin/base/error.h"
 #include "grin/base/interrupt.h"
@@ -21,46 +23,30 @@
 namespace grin {
 namespace {
 
-// Log-probabilities of the untouched model, per sequence of a term; empty where not needed.
-using References = std::vector<std::vector<float>>;
-
-References ComputeReferences(const Model& model, const LossTerm& term, int64_t pass_tokens) {
-  if (!term.objective->needs_reference) return {};
-  LikelihoodOptions options{.pass_tokens = pass_tokens};
-  options.progress = fmt::format("tune: {} reference", term.name);
-  References references;
-  for (SequenceScores& scores : ScoreSequences(model, *term.sequences, options)) {
-    references.push_back(std::move(scores.logp));
-  }
-  return references;
-}
-
-TokenValues Values(const PackedBatch& batch, const at::Tensor& logp, const References& references,
+TokenValues Values(const PackedBatch& batch, const at::Tensor& logp, const LossTerm& term,
                    std::span<const int64_t> indices) {
   TokenValues values{.logp = logp.detach(), .weight = batch.label_weights,
                      .offsets = batch.label_offsets};
-  if (!references.empty()) {
+  if (!term.reference.empty()) {
     std::vector<float> joined;
     for (const int64_t i : indices) {
-      joined.insert(joined.end(), references[i].begin(), references[i].end());
+      joined.insert(joined.end(), term.reference[i].begin(), term.reference[i].end());
     }
     values.reference = at::tensor(joined);
   }
   return values;
 }
 
-// A term with its drawing order and reference values.
+// A term with its drawing order.
 struct RunningTerm {
   const LossTerm& term;
-  References references;
   ShuffledDraw draw;
   double first_loss = std::nan("");
 };
 
 // Adds the gradients of scale * mean loss over `drawn`, and returns the mean loss.
-double Accumulate(const Model& model, const RunningTerm& running, std::span<const int64_t> drawn,
+double Accumulate(const Model& model, const LossTerm& term, std::span<const int64_t> drawn,
                   int64_t pass_tokens, GradientSink* sink, int64_t& tokens) {
-  const LossTerm& term = running.term;
   const auto all = Pointers(*term.sequences);
   const auto sequences = Select(all, drawn);
   const double share = 1.0 / static_cast<double>(drawn.size());
@@ -71,7 +57,7 @@ double Accumulate(const Model& model, const RunningTerm& running, std::span<cons
     std::vector<int64_t> indices;
     for (const int64_t i : pass) indices.push_back(drawn[i]);
     const LossAndGradient result = term.objective->function(
-        Values(batch, scores.logp.cpu(), running.references, indices), term.settings, share);
+        Values(batch, scores.logp.cpu(), term, indices), term.settings, share);
     loss += result.loss;
     tokens += batch.tokens.size(0);
     if (!std::isfinite(result.loss)) return result.loss;
@@ -94,16 +80,6 @@ int64_t StepsOf(const std::vector<LossTerm>& terms, const StepOptions& options) 
   Defect("tune", "no term sets the epoch");
 }
 
-void CheckOptions(const StepOptions& options) {
-  const auto positive = [](const char* name, auto value) {
-    if (!(value > 0)) BadUsage("tune", "--{} is {}; it must be above 0", name, value);
-  };
-  positive("batch-size", options.batch_size);
-  positive("accumulate", options.accumulate);
-  if (options.steps == 0) positive("epochs", options.epochs);
-  positive("lr", options.lr);
-}
-
 // Stops a run that goes wrong. Returns why, or nothing.
 std::string Guard(const RunningTerm& running, double loss, double collapse) {
   if (!std::isfinite(loss)) {
@@ -116,41 +92,87 @@ std::string Guard(const RunningTerm& running, double loss, double collapse) {
                      running.term.name, loss, limit, collapse);
 }
 
+// States to go back to. The state after a step counts only once the next step's losses have passed
+// the guard, or the run is over: a collapsed state is never kept.
+class BestState {
+ public:
+  explicit BestState(Trainable& trainable) : trainable_(trainable) {
+    best_ = {trainable.Snapshot(), -std::numeric_limits<double>::infinity(), 0};
+  }
+
+  void Propose(double score, int64_t step) { pending_ = {trainable_.Snapshot(), score, step}; }
+  void Confirm() {
+    if (!pending_.weights.empty() && pending_.score > best_.score) best_ = std::move(pending_);
+    pending_ = {};
+  }
+
+  // Returns the step that is restored, 0 for the start.
+  int64_t Restore(int64_t present) {
+    if (best_.step != present) trainable_.Restore(best_.weights);
+    return best_.step;
+  }
+
+ private:
+  struct State {
+    std::vector<at::Tensor> weights;
+    double score = 0;
+    int64_t step = 0;
+  };
+  Trainable& trainable_;
+  State best_, pending_;
+};
+
 }  // namespace
 
-TuneReport Tune(const Model& model, Trainable& trainable, const std::vector<LossTerm>& terms,
+void CheckStepOptions(const StepOptions& options) {
+  const auto check = [](bool right, const char* name, auto value, const char* expected) {
+    if (!right) BadUsage("tune", "--{} is {}; it must be {}", name, value, expected);
+  };
+  check(options.batch_size > 0, "batch-size", options.batch_size, "1 or more");
+  check(options.accumulate > 0, "accumulate", options.accumulate, "1 or more");
+  check(options.steps >= 0, "steps", options.steps, "0 or more");
+  check(options.steps > 0 || options.epochs > 0, "epochs", options.epochs, "1 or more");
+  check(options.lr > 0, "lr", options.lr, "above 0");
+  check(options.warmup >= 0, "warmup", options.warmup, "0 or more");
+  check(options.weight_decay >= 0, "weight-decay", options.weight_decay, "0 or more");
+  check(options.max_grad_norm >= 0, "max-grad-norm", options.max_grad_norm, "0 or more");
+  check(options.collapse >= 0, "collapse", options.collapse, "0 or more");
+  ParseSchedule(options.schedule);
+}
+
+void ComputeReference(const Model& model, LossTerm& term, int64_t pass_tokens) {
+  if (!term.objective->needs_reference || !term.reference.empty()) return;
+  LikelihoodOptions options{.pass_tokens = pass_tokens};
+  options.progress = fmt::format("tune: {} reference", term.name);
+  for (SequenceScores& scores : ScoreSequences(model, *term.sequences, options)) {
+    term.reference.push_back(std::move(scores.logp));
+  }
+}
+
+TuneReport Tune(const Model& model, Trainable& trainable, std::vector<LossTerm> terms,
                 const StepOptions& options, uint64_t seed, int64_t pass_tokens, const Judge& judge,
                 const std::function<void(const Json&)>& log) {
-  CheckOptions(options);
+  CheckStepOptions(options);
   const Schedule schedule = ParseSchedule(options.schedule);
   const AdamWSettings adamw{.weight_decay = options.weight_decay};
   const int64_t steps = StepsOf(terms, options);
   const int64_t per_step = options.batch_size * options.accumulate;
 
   std::vector<RunningTerm> running;
-  for (const LossTerm& term : terms) {
+  for (LossTerm& term : terms) {
     if (term.sequences->empty()) BadInput("tune", "the {} set is empty", term.name);
-    running.push_back({term, ComputeReferences(model, term, pass_tokens),
-                       ShuffledDraw(static_cast<int64_t>(term.sequences->size()), seed, term.name)});
+    ComputeReference(model, term, pass_tokens);
+    running.push_back(
+        {term, ShuffledDraw(static_cast<int64_t>(term.sequences->size()), seed, term.name)});
   }
 
   TuneReport report;
   GatherSink sink(trainable);
-  std::vector<at::Tensor> best;
-  double best_score = -std::numeric_limits<double>::infinity();
-  const auto consider = [&](int64_t step, Json& record) {
-    if (!judge.measure) return;
-    const Judge::Verdict verdict = judge.measure();
-    record["judged"] = verdict.figures;
-    record["score"] = verdict.score;
-    if (verdict.score <= best_score) return;
-    best_score = verdict.score;
-    best = trainable.Snapshot();
-    report.kept_step = step;
-  };
+  // Going back costs two copies of the masters: small under a mask, too much for every weight.
+  std::optional<BestState> states;
+  if (judge.measure || !trainable.everything()) states.emplace(trainable);
 
   Progress progress("tune", steps);
-  if (judge.measure) judge.measure();  // what it started from
   for (int64_t step = 1; step <= steps; ++step) {
     ThrowIfInterrupted();
     for (MaskedParameter& parameter : trainable.parameters()) parameter.gradient.zero_();
@@ -161,7 +183,7 @@ TuneReport Tune(const Model& model, Trainable& trainable, const std::vector<Loss
       if (term.term.per_epoch && options.steps == 0) count = std::min(count, term.draw.left());
     }
     for (RunningTerm& term : running) {
-      const double loss = Accumulate(model, term, term.draw.Next(count), pass_tokens, &sink, tokens);
+      const double loss = Accumulate(model, term.term, term.draw.Next(count), pass_tokens, &sink, tokens);
       if (step == 1) term.first_loss = loss;
       record[term.term.name + "_loss"] = loss;
       report.guard = Guard(term, loss, options.collapse);
@@ -178,6 +200,7 @@ TuneReport Tune(const Model& model, Trainable& trainable, const std::vector<Loss
       Warn("stopped at step {}: {}", step, report.guard);
       break;
     }
+    if (states) states->Confirm();  // the state before this step has passed
     const double lr = options.lr * ScheduleFactor(schedule, step - 1, options.warmup, steps);
     for (MaskedParameter& parameter : trainable.parameters()) {
       AdamWStep(parameter, adamw, lr, step);
@@ -186,7 +209,16 @@ TuneReport Tune(const Model& model, Trainable& trainable, const std::vector<Loss
     report.steps = step;
     report.tokens += tokens;
     record["lr"] = lr;
-    if (step % std::max<int64_t>(judge.period, 1) == 0 || step == steps) consider(step, record);
+    const int64_t period = (steps + judge.times - 1) / judge.times;
+    const bool judged = (steps - step) % period == 0;
+    if (states && judge.measure && judged) {
+      const Judge::Verdict verdict = judge.measure();
+      record["judged"] = verdict.figures;
+      record["score"] = verdict.score;
+      states->Propose(verdict.score, step);
+    } else if (states && !judge.measure) {
+      states->Propose(static_cast<double>(step), step);  // the later the better
+    }
     record["tokens_per_second"] = static_cast<double>(report.tokens) / progress.seconds();
     record["seconds"] = progress.seconds();
     record["peak_memory_bytes"] = PeakMemory();
@@ -203,24 +235,21 @@ TuneReport Tune(const Model& model, Trainable& trainable, const std::vector<Loss
                                       static_cast<double>(PeakMemory()) / 1e9));
     report.log.push_back(std::move(record));
   }
-  if (!best.empty() && report.kept_step != report.steps) {
-    trainable.Restore(best);
-  } else if (best.empty()) {
-    report.kept_step = report.steps;
-  }
+  if (states && report.guard.empty()) states->Confirm();
+  report.kept_step = states ? states->Restore(report.steps) : report.steps;
   report.seconds = progress.seconds();
   return report;
 }
 
-std::vector<double> InitialLosses(const Model& model, const std::vector<LossTerm>& terms,
+std::vector<double> InitialLosses(const Model& model, std::vector<LossTerm> terms,
                                   int64_t pass_tokens) {
   std::vector<double> losses;
-  for (const LossTerm& term : terms) {
-    const auto size = static_cast<int64_t>(term.sequences->size());
-    ShuffledDraw draw(size, 0, term.name);
-    const RunningTerm running{term, ComputeReferences(model, term, pass_tokens), draw};
+  for (LossTerm& term : terms) {
+    ComputeReference(model, term, pass_tokens);
+    std::vector<int64_t> all(term.sequences->size());
+    std::iota(all.begin(), all.end(), int64_t{0});
     int64_t tokens = 0;
-    losses.push_back(Accumulate(model, running, draw.Next(size), pass_tokens, nullptr, tokens));
+    losses.push_back(Accumulate(model, term, all, pass_tokens, nullptr, tokens));
   }
   return losses;
 }

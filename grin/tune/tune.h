@@ -22,19 +22,22 @@ struct LossTerm {
   ObjectiveSettings settings;
   double scale = 1.0;                     // gamma or alpha
   const std::vector<Sequence>* sequences = nullptr;
+  // Log-probabilities of the untouched model per sequence, where the objective needs them. Left
+  // empty, they are taken from the weights as training starts.
+  std::vector<std::vector<float>> reference;
   bool per_epoch = false;  // an epoch is one pass over this term's sequences
   bool guarded = false;    // its loss is watched for collapse
 };
 
-// How good the present weights are; higher is better. Called before the first step and after every
-// `period` steps. Empty `measure`: the last step is kept.
+// How good the present weights are; higher is better. Called at most `times` times in a run, also
+// after the last step. Empty `measure`: the last step is kept.
 struct Judge {
   struct Verdict {
     double score = 0;
     Json figures;  // for the log
   };
   std::function<Verdict()> measure;
-  int64_t period = 1;
+  int64_t times = 6;  // at most so often in a run, evenly spread, the last step included
 };
 
 struct TuneReport {
@@ -46,15 +49,23 @@ struct TuneReport {
   std::vector<Json> log;   // one object per step
 };
 
-// Trains `trainable` (entries of `model`) for --steps, or --epochs. Every reported loss is the
+// Error (usage) for settings that make no sense.
+void CheckStepOptions(const StepOptions& options);
+
+// Trains `trainable` (entries of `model`) for --steps, or --epochs. Where a guard stops the run, or a
+// judge prefers an earlier step, the weights go back to the best state that passed the guard. Every reported loss is the
 // objective's own value, without its scale. Passes hold at most `pass_tokens` tokens; what they add
 // up to does not depend on it. `log`, when set, gets each step's record at once.
-TuneReport Tune(const Model& model, Trainable& trainable, const std::vector<LossTerm>& terms,
+TuneReport Tune(const Model& model, Trainable& trainable, std::vector<LossTerm> terms,
                 const StepOptions& options, uint64_t seed, int64_t pass_tokens, const Judge& judge,
                 const std::function<void(const Json&)>& log = {});
 
+// Fills the reference values of a term from the present weights of `model`, where it needs them and
+// has none.
+void ComputeReference(const Model& model, LossTerm& term, int64_t pass_tokens);
+
 // The losses of each term over all of its sequences, without training.
-std::vector<double> InitialLosses(const Model& model, const std::vector<LossTerm>& terms,
+std::vector<double> InitialLosses(const Model& model, std::vector<LossTerm> terms,
                                   int64_t pass_tokens);
 
 }  // namespace grin
