@@ -249,13 +249,18 @@ std::vector<int32_t> Encoder::EncodePrompt(const std::string& prompt) const {
   const Rendered rendered = Render(prompt, "x");
   const std::string head = rendered.text.substr(0, rendered.response_begin);
   const bool may_merge = !head.empty() && std::isspace(static_cast<unsigned char>(head.back()));
-  const Encoding encoding =
-      tokenizer_.Encode(may_merge ? rendered.text : head, rendered.add_special);
-  std::vector<int32_t> tokens;
-  for (size_t i = 0; i < encoding.ids.size(); ++i) {
-    // A token that reaches into the response is the model's to produce.
-    if (may_merge && encoding.spans[i].second > rendered.response_begin) break;
-    tokens.push_back(encoding.ids[i]);
+  std::vector<int32_t> tokens = tokenizer_.Encode(head, rendered.add_special).ids;
+  if (may_merge) {
+    // Beginnings of answers of several kinds: a small vocabulary may have " T" and no " x".
+    for (const char* beginning : {"x", "The", "I", "a", "1"}) {
+      const Encoding encoding = tokenizer_.Encode(head + beginning, rendered.add_special);
+      // A token that reaches into the response is the model's to produce.
+      const auto reaches = std::ranges::find_if(encoding.spans, [&](const auto& span) {
+        return span.second > rendered.response_begin;
+      });
+      const auto count = static_cast<size_t>(reaches - encoding.spans.begin());
+      if (count < tokens.size()) tokens.assign(encoding.ids.begin(), encoding.ids.begin() + count);
+    }
   }
   // Nothing that closes a text belongs behind a prompt.
   while (tokens.size() > 1 && std::ranges::count(end_tokens_, tokens.back()) && !may_merge) {

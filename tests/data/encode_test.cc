@@ -1,0 +1,221 @@
+// Labels on the tokens of an answer, for every template; prompts; truncation.
+
+#include "grin/data/encode.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/data/toy_checkpoint.h"
+
+namespace grin {
+namespace {
+
+using ::testing::HasSubstr;
+
+Encoder MakeEncoder(const std::filesystem::path& dir, const EncodeOptions& options = {}) {
+  const auto checkpoint = Checkpoint::Open(dir);
+  return Encoder(*checkpoint, ParseModelConfig(checkpoint->config(), "config.json"), options);
+}
+
+Example Ask(const std::string& prompt, const std::string& response) {
+  Example example;
+  example.prompt = prompt;
+  example.response = response;
+  example.where = "set.jsonl:1";
+  return example;
+}
+
+// What the labels say, without the end token.
+std::string Labelled(const Encoder& encoder, const Sequence& sequence) {
+  std::vector<int32_t> ids;
+  for (size_t i = 0; i < sequence.labels.size(); ++i) {
+    if (sequence.label_spans[i].first >= 0) ids.push_back(sequence.tokens[sequence.labels[i]]);
+  }
+  return encoder.tokenizer().Decode(ids, false);
+}
+
+const char* const kAnswers[] = {"Paris",
+                                "The capital is Paris, since 987.",
+                                "  two spaces before, one after ",
+                                "naïve café — 東京 🙂",
+                                "a\nb\n\nc",
+                                "x",
+                                "Answer: Question: {prompt} {response}"};
+const char* const kPrompts[] = {"What is it?", "  spaced  ", "東京\nis {response}?", "{prompt}"};
+
+struct Template {
+  const char* name;
+  const char* tokenizer;
+  const char* end_token;
+};
+
+class EncodeTest : public ::testing::TestWithParam<Template> {
+ protected:
+  Encoder Make(int64_t max_length = 0) const {
+    const Template& t = GetParam();
+    const auto dir = MakeToy("encode", {.tokenizer = t.tokenizer,
+                                        .end_token = t.end_token,
+                                        .chat_template = t.name == std::string("chat") ? kToyChat : "",
+                                        .context = 512});
+    return MakeEncoder(dir, {.template_name = t.name, .max_length = max_length});
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(
+    Templates, EncodeTest,
+    ::testing::Values(Template{"qa", "byte_level", "<|endoftext|>"},
+                      Template{"raw", "byte_level", "<|endoftext|>"},
+                      Template{"chat", "byte_level", "<|im_end|>"},
+                      Template{"qa", "sentencepiece_like", "</s>"},
+                      Template{"raw", "sentencepiece_like", "</s>"}),
+    [](const auto& info) { return std::string(info.param.name) + "_" + info.param.tokenizer; });
+
+TEST_P(EncodeTest, LabelsAreTheAnswerAndItsEnd) {
+  const Encoder encoder = Make();
+  const int32_t end = encoder.tokenizer().IdOf(GetParam().end_token).value();
+  for (const char* prompt : kPrompts) {
+    for (const std::string answer : kAnswers) {
+      SCOPED_TRACE(std::string(prompt) + " -> " + answer);
+      const Sequence sequence = encoder.Encode(Ask(prompt, answer));
+      ASSERT_EQ(sequence.labels.size(), sequence.label_spans.size());
+      ASSERT_EQ(sequence.labels.size(), sequence.label_weights.size());
+      ASSERT_GE(sequence.labels.size(), 2u);
+      EXPECT_EQ(sequence.tokens.back(), end);
+      EXPECT_EQ(sequence.labels.back(), sequence.length() - 1);
+      EXPECT_EQ(sequence.label_spans.back(), std::pair(int64_t{-1}, int64_t{-1}));
+      for (size_t i = 1; i < sequence.labels.size(); ++i) {
+        EXPECT_EQ(sequence.labels[i], sequence.labels[i - 1] + 1);
+      }
+      // The spans cover the answer without holes, but for what merged with the prompt's end.
+      const auto size = static_cast<int64_t>(answer.size());
+      EXPECT_EQ(sequence.label_spans.front().first, 0);
+      int64_t covered = 0;
+      for (const auto& [begin, stop] : sequence.label_spans) {
+        if (begin < 0) continue;
+        EXPECT_LE(begin, covered);
+        covered = std::max(covered, stop);
+      }
+      EXPECT_EQ(covered, size);
+      // At most one byte of white space, or the end of the prompt, merges into the first token.
+      EXPECT_THAT(Labelled(encoder, sequence), ::testing::EndsWith(
+          GetParam().tokenizer == std::string("byte_level") ? answer : answer.substr(answer.find_first_not_of(' '))));
+    }
+  }
+}
+
+TEST_P(EncodeTest, PromptIsAPrefixOfTheWhole) {
+  if (GetParam().name == std::string("raw")) GTEST_SKIP() << "raw text may merge at the seam";
+  const Encoder encoder = Make();
+  for (const char* prompt : kPrompts) {
+    for (const char* answer : {"Paris", "x", "東京 🙂", "The capital."}) {
+      SCOPED_TRACE(std::string(prompt) + " -> " + answer);
+      const Sequence sequence = encoder.Encode(Ask(prompt, answer));
+      const std::vector<int32_t> head = encoder.EncodePrompt(prompt);
+      ASSERT_LE(head.size(), sequence.tokens.size());
+      EXPECT_EQ(std::vector(sequence.tokens.begin(), sequence.tokens.begin() + head.size()), head);
+      // A space that stays a token of its own before this answer is not scored.
+      const auto first = static_cast<size_t>(sequence.labels.front());
+      if (first != head.size()) {
+        ASSERT_EQ(first, head.size() + 1);
+        EXPECT_THAT(encoder.tokenizer().Decode(std::span(&sequence.tokens[first - 1], 1), false),
+                    ::testing::AnyOf("", " "));
+      }
+    }
+  }
+}
+
+TEST_P(EncodeTest, TruncationKeepsTheBeginning) {
+  const Encoder whole = Make();
+  const std::string answer = "one two three four five six seven eight nine ten eleven twelve";
+  const Sequence full = whole.Encode(Ask("What?", answer));
+  const int64_t first = full.labels.front();
+  for (const int64_t length : {first, first + 1, first + 4, full.length() - 1}) {
+    const Encoder encoder = Make(length);
+    EXPECT_EQ(encoder.max_length(), length);
+    const Sequence cut = encoder.Encode(Ask("What?", answer));
+    EXPECT_TRUE(cut.truncated);
+    EXPECT_EQ(cut.length(), length);
+    EXPECT_EQ(static_cast<int64_t>(cut.labels.size()), length - first);
+    EXPECT_EQ(cut.label_spans.size(), cut.labels.size());
+    EXPECT_EQ(cut.label_weights.size(), cut.labels.size());
+    EXPECT_EQ(cut.tokens, std::vector(full.tokens.begin(), full.tokens.begin() + length));
+  }
+  const Encoder encoder = Make(first);  // no label is left
+  EXPECT_THAT(MessageOf([&] { encoder.EncodeAll({Ask("What?", answer)}); }),
+              HasSubstr("set.jsonl:1: no token of the answer is left"));
+  const auto kept = encoder.EncodeAll({Ask("What?", answer), Example{.response = "short"}});
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept[0].example, 1);  // its place in the data set stays known
+}
+
+TEST(Encode, PlainTextScoresEverythingButTheFirstToken) {
+  const Encoder encoder = MakeEncoder(MakeToy("encode_text", {.chat_template = kToyChat}));
+  const Sequence sequence = encoder.Encode(Example{.response = "Once upon a time."});
+  EXPECT_EQ(sequence.labels.front(), 1);
+  EXPECT_EQ(sequence.labels.size() + 1, sequence.tokens.size());
+  std::vector<int32_t> text(sequence.tokens.begin(), sequence.tokens.end() - 1);
+  EXPECT_EQ(encoder.tokenizer().Decode(text, false), "Once upon a time.");
+}
+
+TEST(Encode, ChatIsTheDefaultWhereThereIsATemplate) {
+  EXPECT_THAT(MakeEncoder(MakeToy("encode_default", {.chat_template = kToyChat})).DescribeTemplate(),
+              HasSubstr("chat"));
+  const Encoder plain = MakeEncoder(MakeToy("encode_default"));
+  EXPECT_EQ(plain.DescribeTemplate(), "qa");
+  EXPECT_EQ(plain.tokenizer().Decode(plain.EncodePrompt("Who?"), false), "Question: Who?\nAnswer:");
+}
+
+TEST(Encode, SystemPromptStandsInTheChat) {
+  const auto dir = MakeToy("encode_system", {.chat_template = kToyChat});
+  const Encoder encoder = MakeEncoder(dir, {.system_prompt = "Be brief."});
+  EXPECT_EQ(encoder.tokenizer().Decode(encoder.EncodePrompt("Who?"), false),
+            "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWho?<|im_end|>\n"
+            "<|im_start|>assistant\n");
+}
+
+TEST(Encode, TemplateMayBeAFile) {
+  const auto dir = MakeToy("encode_file");
+  WriteFile(dir / "own.txt", "Q={prompt};A={response};\n");
+  const Encoder encoder = MakeEncoder(dir, {.template_name = (dir / "own.txt").string()});
+  const Sequence sequence = encoder.Encode(Ask("1+1", "two"));
+  EXPECT_EQ(Labelled(encoder, sequence), "two");
+  WriteFile(dir / "own.txt", "nothing to fill\n");
+  EXPECT_THAT(MessageOf([&] {
+                MakeEncoder(dir, {.template_name = (dir / "own.txt").string()});
+              }), HasSubstr("is no template"));
+}
+
+TEST(Encode, EndTokensOfAllSources) {
+  const auto dir = MakeToy("encode_ends", {.end_token = "<|im_start|>", .chat_template = kToyChat});
+  const Encoder encoder = MakeEncoder(dir);
+  // tokenizer_config.json, config.json, and what closes an answer in the template.
+  EXPECT_THAT(encoder.end_tokens(), ::testing::UnorderedElementsAre(1, 0, 2));
+}
+
+TEST(Encode, Refusals) {
+  EXPECT_THAT(MessageOf([] { MakeEncoder(MakeToy("encode_bad", {.tokenizer = ""})); }),
+              HasSubstr("has no tokenizer.json"));
+  EXPECT_THAT(MessageOf([] { MakeEncoder(MakeToy("encode_bad"), {.template_name = "chat"}); }),
+              HasSubstr("has no chat_template"));
+  EXPECT_THAT(MessageOf([] { MakeEncoder(MakeToy("encode_bad"), {.template_name = "no_file"}); }),
+              HasSubstr("no_file"));
+  const auto dir = EmptyDirectory("encode_small");  // a model of 97 tokens
+  std::filesystem::copy(TinyPath("llama_plain"), dir);
+  std::filesystem::copy_file(std::filesystem::path(GRIN_TEST_DATA) / "tokenizers/byte_level.json",
+                             dir / "tokenizer.json");
+  EXPECT_THAT(MessageOf([&] { MakeEncoder(dir); }), HasSubstr("vocab_size is 97"));
+}
+
+// The labelling of OpenUnlearning: everything after as many tokens as the prompt alone has.
+TEST(Encode, CompatLabelsAfterThePromptAlone) {
+  const auto dir = MakeToy("encode_compat");
+  const Encoder ours = MakeEncoder(dir), theirs = MakeEncoder(dir, {.compat = "open-unlearning"});
+  const Example example = Ask("Who?", "Ada Byron");
+  const Sequence a = ours.Encode(example), b = theirs.Encode(example);
+  EXPECT_EQ(a.tokens, b.tokens);
+  const auto prompt = ours.tokenizer().Encode("Question: Who?\nAnswer: ", true).ids.size();
+  EXPECT_EQ(b.labels.front(), static_cast<int32_t>(prompt));
+  EXPECT_EQ(b.labels.back(), a.labels.back());
+}
+
+}  // namespace
+}  // namespace grin
