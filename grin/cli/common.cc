@@ -45,15 +45,11 @@ std::optional<at::ScalarType> ParseComputeType(const std::string& text) {
 
 }  // namespace
 
-Workspace OpenWorkspace(const CommonOptions& common, const ModelOptions& options,
-                        const DataOptions& data) {
+Workspace OpenModel(const CommonOptions& common, const ModelOptions& options) {
   Require(options.model, "--model");
   constexpr int64_t kMostThreads = 512;
   if (common.threads < 0 || common.threads > kMostThreads) {
     BadUsage("grin", "--threads is {}; it must be 0 (all cores) to {}", common.threads, kMostThreads);
-  }
-  if (data.max_length < 0) {
-    BadUsage("grin", "--max-length is {}; it must not be negative", data.max_length);
   }
   at::set_num_threads(static_cast<int>(
       common.threads > 0 ? common.threads : std::max(1u, std::thread::hardware_concurrency())));
@@ -61,15 +57,28 @@ Workspace OpenWorkspace(const CommonOptions& common, const ModelOptions& options
   workspace.checkpoint = Checkpoint::Open(options.model);
   workspace.model = LoadModel(workspace.checkpoint, ParseComputeType(common.dtype),
                               ParseDevice(common.device));
+  Info("model {}; computing in {} on {}", workspace.checkpoint->Describe(),
+       workspace.model.weights->dtype() == at::kBFloat16 ? "bfloat16" : "float32", common.device);
+  return workspace;
+}
+
+void OpenEncoder(Workspace& workspace, const DataOptions& data) {
+  if (data.max_length < 0) {
+    BadUsage("grin", "--max-length is {}; it must not be negative", data.max_length);
+  }
   workspace.encoder = std::make_unique<Encoder>(
       *workspace.checkpoint, workspace.model.config,
       EncodeOptions{.template_name = data.template_name,
                     .system_prompt = data.system_prompt,
                     .compat = data.compat,
                     .max_length = data.max_length});
-  Info("model {}; computing in {} on {}; template {}", workspace.checkpoint->Describe(),
-       workspace.model.weights->dtype() == at::kBFloat16 ? "bfloat16" : "float32", common.device,
-       workspace.encoder->DescribeTemplate());
+  Info("template {}", workspace.encoder->DescribeTemplate());
+}
+
+Workspace OpenWorkspace(const CommonOptions& common, const ModelOptions& options,
+                        const DataOptions& data) {
+  Workspace workspace = OpenModel(common, options);
+  OpenEncoder(workspace, data);
   return workspace;
 }
 

@@ -93,7 +93,13 @@ struct Workspace {
   std::unique_ptr<Encoder> encoder;
 };
 
-// Sets threads, opens the checkpoint and loads the model.
+// Sets threads, opens the checkpoint and loads the model, without a tokenizer.
+Workspace OpenModel(const CommonOptions& common, const ModelOptions& model);
+
+// Loads the tokenizer and template of an open model.
+void OpenEncoder(Workspace& workspace, const DataOptions& data);
+
+// Both.
 Workspace OpenWorkspace(const CommonOptions& common, const ModelOptions& model,
                         const DataOptions& data = {});
 

@@ -54,9 +54,11 @@ Sequence FromTokens(const Record& record, const ModelConfig& config) {
   return sequence;
 }
 
-std::vector<Sequence> LoadSequences(const Workspace& workspace, const Options& options) {
+// Token ids need no tokenizer; text loads it.
+std::vector<Sequence> LoadSequences(Workspace& workspace, const Options& options) {
   const auto records = ReadTable(options.input.data);
   if (records.empty() || !records.front().fields.contains("tokens")) {
+    OpenEncoder(workspace, options.data);
     return workspace.encoder->EncodeAll(LoadExamples(options.input.data, options.data.columns));
   }
   std::vector<Sequence> sequences;
@@ -78,7 +80,7 @@ std::vector<Sequence> LoadSequences(const Workspace& workspace, const Options& o
 void Run(const Options& options, const CommonOptions& common) {
   Require(options.input.data, "--data");
   if (!options.output.out.empty()) CheckOutput(options.output);
-  const Workspace workspace = OpenWorkspace(common, options.model, options.data);
+  Workspace workspace = OpenModel(common, options.model);
   const auto sequences = LoadSequences(workspace, options);
   const auto scores = ScoreSequences(workspace.model, sequences,
                                      {.argmax = true, .progress = "loglik"});
