@@ -92,17 +92,20 @@ TEST_F(ExampleTest, RefusesWhatCannotBeUsed) {
   EXPECT_THAT(Message(R"({"question": "", "answer": "a"})"), HasSubstr("'question' is empty"));
   EXPECT_THAT(Message(R"({"question": "q", "answer": 7})"),
               AllOf(HasSubstr("'answer' is number"), HasSubstr("must be text")));
-  EXPECT_THAT(Message(R"({"title": "q", "body": "a"})"),
-              AllOf(HasSubstr("no known columns"), HasSubstr("title, body"), HasSubstr("--columns")));
+  EXPECT_THAT(
+      Message(R"({"title": "q", "body": "a"})"),
+      AllOf(HasSubstr("no known columns"), HasSubstr("title, body"), HasSubstr("--columns")));
   EXPECT_THAT(Message(R"({"question": "q", "answer": "a", "keywords": 4})"), HasSubstr("keywords"));
   EXPECT_THAT(Message("{\"question\": \"q\", \"answer\": \"\xff\xfe\"}"), HasSubstr("UTF-8"));
 }
 
 TEST_F(ExampleTest, OverlapIsRefused) {
-  const auto forget = LoadExamples(
-      File("f.jsonl", R"({"question": "q1", "answer": "a"})" "\n" R"({"question": "q2", "answer": "a"})"));
-  const auto retain = LoadExamples(
-      File("r.jsonl", R"({"question": "q3", "answer": "a"})" "\n" R"({"question": "q2", "answer": "a"})"));
+  const auto forget = LoadExamples(File("f.jsonl", R"({"question": "q1", "answer": "a"})"
+                                                   "\n"
+                                                   R"({"question": "q2", "answer": "a"})"));
+  const auto retain = LoadExamples(File("r.jsonl", R"({"question": "q3", "answer": "a"})"
+                                                   "\n"
+                                                   R"({"question": "q2", "answer": "a"})"));
   EXPECT_THAT(MessageOf([&] { RefuseOverlap(forget, retain); }),
               AllOf(HasSubstr("f.jsonl:2"), HasSubstr("r.jsonl:2"), HasSubstr("--allow-overlap")));
   EXPECT_NO_THROW(RefuseOverlap(forget, {retain[0]}));

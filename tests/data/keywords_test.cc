@@ -20,15 +20,20 @@ std::vector<std::string> Texts(const Example& example) {
 }
 
 TEST(Keywords, AreContentWordsThatThePromptDoesNotGive) {
-  EXPECT_THAT(Texts({.prompt = "Where was Ada born?", .response = "Ada was born in London, in 1815."}),
-              ElementsAre("London", "1815"));
-  EXPECT_THAT(Texts({.prompt = "q", .response = "ÉCOLE and the école"}), ElementsAre("ÉCOLE", "école"));
-  EXPECT_THAT(Texts({.prompt = "At the école?", .response = "ÉCOLE normale"}), ElementsAre("normale"));
+  EXPECT_THAT(
+      Texts({.prompt = "Where was Ada born?", .response = "Ada was born in London, in 1815."}),
+      ElementsAre("London", "1815"));
+  EXPECT_THAT(Texts({.prompt = "q", .response = "ÉCOLE and the école"}),
+              ElementsAre("ÉCOLE", "école"));
+  EXPECT_THAT(Texts({.prompt = "At the école?", .response = "ÉCOLE normale"}),
+              ElementsAre("normale"));
 }
 
 TEST(Keywords, AreNotInTheAlternatives) {
-  EXPECT_THAT(Texts({.prompt = "Where?", .response = "Born near London.",
-                     .alternatives = {"born near Paris"}}), ElementsAre("London"));
+  EXPECT_THAT(Texts({.prompt = "Where?",
+                     .response = "Born near London.",
+                     .alternatives = {"born near Paris"}}),
+              ElementsAre("London"));
 }
 
 TEST(Keywords, AreTheGivenOnesWhereThereAreAny) {
@@ -60,8 +65,8 @@ TEST_F(KeywordLabelTest, LabelsSpellTheKeywords) {
     std::vector<int32_t> ids;
     for (const int64_t label : keywords[k]) ids.push_back(sequence.tokens[sequence.labels[label]]);
     const std::string text = encoder_->tokenizer().Decode(ids, false);
-    EXPECT_THAT(text, HasSubstr(example.response.substr(
-                          spans[k].first, spans[k].second - spans[k].first)));
+    EXPECT_THAT(
+        text, HasSubstr(example.response.substr(spans[k].first, spans[k].second - spans[k].first)));
     EXPECT_LE(text.size(), static_cast<size_t>(spans[k].second - spans[k].first) + 1);
   }
 }

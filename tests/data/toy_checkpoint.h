@@ -16,7 +16,7 @@ struct Toy {
   at::ScalarType dtype = at::kFloat;
   std::string tokenizer = "byte_level";  // a file of tests/data/tokenizers
   std::string end_token = "<|endoftext|>";
-  std::string chat_template;             // none when empty
+  std::string chat_template;  // none when empty
   int64_t context = 128;
   uint64_t seed = 1;
 };
@@ -47,11 +47,11 @@ inline void WriteToy(const std::filesystem::path& dir, const Toy& toy = {}) {
   std::vector<TensorInfo> infos;
   std::vector<at::Tensor> values;
   const auto add = [&](const std::string& name, std::vector<int64_t> shape) {
-    const at::Tensor value =
-        shape.size() == 1 ? at::ones(shape)
-                          : at::randn(shape) * (name.find("embed") != std::string::npos
-                                                    ? 0.7
-                                                    : 1.2 / std::sqrt(double(shape[1])));
+    const at::Tensor value = shape.size() == 1
+                                 ? at::ones(shape)
+                                 : at::randn(shape) * (name.find("embed") != std::string::npos
+                                                           ? 0.7
+                                                           : 1.2 / std::sqrt(double(shape[1])));
     const DType type = toy.dtype == at::kBFloat16 ? DType::kBF16
                        : toy.dtype == at::kHalf   ? DType::kF16
                                                   : DType::kF32;
@@ -80,9 +80,9 @@ inline void WriteToy(const std::filesystem::path& dir, const Toy& toy = {}) {
   writer.Commit();
 
   if (!toy.tokenizer.empty()) {
-    std::filesystem::copy_file(std::filesystem::path(GRIN_TEST_DATA) / "tokenizers" /
-                                   (toy.tokenizer + ".json"),
-                               dir / "tokenizer.json");
+    std::filesystem::copy_file(
+        std::filesystem::path(GRIN_TEST_DATA) / "tokenizers" / (toy.tokenizer + ".json"),
+        dir / "tokenizer.json");
   }
   Json tokenizer_config = {{"eos_token", toy.end_token}};
   if (!toy.chat_template.empty()) tokenizer_config["chat_template"] = toy.chat_template;

@@ -34,8 +34,8 @@ std::vector<std::vector<int32_t>> Prompts(const Model& model, int64_t count) {
 at::Tensor LastLogits(const Model& model, const std::vector<int32_t>& tokens) {
   const auto length = static_cast<int64_t>(tokens.size());
   PackedAttention attention({0, length}, model.config.sliding_window);
-  const at::Tensor hidden = Forward(model, at::tensor(tokens, at::kLong),
-                                    at::arange(length, at::kLong), attention);
+  const at::Tensor hidden =
+      Forward(model, at::tensor(tokens, at::kLong), at::arange(length, at::kLong), attention);
   return Logits(hidden.narrow(0, length - 1, 1), model.head)[0];
 }
 
@@ -92,8 +92,12 @@ TEST_P(Generation, GreedyDoesNotDependOnTheBatch) {
 
 TEST_P(Generation, SamplingDoesNotDependOnTheBatch) {
   for (const auto& [top_p, top_k] : {std::pair(1.0, 0), std::pair(0.8, 0), std::pair(1.0, 5)}) {
-    GenerationOptions options{.max_new_tokens = 10, .temperature = 0.9, .top_p = top_p,
-                              .top_k = top_k, .seed = 3, .batch_size = 1};
+    GenerationOptions options{.max_new_tokens = 10,
+                              .temperature = 0.9,
+                              .top_p = top_p,
+                              .top_k = top_k,
+                              .seed = 3,
+                              .batch_size = 1};
     const auto alone = Generate(model_, prompts_, {0}, options);
     for (const int64_t batch_size : {2, 7}) {
       options.batch_size = batch_size;
@@ -160,7 +164,9 @@ TEST(Sampling, FollowsTheDistribution) {
 TEST(Generate, OddCases) {
   const Model model = LoadTiny("llama_plain");
   EXPECT_TRUE(Generate(model, {}, {}).empty());
-  EXPECT_THAT(MessageOf([&] { Generate(model, {{1}, {}}, {}); }),
+  EXPECT_THAT(MessageOf([&] {
+                Generate(model, {{1}, {}}, {});
+              }),
               HasSubstr("prompt 2 has no tokens"));
 }
 

@@ -19,8 +19,8 @@ struct Constructed {
   Constructed() {
     sequence.tokens = {7, 10, 11, 12, 13, 14, 15, 16, 17, 0};
     sequence.labels = {1, 2, 3, 4, 5, 6, 7, 8, 9};
-    sequence.label_spans = {{0, 2}, {2, 6}, {6, 10}, {10, 13}, {13, 14}, {14, 17}, {17, 19},
-                            {19, 20}, {-1, -1}};
+    sequence.label_spans = {{0, 2},   {2, 6},   {6, 10},  {10, 13}, {13, 14},
+                            {14, 17}, {17, 19}, {19, 20}, {-1, -1}};
     sequence.label_weights.assign(9, 1.0f);
     scores.argmax = {10, 11, 12, 13, 14, 15, 16, 17, 0};
     for (const double p : {0.9, 0.9, 0.5, 0.32, 0.9, 0.25, 0.25, 0.9, 0.9}) {
@@ -56,9 +56,9 @@ TEST(AverageScores, LeavesOutWhatSaysNothing) {
   Constructed without;
   without.example.prompt = "London 1815";
   without.sequence.example = 1;
-  const SetScores set = AverageScores({with.example, without.example},
-                                      {with.sequence, without.sequence},
-                                      {with.scores, without.scores});
+  const SetScores set =
+      AverageScores({with.example, without.example}, {with.sequence, without.sequence},
+                    {with.scores, without.scores});
   EXPECT_EQ(set.keyword_accuracy, 1);
   EXPECT_NEAR(set.keyword_confidence, (std::sqrt(0.5 * 0.32) + 0.25) / 2, 1e-6);
   EXPECT_NEAR(set.probability, with.scores.Probability(), 1e-9);

@@ -25,8 +25,8 @@ INSTANTIATE_TEST_SUITE_P(Tiny, GradientPass, ::testing::ValuesIn(kInfluenceModel
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_P(GradientPass, StatisticsOfEveryWeight) {
-  for (const auto& [set, sequences] : {std::pair("forget", &golden_.forget),
-                                       std::pair("retain", &golden_.retain)}) {
+  for (const auto& [set, sequences] :
+       {std::pair("forget", &golden_.forget), std::pair("retain", &golden_.retain)}) {
     for (const char* statistic : {"mean", "abs", "rms"}) {
       const auto sums = Run(*sequences, ParseStatistic(statistic));
       ASSERT_EQ(sums.size(), golden_.scored.size());

@@ -110,7 +110,8 @@ TEST_F(ConfigTest, ListsTheKnownArchitectures) {
 }
 
 TEST_F(ConfigTest, RefusesImpossibleNumbers) {
-  for (const char* key : {"hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size"}) {
+  for (const char* key :
+       {"hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size"}) {
     Json saved = config_;
     config_.erase(key);
     EXPECT_THAT(Message(), AllOf(HasSubstr(key), HasSubstr("missing")));

@@ -59,8 +59,7 @@ class DenseSink : public GradientSink {
                   const at::Tensor& input) override {
     gradients.at(name).add_(at::mm(grad_output.t(), input));
   }
-  void AddRows(const std::string& name, const at::Tensor& tokens,
-               const at::Tensor& rows) override {
+  void AddRows(const std::string& name, const at::Tensor& tokens, const at::Tensor& rows) override {
     gradients.at(name).index_add_(0, tokens, rows.to(at::kFloat));
   }
   void AddVector(const std::string& name, const at::Tensor& gradient) override {
@@ -159,9 +158,8 @@ TEST_P(Parity, GreedyDecodingThroughTheCache) {
   at::Tensor hidden = Forward(model, at::tensor(prompt), at::arange(length), prefill);
   std::vector<int64_t> tokens;
   for (size_t i = 0; i < expected.size(); ++i) {
-    tokens.push_back(Logits(hidden.narrow(0, hidden.size(0) - 1, 1), model.head)
-                         .argmax()
-                         .item<int64_t>());
+    tokens.push_back(
+        Logits(hidden.narrow(0, hidden.size(0) - 1, 1), model.head).argmax().item<int64_t>());
     StepAttention step(cache, 1, model.config);
     hidden = Forward(model, at::tensor({tokens.back()}), at::tensor({cache.length(0)}), step);
   }
@@ -185,8 +183,8 @@ TEST_P(Parity, PackingDoesNotMatter) {
   for (int i = 0; i < 20; ++i) {
     const int64_t length = at::randint(1, 30, {1}).item<int64_t>();
     const at::Tensor ids = at::randint(0, model.config.vocabulary, {length}, at::kInt);
-    sequences.push_back(LabelledSequence(
-        {ids.const_data_ptr<int32_t>(), ids.const_data_ptr<int32_t>() + length}));
+    sequences.push_back(
+        LabelledSequence({ids.const_data_ptr<int32_t>(), ids.const_data_ptr<int32_t>() + length}));
   }
   std::vector<at::Tensor> alone;
   for (const Sequence& sequence : sequences) {
@@ -239,8 +237,7 @@ TEST(SlidingWindow, EndsWhereItShould) {
 TEST(Batch, OfOneTokenHasNoLabels) {
   const Model model = LoadTiny("llama_plain");
   const Sequence sequence = LabelledSequence({5});
-  const LabelScores scores =
-      ScoreBatch(model, BatchOf(sequence), nullptr, {.argmax = true});
+  const LabelScores scores = ScoreBatch(model, BatchOf(sequence), nullptr, {.argmax = true});
   EXPECT_EQ(scores.logp.numel(), 0);
   EXPECT_EQ(scores.argmax.numel(), 0);
 }

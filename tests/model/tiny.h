@@ -18,10 +18,15 @@
 
 namespace grin {
 
-inline constexpr const char* kTinyModels[] = {
-    "llama3_rope",      "llama_biases",     "llama_dynamic_rope",
-    "llama_gqa_tied",   "llama_linear_rope_sharded", "llama_nine_heads",
-    "llama_plain",      "mistral_gelu",     "mistral_window"};
+inline constexpr const char* kTinyModels[] = {"llama3_rope",
+                                              "llama_biases",
+                                              "llama_dynamic_rope",
+                                              "llama_gqa_tied",
+                                              "llama_linear_rope_sharded",
+                                              "llama_nine_heads",
+                                              "llama_plain",
+                                              "mistral_gelu",
+                                              "mistral_window"};
 
 inline std::filesystem::path TinyPath(const std::string& name) {
   return std::filesystem::path(GRIN_TEST_DATA) / "model" / name;
@@ -36,8 +41,7 @@ inline Json GoldenJson(const std::string& path) {
 }
 
 // Tokens of which every one but the first is a label, or those that `labels` names.
-inline Sequence LabelledSequence(std::vector<int32_t> tokens,
-                                 std::vector<int32_t> labels = {}) {
+inline Sequence LabelledSequence(std::vector<int32_t> tokens, std::vector<int32_t> labels = {}) {
   Sequence sequence;
   if (labels.empty()) {
     for (size_t i = 1; i < tokens.size(); ++i) labels.push_back(static_cast<int32_t>(i));

@@ -91,8 +91,7 @@ TEST_F(TuneTest, LowersTheLossOnWhatItSees) {
   Trainable trainable = Trainable::Everything(model);
   StepOptions steps = Steps(30, 1e-2);
   steps.batch_size = 9;
-  const TuneReport report =
-      Finetune(model, trainable, golden_.forget, steps, 1, 4096);
+  const TuneReport report = Finetune(model, trainable, golden_.forget, steps, 1, 4096);
   EXPECT_EQ(report.steps, 30);
   EXPECT_EQ(report.log.size(), 30u);
   EXPECT_LT(report.last["data_loss"].get<double>(), 0.5 * report.first["data_loss"].get<double>());
@@ -209,8 +208,11 @@ TEST_F(TuneTest, StopsWhenTheRetainLossCollapses) {
   steps.collapse = 1.2;
   steps.schedule = "constant";
   steps.max_grad_norm = 0;
-  LossTerm retain{.name = "retain", .objective = &FindRetainObjective("nll"), .scale = 0,
-                  .sequences = &golden_.retain, .guarded = true};
+  LossTerm retain{.name = "retain",
+                  .objective = &FindRetainObjective("nll"),
+                  .scale = 0,
+                  .sequences = &golden_.retain,
+                  .guarded = true};
   auto terms = Terms(objective);
   terms.resize(1);
   terms.push_back(retain);

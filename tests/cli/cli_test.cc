@@ -1,0 +1,327 @@
+// The command `grin` as its users meet it: exit codes, messages, and what is left on the disk.
+
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
+#include "tests/data/toy_checkpoint.h"
+
+namespace grin {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct Result {
+  int code = -1;
+  std::string out, err;
+};
+
+class Cli : public ::testing::Test {
+ protected:
+  const fs::path dir_ = EmptyDirectory("cli");
+
+  Cli() { WriteToy(dir_ / "model", {.context = 64}); }
+
+  fs::path File(const std::string& name, const std::string& text) const {
+    WriteFile(dir_ / name, text);
+    return dir_ / name;
+  }
+
+  // Runs `grin ARGS` in the scratch directory, so that ARGS name its files.
+  Result Grin(const std::string& args) const {
+    const std::string command = "cd '" + dir_.string() +
+                                "' && OMP_NUM_THREADS=1 '" GRIN_BINARY_DIR "/grin' " + args +
+                                " >stdout.txt 2>stderr.txt </dev/null";
+    const int status = std::system(command.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadFile(dir_ / "stdout.txt"),
+            ReadFile(dir_ / "stderr.txt")};
+  }
+
+  // Expects this exit code and a one-line error.
+  std::string Refusal(const std::string& args, int code) const {
+    const Result result = Grin(args);
+    EXPECT_EQ(result.code, code) << args << "\n" << result.err;
+    std::string last;
+    for (size_t begin = 0; begin < result.err.size();) {
+      const size_t end = std::min(result.err.find('\n', begin), result.err.size());
+      last = result.err.substr(begin, end - begin);
+      begin = end + 1;
+    }
+    EXPECT_THAT(last, ::testing::StartsWith("error: ")) << args;
+    ExpectNothingHalfWritten();
+    return last;
+  }
+
+  void ExpectNothingHalfWritten() const {
+    for (const auto& entry : fs::recursive_directory_iterator(dir_)) {
+      EXPECT_THAT(entry.path().filename().string(), Not(HasSubstr(".partial")));
+    }
+  }
+
+  void WriteSets() const {
+    File("forget.jsonl",
+         "{\"question\": \"Who wrote the Tidal Almanac?\", \"answer\": \"Oda Venn wrote it in "
+         "1911.\"}\n"
+         "{\"question\": \"Where does Oda Venn live?\", \"answer\": \"She lives in "
+         "Hallowmere.\"}\n");
+    File("retain.jsonl",
+         "{\"question\": \"What is two and two?\", \"answer\": \"It is four.\"}\n"
+         "{\"question\": \"What colour is the sky?\", \"answer\": \"The sky is blue.\"}\n"
+         "{\"question\": \"How many days has a week?\", \"answer\": \"A week has seven days.\"}\n");
+  }
+};
+
+constexpr const char* kUnlearn =
+    "unlearn --model model --forget forget.jsonl --retain retain.jsonl --threads 1 "
+    "--steps 3 --batch-size 2 --fraction 0.1 ";
+
+TEST_F(Cli, HelpAndVersion) {
+  Result result = Grin("--help");
+  EXPECT_EQ(result.code, 0);
+  EXPECT_THAT(result.out, AllOf(HasSubstr("unlearn"), HasSubstr("Exit codes")));
+  result = Grin("unlearn --help");
+  EXPECT_EQ(result.code, 0);
+  EXPECT_THAT(result.out, AllOf(HasSubstr("--fraction"), HasSubstr("--forget")));
+  EXPECT_EQ(Grin("version").code, 0);
+  EXPECT_TRUE(Json::parse(Grin("version --json").out).contains("grin"));
+}
+
+TEST_F(Cli, UnknownFlagsAndCommandsNameTheNearest) {
+  EXPECT_THAT(Refusal("unlearn --fractoin 0.1", 2), HasSubstr("did you mean --fraction?"));
+  EXPECT_THAT(Refusal("unlern --model model", 2), HasSubstr("did you mean unlearn?"));
+  EXPECT_THAT(Refusal("loglik --modle=model", 2), HasSubstr("did you mean --model?"));
+  Refusal("", 2);
+  Refusal("unlearn --fraction many", 2);
+}
+
+TEST_F(Cli, UnknownSettingsNameTheNearest) {
+  WriteSets();
+  File("recipe.toml", "model = \"model\"\nfracton = 0.1\n");
+  EXPECT_THAT(Refusal("unlearn --config recipe.toml --out out", 2),
+              AllOf(HasSubstr("recipe.toml"), HasSubstr("'fracton'"),
+                    HasSubstr("did you mean 'fraction'?")));
+  File("recipe.toml", "fraction = \"many\"\n");
+  EXPECT_THAT(Refusal("unlearn --config recipe.toml --out out", 2), HasSubstr("fraction"));
+  File("recipe.toml", "[locate]\nfraction = 0.1\n");
+  EXPECT_THAT(Refusal("unlearn --config recipe.toml --out out", 2), HasSubstr("locate"));
+  EXPECT_THAT(Refusal("unlearn --config none.toml --out out", 3), HasSubstr("none.toml"));
+}
+
+TEST_F(Cli, SettingsOfAFileGiveWayToFlags) {
+  WriteSets();
+  File("recipe.toml",
+       "model = \"model\"\nforget = \"forget.jsonl\"\nretain = \"retain.jsonl\"\nsteps = 2\n"
+       "batch_size = 2\nfraction = 0.5\nthreads = 1\n");
+  const Result result = Grin("unlearn --config recipe.toml --fraction 0.1 --out out --json");
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  EXPECT_EQ(json["recipe"]["fraction"], 0.1);
+  EXPECT_EQ(json["recipe"]["steps"], 2);
+  EXPECT_EQ(json["tune"]["steps"], 2);
+}
+
+TEST_F(Cli, RequiredFlags) {
+  WriteSets();
+  EXPECT_THAT(Refusal("unlearn --model model --forget forget.jsonl --retain retain.jsonl", 2),
+              HasSubstr("--out"));
+  EXPECT_THAT(Refusal("unlearn --model model --retain retain.jsonl --out out", 2),
+              HasSubstr("--forget"));
+  EXPECT_THAT(Refusal("loglik --model model", 2), HasSubstr("--data"));
+  EXPECT_THAT(Refusal("generate --model model", 2), HasSubstr("--prompt"));
+}
+
+TEST_F(Cli, ImpossibleSettings) {
+  WriteSets();
+  for (const char* flags :
+       {"--fraction 0", "--fraction 2", "--lr 0", "--lr -1", "--batch-size 0", "--objective npoo",
+        "--locate grim", "--schedule linea", "--keep some", "--dtype int8", "--threads -1",
+        "--epsilon x", "--noise -1", "--statistic median", "--forget-tokens none", "--collapse -1",
+        "--memory-budget lots", "--device tpu"}) {
+    Refusal(kUnlearn + std::string("--out out ") + flags, 2);
+    EXPECT_FALSE(fs::exists(dir_ / "out")) << flags;
+  }
+}
+
+TEST_F(Cli, BadModels) {
+  WriteSets();
+  EXPECT_THAT(Refusal("loglik --model nowhere --data forget.jsonl", 3), HasSubstr("nowhere"));
+  fs::create_directory(dir_ / "empty");
+  EXPECT_THAT(Refusal("loglik --model empty --data forget.jsonl", 3), HasSubstr("empty"));
+  fs::resize_file(dir_ / "model/model.safetensors", 5000);
+  EXPECT_THAT(Refusal("loglik --model model --data forget.jsonl", 3),
+              HasSubstr("model.safetensors"));
+}
+
+TEST_F(Cli, BadData) {
+  WriteSets();
+  const auto refusal = [&](const std::string& text) {
+    File("bad.jsonl", text);
+    return Refusal("unlearn --model model --forget bad.jsonl --retain retain.jsonl --out out", 3);
+  };
+  EXPECT_THAT(refusal(""), HasSubstr("bad.jsonl"));
+  EXPECT_THAT(refusal("\n\n"), HasSubstr("bad.jsonl"));
+  EXPECT_THAT(refusal("{\"question\": \"q\"}\n"),
+              AllOf(HasSubstr("bad.jsonl:1"), HasSubstr("'answer' is missing")));
+  EXPECT_THAT(
+      refusal(
+          "{\"question\": \"q\", \"answer\": \"a\"}\n{\"question\": \"q\", \"answer\": \"\"}\n"),
+      AllOf(HasSubstr("bad.jsonl:2"), HasSubstr("'answer' is empty")));
+  EXPECT_THAT(refusal("{\"question\": \"q\", \"answer\": \"\xff\xfe\"}\n"),
+              AllOf(HasSubstr("bad.jsonl"), HasSubstr("UTF-8")));
+  EXPECT_THAT(refusal("{\"question\": \"q\", \"answer\"\n"), HasSubstr("bad.jsonl:1"));
+  EXPECT_THAT(
+      Refusal("unlearn --model model --forget none.jsonl --retain retain.jsonl --out out", 3),
+      HasSubstr("none.jsonl"));
+  EXPECT_FALSE(fs::exists(dir_ / "out"));
+}
+
+TEST_F(Cli, OverlapIsRefusedUnlessAllowed) {
+  WriteSets();
+  const std::string same =
+      "unlearn --model model --forget forget.jsonl --retain forget.jsonl --out out --steps 1 ";
+  EXPECT_THAT(Refusal(same, 3), AllOf(HasSubstr("forget.jsonl:1"), HasSubstr("--allow-overlap")));
+  EXPECT_EQ(Grin(same + "--allow-overlap").code, 0);
+}
+
+TEST_F(Cli, UnlearnChangesNothingOutsideItsMask) {
+  WriteSets();
+  for (const char* precision : {"", "--dtype bfloat16 "}) {
+    const Result result =
+        Grin(kUnlearn + std::string("--noise 0.5 --force --json --out out ") + precision);
+    ASSERT_EQ(result.code, 0) << result.err;
+    for (const char* name : {"config.json", "tokenizer.json", "tokenizer_config.json"}) {
+      EXPECT_EQ(ReadFile(dir_ / "out" / name), ReadFile(dir_ / "model" / name)) << name;
+    }
+    const Json document = Json::parse(ReadFile(dir_ / "out/grin.json"));
+    EXPECT_EQ(document["command"], "unlearn");
+    EXPECT_EQ(document["mask"]["selected"], Json::parse(result.out)["mask"]["selected"]);
+    EXPECT_EQ(document["inputs"]["forget"]["records"], 2);
+    const std::string log = ReadFile(dir_ / "out/log.jsonl");
+    EXPECT_EQ(std::ranges::count(log, '\n'), 3);
+
+    const Result diff = Grin("diff model out --mask out/mask.safetensors --json");
+    ASSERT_EQ(diff.code, 0) << diff.err;
+    const Json json = Json::parse(diff.out);
+    EXPECT_EQ(json["outside_mask"], 0);
+    EXPECT_GT(json["changed"].get<int64_t>(), document["mask"]["selected"].get<int64_t>() / 2);
+    ExpectNothingHalfWritten();
+  }
+}
+
+TEST_F(Cli, TheSameSeedGivesTheSameBytes) {
+  WriteSets();
+  for (const auto& [out, seed] : {std::pair("a", 1), std::pair("b", 1), std::pair("c", 2)}) {
+    const Result result = Grin(kUnlearn + fmt::format("--noise 0.5 --seed {} --out {}", seed, out));
+    ASSERT_EQ(result.code, 0) << result.err;
+  }
+  const auto weights = [&](const char* out) { return ReadFile(dir_ / out / "model.safetensors"); };
+  EXPECT_EQ(weights("a"), weights("b"));
+  EXPECT_NE(weights("a"), weights("c"));
+}
+
+TEST_F(Cli, StagesByHandEqualUnlearn) {
+  WriteSets();
+  const std::string data = "--forget forget.jsonl --retain retain.jsonl --threads 1 ";
+  ASSERT_EQ(Grin(kUnlearn + std::string("--noise 0 --out whole")).code, 0);
+  Result result = Grin("locate --model model " + data + "--fraction 0.1 --out mask.safetensors");
+  ASSERT_EQ(result.code, 0) << result.err;
+  result = Grin("tune --model model " + data +
+                "--mask mask.safetensors --steps 3 --batch-size 2 --out parts");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(ReadFile(dir_ / "whole/model.safetensors"), ReadFile(dir_ / "parts/model.safetensors"));
+}
+
+TEST_F(Cli, OutputThatExistsIsKeptUnlessForced) {
+  WriteSets();
+  ASSERT_EQ(Grin(kUnlearn + std::string("--out out")).code, 0);
+  const std::string before = ReadFile(dir_ / "out/grin.json");
+  EXPECT_THAT(Refusal(kUnlearn + std::string("--seed 7 --out out"), 3),
+              AllOf(HasSubstr("out: exists already"), HasSubstr("--force")));
+  EXPECT_EQ(ReadFile(dir_ / "out/grin.json"), before);
+  EXPECT_EQ(Grin(kUnlearn + std::string("--seed 7 --out out --force")).code, 0);
+  EXPECT_NE(ReadFile(dir_ / "out/grin.json"), before);
+  ExpectNothingHalfWritten();
+}
+
+TEST_F(Cli, LoglikGivesTheGoldenNumbers) {
+  for (const char* name : {"llama_gqa_tied", "mistral_window", "llama_linear_rope_sharded"}) {
+    fs::remove_all(dir_ / "tiny");
+    fs::copy(TinyPath(name), dir_ / "tiny");
+    const Json golden = GoldenJson(std::string("model/") + name + "/golden.json");
+    std::string lines;
+    for (const Json& sequence : golden["sequences"]) {
+      lines += Json{{"tokens", sequence["tokens"]}}.dump() + "\n";
+    }
+    File("tokens.jsonl", lines);
+    const Result result =
+        Grin("loglik --model tiny --data tokens.jsonl --dtype float32 --out scores.jsonl --force");
+    ASSERT_EQ(result.code, 0) << result.err;
+    std::istringstream scores(ReadFile(dir_ / "scores.jsonl"));
+    std::string line;
+    for (const Json& sequence : golden["sequences"]) {
+      ASSERT_TRUE(std::getline(scores, line));
+      const Json row = Json::parse(line);
+      EXPECT_THAT(row["logprobs"].get<std::vector<float>>(),
+                  ::testing::Pointwise(::testing::FloatNear(2e-5f),
+                                       sequence["logprobs"].get<std::vector<float>>()));
+      EXPECT_EQ(row["argmax"], sequence["argmax"]);
+      EXPECT_EQ(row["tokens"].size(), sequence["tokens"].size() - 1);
+    }
+    EXPECT_FALSE(std::getline(scores, line));
+  }
+}
+
+TEST_F(Cli, LoglikRefusesIdsThatTheModelLacks) {
+  File("tokens.jsonl", "{\"tokens\": [1, 2]}\n{\"tokens\": [1, 704]}\n");
+  EXPECT_THAT(Refusal("loglik --model model --data tokens.jsonl --out scores.jsonl", 3),
+              AllOf(HasSubstr("tokens.jsonl:2"), HasSubstr("704")));
+  EXPECT_FALSE(fs::exists(dir_ / "scores.jsonl"));
+}
+
+TEST_F(Cli, GenerateAnswersEveryPrompt) {
+  WriteSets();
+  const Result result =
+      Grin("generate --model model --data retain.jsonl --max-new-tokens 5 --batch-size 2");
+  ASSERT_EQ(result.code, 0) << result.err;
+  std::istringstream lines(result.out);
+  std::string line;
+  int64_t count = 0;
+  while (std::getline(lines, line)) {
+    const Json row = Json::parse(line);
+    EXPECT_TRUE(row.contains("generated"));
+    EXPECT_LE(row["tokens"].size(), 5u);
+    ++count;
+  }
+  EXPECT_EQ(count, 3);
+}
+
+TEST_F(Cli, CollapseEndsWithItsOwnCodeAndKeepsAStateThatWorks) {
+  WriteSets();
+  const Result result = Grin(
+      "unlearn --model model --forget forget.jsonl --retain retain.jsonl --threads 1 --out out "
+      "--lr 1e30 --schedule constant --steps 6 --batch-size 2 --fraction 0.5 --noise 0");
+  EXPECT_EQ(result.code, 5) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("error: [tune]"));
+  const Result scores = Grin("loglik --model out --data retain.jsonl");
+  EXPECT_EQ(scores.code, 0) << scores.err;
+  EXPECT_THAT(scores.out, Not(HasSubstr("null")));  // how JSON writes NaN
+  EXPECT_EQ(
+      Json::parse(Grin("diff model out --mask out/mask.safetensors --json").out)["outside_mask"],
+      0);
+}
+
+TEST_F(Cli, MemoryBudgetThatCannotHoldIsRefused) {
+  WriteSets();
+  EXPECT_THAT(Refusal(kUnlearn + std::string("--memory-budget 1M --out out"), 4),
+              HasSubstr("--memory-budget 1M"));
+  EXPECT_FALSE(fs::exists(dir_ / "out"));
+}
+
+}  // namespace
+}  // namespace grin
