@@ -27,7 +27,7 @@ struct DemoOptions {
   std::string out = "grin-demo";
   int64_t seeds = 3;
   int64_t teach_epochs = 8;
-  double teach_lr = 2e-4;
+  double teach_lr = 1.5e-4;
   bool fresh = false;
 
   template <typename Visitor>
@@ -152,7 +152,7 @@ class Demo {
     const Workspace workspace = Open(base_);
     const auto sequences = workspace.encoder->EncodeAll(examples);
     Trainable trainable = Trainable::Everything(workspace.model);
-    const StepOptions steps{.batch_size = 9, .epochs = options_.demo.teach_epochs,
+    const StepOptions steps{.batch_size = 6, .epochs = options_.demo.teach_epochs,
                             .lr = options_.demo.teach_lr};
     const TuneReport report =
         Finetune(workspace.model, trainable, sequences, steps, static_cast<uint64_t>(common_.seed),

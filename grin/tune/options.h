@@ -13,7 +13,7 @@ namespace grin {
 struct StepOptions {
   int64_t batch_size = 8;
   int64_t accumulate = 1;
-  int64_t epochs = 5;
+  int64_t epochs = 6;
   int64_t steps = 0;
   double lr = 1e-3;
   std::string schedule = "linear";
