@@ -159,7 +159,7 @@ Sequence Encoder::EncodeRendered(const Rendered& rendered) const {
   Sequence sequence;
   sequence.tokens = encoding.ids;
   if (prompt_alone_) {
-    LabelAfterPrompt(rendered, sequence);
+    LabelAfterPrompt(rendered, encoding, sequence);
     return sequence;
   }
   int64_t last = -1;  // the response's last token
@@ -187,7 +187,8 @@ Sequence Encoder::EncodeRendered(const Rendered& rendered) const {
 }
 
 // The labelling of OpenUnlearning: everything behind as many tokens as the prompt alone has.
-void Encoder::LabelAfterPrompt(const Rendered& rendered, Sequence& sequence) const {
+void Encoder::LabelAfterPrompt(const Rendered& rendered, const Encoding& encoding,
+                               Sequence& sequence) const {
   const Encoding prompt =
       tokenizer_.Encode(rendered.text.substr(0, rendered.response_begin), rendered.add_special);
   if (!end_tokens_.empty() &&
@@ -196,7 +197,12 @@ void Encoder::LabelAfterPrompt(const Rendered& rendered, Sequence& sequence) con
   }
   for (size_t i = std::max<size_t>(prompt.ids.size(), 1); i < sequence.tokens.size(); ++i) {
     sequence.labels.push_back(static_cast<int32_t>(i));
-    sequence.label_spans.emplace_back(-1, -1);
+    const auto [begin, end] =
+        i < encoding.spans.size() ? encoding.spans[i] : std::pair<int64_t, int64_t>(-1, -1);
+    const bool inside = begin < rendered.response_end && end > rendered.response_begin;
+    sequence.label_spans.emplace_back(
+        inside ? std::max<int64_t>(begin - rendered.response_begin, 0) : -1,
+        inside ? std::min(end, rendered.response_end) - rendered.response_begin : -1);
   }
   sequence.label_weights.assign(sequence.labels.size(), 1.0f);
 }
@@ -250,6 +256,7 @@ std::vector<int32_t> Encoder::EncodePrompt(const std::string& prompt) const {
   const std::string head = rendered.text.substr(0, rendered.response_begin);
   const bool may_merge = !head.empty() && std::isspace(static_cast<unsigned char>(head.back()));
   std::vector<int32_t> tokens = tokenizer_.Encode(head, rendered.add_special).ids;
+  if (prompt_alone_) return tokens;
   if (may_merge) {
     // Beginnings of answers of several kinds: a small vocabulary may have " T" and no " x".
     for (const char* beginning : {"x", "The", "I", "a", "1"}) {

@@ -45,6 +45,8 @@ class Encoder {
   // Tokens that end an answer.
   const std::vector<int32_t>& end_tokens() const { return end_tokens_; }
   int64_t max_length() const { return max_length_; }
+  // Whether --compat open-unlearning is on.
+  bool prompt_alone() const { return prompt_alone_; }
   std::string DescribeTemplate() const;
 
  private:
@@ -56,7 +58,8 @@ class Encoder {
   };
   Rendered Render(const std::string& prompt, const std::string& response) const;
   Sequence EncodeRendered(const Rendered& rendered) const;
-  void LabelAfterPrompt(const Rendered& rendered, Sequence& sequence) const;
+  void LabelAfterPrompt(const Rendered& rendered, const Encoding& encoding,
+                        Sequence& sequence) const;
 
   Tokenizer tokenizer_;
   std::optional<ChatTemplate> chat_;

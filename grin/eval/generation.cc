@@ -84,8 +84,9 @@ class Batch {
   int64_t Capacity() const {
     size_t longest = 0;
     for (const auto& prompt : prompts_) longest = std::max(longest, prompt.size());
-    return std::min(static_cast<int64_t>(longest) + options_.max_new_tokens,
-                    std::max(model_.config.context, static_cast<int64_t>(longest)));
+    const int64_t whole = static_cast<int64_t>(longest) + options_.max_new_tokens;
+    if (options_.past_context) return whole;
+    return std::min(whole, std::max(model_.config.context, static_cast<int64_t>(longest)));
   }
 
   // Runs new prompts through the model until every slot is taken.
@@ -143,7 +144,8 @@ class Batch {
       rows_[row].next = token;
       const bool full = cache_.length(row) >= cache_.capacity();
       if (result.ended || full ||
-          static_cast<int64_t>(result.tokens.size()) >= options_.max_new_tokens) {
+          static_cast<int64_t>(result.tokens.size()) >= options_.max_new_tokens ||
+          (options_.stop && options_.stop(result.tokens))) {
         Leave(row);
       }
     }
@@ -151,11 +153,13 @@ class Batch {
 
   // The last row takes the place of one that is finished, so that rows stay together.
   void Leave(int64_t row) {
+    const auto finished = static_cast<size_t>(rows_[row].prompt);
     const auto last = static_cast<int64_t>(rows_.size()) - 1;
     cache_.Move(last, row);
     rows_[row] = rows_[last];
     rows_.pop_back();
     ++finished_;
+    if (options_.on_finished) options_.on_finished(finished, results_[finished]);
   }
 
   at::Tensor Ids(const std::vector<int64_t>& values) const {

@@ -3,12 +3,19 @@
 // and the next prompt takes its place.
 
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "grin/model/decoder.h"
 
 namespace grin {
+
+struct Generated {
+  std::vector<int32_t> tokens;  // without the end token
+  bool ended = false;           // met an end token before the limit
+};
 
 struct GenerationOptions {
   int64_t max_new_tokens = 200;
@@ -17,16 +24,17 @@ struct GenerationOptions {
   int64_t top_k = 0;         // sampled: only the k likeliest; 0: all
   uint64_t seed = 0;         // a prompt's draws depend on seed and its index alone
   int64_t batch_size = 32;
+  // Goes on beyond the model's context, as transformers does, where the positions allow it.
+  bool past_context = false;
+  // Ends a row whose tokens so far it accepts, besides the end tokens.
+  std::function<bool(std::span<const int32_t>)> stop;
+  // Called with each prompt's number and result as soon as it is finished.
+  std::function<void(size_t, const Generated&)> on_finished;
   std::string progress;      // label of a progress bar; none when empty
 };
 
-struct Generated {
-  std::vector<int32_t> tokens;  // without the end token
-  bool ended = false;           // met an end token before the limit
-};
-
-// Continues each prompt (token ids, not empty) until one of `end_tokens`, max_new_tokens or the
-// model's context. Results are in the order of the prompts.
+// Continues each prompt (token ids, not empty) until one of `end_tokens`, `stop`, max_new_tokens or
+// the model's context. Results are in the order of the prompts.
 std::vector<Generated> Generate(const Model& model,
                                 const std::vector<std::vector<int32_t>>& prompts,
                                 const std::vector<int32_t>& end_tokens,

@@ -53,6 +53,7 @@ std::vector<SequenceScores> ScoreSequences(const Model& model,
         result.mean = Slice<float>(mean, begin, end);
         result.variance = Slice<float>(variance, begin, end);
       }
+      if (options.on_scored) options.on_scored(pass[s], result);
     }
     if (progress) progress->Add(batch.tokens.size(0));
   }

@@ -2,6 +2,7 @@
 // The likelihood engine: log-probabilities of labelled tokens for any number of sequences.
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,13 +12,6 @@
 
 namespace grin {
 
-struct LikelihoodOptions {
-  int64_t pass_tokens = 4096;  // tokens of one forward pass
-  bool argmax = false;
-  bool moments = false;
-  std::string progress;  // label of a progress bar; none when empty
-};
-
 // Values at the labels of one sequence.
 struct SequenceScores {
   std::vector<float> logp;
@@ -26,6 +20,15 @@ struct SequenceScores {
 
   // exp of the mean log-probability: the geometric mean of the tokens' probabilities.
   double Probability() const;
+};
+
+struct LikelihoodOptions {
+  int64_t pass_tokens = 4096;  // tokens of one forward pass
+  bool argmax = false;
+  bool moments = false;
+  std::string progress;  // label of a progress bar; none when empty
+  // Called with each sequence's number and scores as soon as they are there.
+  std::function<void(size_t, const SequenceScores&)> on_scored;
 };
 
 // In the order of the sequences, which does not depend on how passes are formed.

@@ -1,0 +1,175 @@
+// grin eval: did it forget, and only that?
+
+#include <cstdio>
+
+#include "grin/base/error.h"
+#include "grin/base/hash.h"
+#include "grin/base/log.h"
+#include "grin/base/memory.h"
+#include "grin/base/progress.h"
+#include "grin/cli/command.h"
+#include "grin/cli/stages.h"
+#include "grin/eval/results.h"
+#include "grin/eval/suite.h"
+
+namespace grin {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct EngineFlags {
+  int64_t batch_size = 64;
+
+  template <typename Visitor>
+  void Visit(Visitor& visit) {
+    visit("batch-size", batch_size, "prompts continued at once; no value depends on it");
+  }
+};
+
+struct Options {
+  ModelOptions model;
+  SuiteOptions suite;
+  EngineFlags engine;
+  DataOptions data;
+  OutputOptions output;
+};
+
+// What the engines' answers depend on besides the request.
+std::string CacheKey(const Checkpoint& checkpoint, const Model& model) {
+  std::string key = fmt::format("{} {}", Version(), at::toString(model.weights->dtype()));
+  for (const Shard& shard : checkpoint.shards()) {
+    const fs::path file = fs::is_directory(checkpoint.path()) ? checkpoint.path() / shard.file_name
+                                                              : checkpoint.path();
+    std::error_code none;
+    key += fmt::format(" {} {} {}", file.string(), fs::file_size(file, none),
+                       fs::last_write_time(file, none).time_since_epoch().count());
+  }
+  return Fingerprint(key);
+}
+
+EngineResults RunEngines(const Workspace& workspace, const EvalPlan& plan, const Options& options,
+                         const std::string& suffix) {
+  Info("{}: {} sequences to score, {} prompts to continue", workspace.checkpoint->path().string(),
+       plan.sequences(), plan.prompts());
+  return plan.Run(workspace.model, *workspace.encoder,
+                  {.batch_size = options.engine.batch_size,
+                   .cache = options.output.out + suffix,
+                   .cache_key = CacheKey(*workspace.checkpoint, workspace.model)});
+}
+
+void PrintSummary(const Json& results) {
+  for (const auto& [name, result] : results.items()) {
+    if (name == "grin") continue;
+    const Json value = result.value("agg_value", Json());
+    std::string text = value.is_number() ? fmt::format("{:.4g}", value.get<double>())
+                                         : "not measured: " + result.value("not_measured", "");
+    if (result.contains("interval")) {
+      text += fmt::format("  ({:.4g} .. {:.4g})", result["interval"][0].get<double>(),
+                          result["interval"][1].get<double>());
+    }
+    if (result.contains("stderr") && result["stderr"].is_number()) {
+      text += fmt::format("  +- {:.2g}", result["stderr"].get<double>());
+    }
+    fmt::print("{:<36}{}\n", name, text);
+  }
+}
+
+// What stands in the result file without the values by index, for --json.
+Json Summary(const Json& results) {
+  Json summary = Json::object();
+  for (const auto& [name, result] : results.items()) {
+    summary[name] = name == "grin" ? result : result.value("agg_value", Json());
+  }
+  return summary;
+}
+
+void Run(const Options& options, const CommonOptions& common, const Json& recipe) {
+  Require(options.output.out, "--out");
+  CheckOutput(options.output);
+  if (options.engine.batch_size < 1 || options.suite.max_new_tokens < 1 ||
+      options.suite.limit < 0) {
+    BadUsage("eval", "--batch-size and --max-new-tokens must be 1 or more, --limit 0 or more");
+  }
+  const Progress clock("", 0);
+  const Suite& suite = FindSuite(options.suite.suite);
+  const Json reference =
+      options.suite.reference.empty() ? Json() : LoadResults(options.suite.reference);
+  Json document = Provenance("eval", recipe);
+  document["format"] = "grin-results-1";
+  document["suite"] = suite.name;
+  document["split"] = options.suite.split;
+  document["model"] = options.model.model;
+  document["reference"] = options.suite.reference.empty() ? Json() : Json(options.suite.reference);
+  document["inputs"] = Json::array();
+
+  Workspace workspace = OpenWorkspace(common, options.model, options.data);
+  document["model_description"] = workspace.checkpoint->Describe();
+  EvalPlan plan, reference_plan;
+  const SuiteInput input{
+      .options = options.suite,
+      .encoder = *workspace.encoder,
+      .context = workspace.model.config.context,
+      .reference = reference,
+      .note_input =
+          [&](const fs::path& path, int64_t records) {
+            document["inputs"].push_back(fs::is_regular_file(path)
+                                             ? DescribeInput(path, records)
+                                             : Json{{"path", path.string()}, {"records", records}});
+          },
+      .reference_plan = options.suite.reference_model.empty() ? nullptr : &reference_plan};
+  const FinishSuite finish = suite.plan(input, plan);
+  const EngineResults engines = RunEngines(workspace, plan, options, ".partial");
+  std::optional<EngineResults> reference_engines;
+  if (input.reference_plan) {  // the first model's weights are not needed any more
+    workspace.model.weights.reset();
+    workspace.model = {};
+    const Workspace other =
+        OpenWorkspace(common, {.model = options.suite.reference_model}, options.data);
+    reference_engines = RunEngines(other, reference_plan, options, ".reference.partial");
+  }
+  Json results = finish(engines, reference_engines ? &*reference_engines : nullptr);
+  document["seconds"] = clock.seconds();
+  document["peak_memory"] = PeakMemory();
+  results["grin"] = document;
+  WriteFile(options.output.out, results.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  for (const char* suffix : {".partial", ".reference.partial"}) {
+    std::error_code none;
+    fs::remove(options.output.out + suffix, none);
+  }
+  Info("eval: {} in {}; written to {}", suite.name, FormatDuration(clock.seconds()),
+       options.output.out);
+  if (common.json) {
+    PrintJson(common, Summary(results));
+  } else if (!common.quiet) {
+    PrintSummary(results);
+  }
+}
+
+std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
+  auto options = std::make_shared<Options>();
+  flags.Bind("Input", options->model);
+  flags.Bind("Suite", options->suite);
+  flags.Bind("Engines", options->engine);
+  flags.Bind("Input", options->data);
+  flags.Bind("Output", options->output);
+  return [options, &flags, &common] { Run(*options, common, flags.Recipe()); };
+}
+
+}  // namespace
+
+extern const Command kEval;
+const Command kEval = {
+    .name = "eval",
+    .summary = "measure what a model knows: TOFU, WMDP, MMLU, SafePKU, MUSE, keywords, your own",
+    .examples =
+        "Examples:\n"
+        "  grin eval --model RETAIN --suite tofu --data tofu/ --split forget10 --out retain.json\n"
+        "  grin eval --model M --suite tofu --data tofu/ --split forget10 --reference retain.json "
+        "--out m.json\n"
+        "  grin eval --model M --suite wmdp --data wmdp/ --split bio --out bio.json\n"
+        "  grin eval --model M --suite keywords --data forget=f.jsonl,retain=r.jsonl --out k.json\n"
+        "An interrupted run goes on where it was: what is finished is kept in "
+        "RESULTS.json.partial.",
+    .set_up = SetUp};
+
+}  // namespace grin

@@ -1,0 +1,169 @@
+#include "grin/eval/plan.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "grin/base/hash.h"
+#include "grin/base/interrupt.h"
+#include "grin/base/log.h"
+#include "grin/base/progress.h"
+#include "grin/eval/engine_cache.h"
+#include "grin/eval/generation.h"
+#include "grin/eval/gradient_norm.h"
+#include "grin/eval/spaces.h"
+
+namespace grin {
+namespace {
+
+void Append(std::string& bytes, const std::vector<int32_t>& values) {
+  const auto count = static_cast<int64_t>(values.size());
+  bytes.append(reinterpret_cast<const char*>(&count), sizeof count);
+  bytes.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(int32_t));
+}
+
+std::string Request(char kind, const Sequence& sequence) {
+  std::string bytes(1, kind);
+  Append(bytes, sequence.tokens);
+  Append(bytes, sequence.labels);
+  return bytes;
+}
+
+std::string Request(const std::vector<int32_t>& prompt, const ContinueOptions& options) {
+  std::string bytes = "continue";
+  Append(bytes, prompt);
+  bytes += fmt::format("{}", options.max_new_tokens);
+  for (const std::string& stop : options.stop) bytes.append(1, '\0').append(stop);
+  return bytes;
+}
+
+// Two fingerprints of the request: in a cache of millions a single one could collide.
+std::string CacheKey(const std::string& request) {
+  return Fingerprint(request) + Fingerprint(request + "grin");
+}
+
+Json ToJson(const SequenceScores& scores) {
+  Json json = {{"logp", scores.logp}};
+  if (!scores.argmax.empty()) json["argmax"] = scores.argmax;
+  if (!scores.mean.empty()) json["mean"] = scores.mean, json["variance"] = scores.variance;
+  return json;
+}
+
+SequenceScores FromJson(const Json& json) {
+  return {.logp = json.at("logp").get<std::vector<float>>(),
+          .argmax = json.value("argmax", std::vector<int32_t>{}),
+          .mean = json.value("mean", std::vector<float>{}),
+          .variance = json.value("variance", std::vector<float>{})};
+}
+
+// Where the first of the stop strings begins; npos when none occurs.
+size_t FindStop(const std::string& text, const std::vector<std::string>& stop) {
+  size_t first = std::string::npos;
+  for (const std::string& word : stop) first = std::min(first, text.find(word));
+  return first;
+}
+
+}  // namespace
+
+size_t EvalPlan::Score(const Sequence& sequence) {
+  const auto [found, fresh] = seen_.try_emplace(Request('s', sequence), sequences_.size());
+  if (fresh) sequences_.push_back(sequence);
+  return found->second;
+}
+
+size_t EvalPlan::Continue(const std::vector<int32_t>& prompt, const ContinueOptions& options) {
+  const auto [found, fresh] = seen_.try_emplace(Request(prompt, options), prompts_.size());
+  if (fresh) prompts_.push_back({prompt, options});
+  return found->second;
+}
+
+size_t EvalPlan::GradientNorm(const Sequence& sequence) {
+  const auto [found, fresh] = seen_.try_emplace(Request('g', sequence), gradient_sequences_.size());
+  if (fresh) gradient_sequences_.push_back(sequence);
+  return found->second;
+}
+
+EngineResults EvalPlan::Run(const Model& model, const Encoder& encoder,
+                            const EngineOptions& options) const {
+  EngineResults results;
+  EngineCache cache(options.cache, options.cache_key);
+  if (cache.size() > 0) Info("{} answers found in {}", cache.size(), options.cache.string());
+  const std::string kind = fmt::format("{}{}", argmax_, moments_);
+
+  {  // likelihood
+    results.scores.resize(sequences_.size());
+    std::vector<const Sequence*> open;
+    std::vector<size_t> numbers;
+    const auto key = [&](size_t i) { return CacheKey(kind + Request('s', sequences_[i])); };
+    for (size_t i = 0; i < sequences_.size(); ++i) {
+      if (const Json* known = cache.Find(key(i))) {
+        results.scores[i] = FromJson(*known);
+      } else if (!sequences_[i].labels.empty()) {
+        open.push_back(&sequences_[i]);
+        numbers.push_back(i);
+      }
+    }
+    ScoreSequences(model, open,
+                   {.pass_tokens = options.pass_tokens,
+                    .argmax = argmax_,
+                    .moments = moments_,
+                    .progress = "likelihood",
+                    .on_scored = [&](size_t at, const SequenceScores& scores) {
+                      ThrowIfInterrupted();
+                      results.scores[numbers[at]] = scores;
+                      cache.Add(key(numbers[at]), ToJson(scores));
+                    }});
+  }
+
+  results.continuations.resize(prompts_.size());
+  std::map<ContinueOptions, std::vector<size_t>> alike;
+  for (size_t i = 0; i < prompts_.size(); ++i) alike[prompts_[i].options].push_back(i);
+  for (const auto& [how, numbers_alike] : alike) {
+    std::vector<size_t> numbers;
+    std::vector<std::vector<int32_t>> prompts;
+    const auto key = [&](size_t i) { return CacheKey(Request(prompts_[i].tokens, how)); };
+    for (const size_t i : numbers_alike) {
+      if (const Json* known = cache.Find(key(i))) {
+        results.continuations[i] = known->get<std::string>();
+      } else {
+        numbers.push_back(i);
+        prompts.push_back(prompts_[i].tokens);
+      }
+    }
+    const auto decode = [&](std::span<const int32_t> tokens) {
+      return encoder.tokenizer().Decode(tokens, /*skip_special_tokens=*/true);
+    };
+    GenerationOptions generation{.max_new_tokens = how.max_new_tokens,
+                                 .batch_size = options.batch_size,
+                                 .past_context = true,
+                                 .progress = "generation"};
+    if (!how.stop.empty()) {
+      generation.stop = [&](std::span<const int32_t> tokens) {
+        return FindStop(decode(tokens), how.stop) != std::string::npos;
+      };
+    }
+    generation.on_finished = [&](size_t at, const Generated& generated) {
+      ThrowIfInterrupted();
+      std::string text = decode(generated.tokens);
+      text = Trimmed(text.substr(0, FindStop(text, how.stop)));
+      cache.Add(key(numbers[at]), text);
+      results.continuations[numbers[at]] = std::move(text);
+    };
+    Generate(model, prompts, encoder.end_tokens(), generation);
+  }
+
+  if (!gradient_sequences_.empty()) {
+    Progress progress("gradient norms", static_cast<int64_t>(gradient_sequences_.size()));
+    for (const Sequence& sequence : gradient_sequences_) {
+      ThrowIfInterrupted();
+      const std::string key = CacheKey(Request('g', sequence));
+      const Json* known = cache.Find(key);
+      results.gradient_norms.push_back(known ? known->get<double>()
+                                             : grin::GradientNorm(model, sequence));
+      if (!known) cache.Add(key, results.gradient_norms.back());
+      progress.Add(1);
+    }
+  }
+  return results;
+}
+
+}  // namespace grin

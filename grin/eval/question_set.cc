@@ -1,0 +1,185 @@
+#include "grin/eval/question_set.h"
+
+#include <ATen/Parallel.h>
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "grin/base/error.h"
+#include "grin/eval/spaces.h"
+
+namespace grin {
+namespace {
+
+std::vector<std::string> TextsOf(const Example& example, const char* column) {
+  const auto found = example.fields.find(column);
+  if (found == example.fields.end() || found->is_null()) return {};
+  const Json list = found->is_array() ? *found : Json::array({*found});
+  std::vector<std::string> texts;
+  for (const Json& text : list) {
+    if (!text.is_string()) {
+      BadInput("eval", "{}: '{}' holds {}; it must hold text", example.where, column,
+               text.type_name());
+    }
+    texts.push_back(text.get<std::string>());
+  }
+  return texts;
+}
+
+// The true answer as the generation metrics see it. OpenUnlearning takes the decoded prompt out of
+// the decoded whole, which leaves the prompt in where a tokenizer decodes the two differently.
+std::string Truth(const Encoder& encoder, const Question& question, const Sequence& whole) {
+  if (!encoder.prompt_alone()) return question.example.response;
+  std::string text = CleanSpaces(encoder.tokenizer().Decode(whole.tokens, true));
+  if (question.input.empty()) return Trimmed(text);
+  for (size_t at; (at = text.find(question.input)) != std::string::npos;) {
+    text.erase(at, question.input.size());
+  }
+  return Trimmed(text);
+}
+
+}  // namespace
+
+double ScoredAnswer::MeanNll() const {
+  if (scores.logp.empty()) return std::numeric_limits<double>::quiet_NaN();
+  return -std::accumulate(scores.logp.begin(), scores.logp.end(), 0.0) /
+         static_cast<double>(scores.logp.size());
+}
+
+Phrasing InTemplate(const Encoder& encoder) {
+  return {.answer =
+              [&encoder](const Example& example, const std::string& response) {
+                return encoder.Encode(
+                    {.prompt = example.prompt, .response = response, .where = example.where});
+              },
+          .prompt =
+              [&encoder](const Example& example) {
+                return encoder.EncodePrompt(example.is_text() ? example.response : example.prompt);
+              },
+          .closes = true};
+}
+
+Phrasing AsPlainText(const Encoder& encoder, int64_t max_length) {
+  return {
+      .answer =
+          [&encoder, max_length](const Example& example, const std::string& response) {
+            const size_t prompt =
+                encoder.tokenizer().Encode(example.prompt, /*add_special_tokens=*/true).ids.size();
+            Sequence sequence;
+            sequence.where = example.where;
+            sequence.tokens = encoder.tokenizer().Encode(example.prompt + response, true).ids;
+            sequence.tokens.resize(
+                std::min(sequence.tokens.size(), prompt + static_cast<size_t>(max_length)));
+            for (size_t i = std::max<size_t>(prompt, 1); i < sequence.tokens.size(); ++i) {
+              sequence.labels.push_back(static_cast<int32_t>(i));
+            }
+            sequence.label_spans.assign(sequence.labels.size(), {0, 0});
+            sequence.label_weights.assign(sequence.labels.size(), 1.0f);
+            return sequence;
+          },
+      .prompt =
+          [&encoder](const Example& example) {
+            return encoder.tokenizer().Encode(example.prompt, true).ids;
+          },
+      .closes = false};
+}
+
+AskedSet::AskedSet(EvalPlan& plan, const Encoder& encoder, std::string name,
+                   std::vector<Example> examples, unsigned needs, const AskOptions& options)
+    : encoder_(encoder),
+      name_(std::move(name)),
+      needs_(needs),
+      phrasing_(options.phrasing.answer ? options.phrasing : InTemplate(encoder)),
+      questions_(examples.size()),
+      asked_(examples.size()) {
+  if (needs & kArgmax) plan.NeedArgmax();
+  if (needs & kMoments) plan.NeedMoments();
+  std::vector<std::vector<int32_t>> prompts(examples.size());
+  at::parallel_for(0, static_cast<int64_t>(examples.size()), 8, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      Question& question = questions_[i];
+      question.example = std::move(examples[i]);
+      const Example& example = question.example;
+      question.answer = Encode(example, example.response);
+      if (needs & kParaphrase) {
+        const auto texts = TextsOf(example, "paraphrased_answer");
+        if (!texts.empty()) question.paraphrase = Encode(example, texts.front());
+      }
+      if (needs & kWrong) {
+        for (const std::string& text : TextsOf(example, "perturbed_answer")) {
+          question.wrong.push_back(Encode(example, text));
+        }
+      }
+      if (needs & (kContinuation | kToxicity)) {
+        prompts[i] = phrasing_.prompt(example);
+        question.input = CleanSpaces(encoder.tokenizer().Decode(prompts[i], true));
+        question.truth = Truth(encoder, question, question.answer->sequence);
+      }
+    }
+  });
+  for (size_t i = 0; i < questions_.size(); ++i) {
+    const Question& question = questions_[i];
+    Asked& asked = asked_[i];
+    if (needs & kAnswer) asked.answer = plan.Score(question.answer->sequence);
+    if (question.paraphrase) asked.paraphrase = plan.Score(question.paraphrase->sequence);
+    for (const ScoredAnswer& wrong : question.wrong) {
+      asked.wrong.push_back(plan.Score(wrong.sequence));
+    }
+    if (needs & (kContinuation | kToxicity)) {
+      if (prompts[i].empty())
+        BadInput("eval", "{}: the prompt has no tokens", question.example.where);
+      asked.continuation = plan.Continue(prompts[i], options.how);
+    }
+    if (needs & kGradientNorm) {
+      Sequence bare = question.answer->sequence;
+      const auto kept = static_cast<size_t>(question.answer->answer_labels);
+      bare.labels.resize(kept);
+      bare.label_spans.resize(kept);
+      bare.label_weights.resize(kept);
+      asked.gradient_norm = plan.GradientNorm(bare);
+    }
+  }
+}
+
+ScoredAnswer AskedSet::Encode(const Example& example, const std::string& response) const {
+  ScoredAnswer answer{.sequence = phrasing_.answer(example, response)};
+  const Sequence& sequence = answer.sequence;
+  answer.answer_labels = static_cast<int64_t>(sequence.labels.size());
+  // OpenUnlearning leaves out the last label, whatever it is.
+  const bool closed = !sequence.labels.empty() && sequence.label_spans.back().first < 0;
+  if (closed || (encoder_.prompt_alone() && !sequence.labels.empty())) --answer.answer_labels;
+  return answer;
+}
+
+void AskedSet::AskReference(EvalPlan& plan) {
+  reference_asked_ = true;
+  for (size_t i = 0; i < questions_.size(); ++i) {
+    asked_[i].reference = plan.Score(questions_[i].answer->sequence);
+  }
+}
+
+QuestionSet AskedSet::Collect(const EngineResults& results, const EngineResults* reference) const {
+  QuestionSet set{.name = name_, .questions = questions_, .encoder = &encoder_};
+  for (size_t i = 0; i < questions_.size(); ++i) {
+    Question& question = set.questions[i];
+    const Asked& asked = asked_[i];
+    if (needs_ & kAnswer) question.answer->scores = results.scores[asked.answer];
+    if (question.paraphrase) question.paraphrase->scores = results.scores[asked.paraphrase];
+    for (size_t w = 0; w < question.wrong.size(); ++w) {
+      question.wrong[w].scores = results.scores[asked.wrong[w]];
+    }
+    if (needs_ & (kContinuation | kToxicity)) {
+      question.continuation = CleanSpaces(results.continuations[asked.continuation]);
+    }
+    if (needs_ & kGradientNorm)
+      question.gradient_norm = results.gradient_norms[asked.gradient_norm];
+    if (reference && reference_asked_) {
+      ScoredAnswer other{.sequence = {}, .scores = reference->scores[asked.reference]};
+      question.reference_nll = other.MeanNll();
+    }
+  }
+  return set;
+}
+
+}  // namespace grin

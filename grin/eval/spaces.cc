@@ -1,0 +1,30 @@
+#include "grin/eval/spaces.h"
+
+#include <utility>
+
+namespace grin {
+
+std::string CleanSpaces(std::string text) {
+  // One after the other, each over the whole text.
+  constexpr std::pair<std::string_view, std::string_view> kReplacements[] = {
+      {" .", "."},     {" ?", "?"},   {" !", "!"},   {" ,", ","},     {" ' ", "'"},
+      {" n't", "n't"}, {" 'm", "'m"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+  for (const auto& [from, to] : kReplacements) {
+    std::string cleaned;
+    size_t begin = 0;
+    for (size_t at; (at = text.find(from, begin)) != std::string::npos; begin = at + from.size()) {
+      cleaned.append(text, begin, at - begin).append(to);
+    }
+    text = cleaned.append(text, begin);
+  }
+  return text;
+}
+
+std::string Trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n\v\f";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return {};
+  return std::string(text.substr(begin, text.find_last_not_of(kSpace) - begin + 1));
+}
+
+}  // namespace grin

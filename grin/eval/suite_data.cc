@@ -1,0 +1,66 @@
+#include "grin/eval/suite_data.h"
+
+#include <algorithm>
+
+#include "grin/base/error.h"
+#include "grin/base/nearest.h"
+
+namespace grin {
+namespace fs = std::filesystem;
+
+fs::path FindTable(const fs::path& directory, const std::vector<std::string>& stems) {
+  for (const std::string& stem : stems) {
+    for (const char* suffix :
+         {".json", ".jsonl", ".csv", ".tsv", ".parquet", "-00000-of-00001.parquet", ".json.gz",
+          ".jsonl.gz", ".csv.gz", ".json.zst", ".jsonl.zst", ".csv.zst"}) {
+      const fs::path path = directory / (stem + suffix);
+      if (fs::is_regular_file(path)) return path;
+    }
+  }
+  return {};
+}
+
+fs::path RequireTable(const fs::path& directory, const std::vector<std::string>& stems) {
+  const fs::path path = FindTable(directory, stems);
+  if (path.empty()) {
+    BadInput("eval", "{}: holds no {} as .json, .jsonl, .csv or .parquet", directory.string(),
+             fmt::join(stems, " or "));
+  }
+  return path;
+}
+
+std::vector<Example> LoadSet(const SuiteInput& input, const fs::path& path,
+                             const std::string& columns) {
+  std::vector<Example> examples = LoadExamples(path, columns);
+  Limit(input, examples);
+  input.note_input(path, static_cast<int64_t>(examples.size()));
+  return examples;
+}
+
+Wanted::Wanted(const std::vector<std::string>& asked, const std::vector<std::string>& known,
+               const std::vector<std::pair<std::string, std::vector<std::string>>>& needs)
+    : names_(asked) {
+  for (const std::string& name : asked) {
+    if (std::ranges::count(known, name)) continue;
+    const std::string nearest = Nearest(name, known);
+    BadUsage("eval", "--metrics: this suite has no '{}'{}; it has {}", name,
+             nearest.empty() ? std::string() : fmt::format(", did you mean {}?", nearest),
+             fmt::join(known, ", "));
+  }
+  for (size_t i = 0; i < names_.size(); ++i) {  // grows while it runs
+    for (const auto& [result, parts] : needs) {
+      if (result == names_[i]) names_.insert(names_.end(), parts.begin(), parts.end());
+    }
+  }
+}
+
+bool Wanted::operator()(const std::string& result) const {
+  return names_.empty() || std::ranges::count(names_, result) > 0;
+}
+
+std::vector<NamedMetric> Wanted::Of(std::vector<NamedMetric> metrics) const {
+  std::erase_if(metrics, [this](const NamedMetric& named) { return !(*this)(named.result); });
+  return metrics;
+}
+
+}  // namespace grin

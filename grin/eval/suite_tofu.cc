@@ -1,0 +1,192 @@
+// TOFU (Maini et al. 2024, arXiv 2401.06121): 200 invented authors, of whom some are forgotten.
+
+#include <algorithm>
+#include <cmath>
+
+#include "grin/base/error.h"
+#include "grin/base/log.h"
+#include "grin/eval/kolmogorov_smirnov.h"
+#include "grin/eval/membership.h"
+#include "grin/eval/metric_set.h"
+#include "grin/eval/statistics.h"
+#include "grin/eval/suite.h"
+#include "grin/eval/suite_data.h"
+
+namespace grin {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct TofuSet {
+  std::string name;                // in results
+  std::vector<std::string> stems;  // of its file
+  std::vector<NamedMetric> metrics;
+};
+
+std::vector<TofuSet> SetsOf(const std::string& split) {
+  const std::vector<std::string> people = {
+      "probability", "paraphrase_probability", "wrong_probability",          "rouge",
+      "truth_ratio", "keyword_accuracy",       "keyword_accuracy_generated", "keyword_confidence",
+      "repetition"};
+  const std::vector<std::string> world = {
+      "probability", "wrong_probability", "probability_normalised",     "rouge",
+      "truth_ratio", "keyword_accuracy",  "keyword_accuracy_generated", "keyword_confidence",
+      "repetition"};
+  std::vector<std::string> forget = people;
+  std::ranges::replace(forget, "truth_ratio", "truth_ratio_forget");
+  std::vector<TofuSet> sets = {
+      {"forget", {split + "_perturbed", split}, NameMetrics("forget", forget)},
+      {"retain", {"retain_perturbed"}, NameMetrics("retain", people)},
+      {"ra", {"real_authors_perturbed"}, NameMetrics("ra", world)},
+      {"wf", {"world_facts_perturbed"}, NameMetrics("wf", world)}};
+  for (const char* bare : {"exact_memorization", "extraction_strength"}) {
+    sets[0].metrics.push_back({&FindMetric(bare), bare});
+  }
+  return sets;
+}
+
+const std::vector<std::string> kUtility = {
+    "retain_Q_A_Prob",        "retain_Q_A_ROUGE", "retain_Truth_Ratio",
+    "ra_Q_A_Prob_normalised", "ra_Q_A_ROUGE",     "ra_Truth_Ratio",
+    "wf_Q_A_Prob_normalised", "wf_Q_A_ROUGE",     "wf_Truth_Ratio"};
+
+// p-value of the test that the truth ratios come from one distribution with the reference's.
+Json ForgetQuality(const Json& results, const Json& reference) {
+  if (reference.is_null()) return NotMeasured("no --reference: results of the retain model");
+  std::vector<double> ratios[2];
+  for (const Json* side : {&results, &reference}) {
+    const auto found = side->find("forget_Truth_Ratio");
+    if (found == side->end() || !found->contains("value_by_index")) {
+      return NotMeasured(side == &results ? "the forget set has no truth ratios"
+                                          : "the reference has no forget_Truth_Ratio");
+    }
+    for (const auto& [index, value] : (*found)["value_by_index"].items()) {
+      if (value.is_object() && value.contains("score")) {
+        ratios[side == &reference].push_back(value["score"].get<double>());
+      }
+    }
+  }
+  for (const auto& side : ratios) {
+    if (side.empty()) return NotMeasured("no truth ratios to compare");
+    if (!std::ranges::all_of(side, [](double ratio) { return std::isfinite(ratio); })) {
+      return NotMeasured("some truth ratios are not finite");
+    }
+  }
+  const KsResult test = KsTest(ratios[0], ratios[1]);
+  return {{"agg_value", Finite(test.p_value)}, {"statistic", test.statistic}};
+}
+
+Json ModelUtility(const Json& results) {
+  std::vector<double> values;
+  for (const std::string& name : kUtility) {
+    const auto found = results.find(name);
+    if (found == results.end() || !(*found)["agg_value"].is_number()) {
+      return NotMeasured(fmt::format("{} was not measured", name));
+    }
+    values.push_back((*found)["agg_value"].get<double>());
+  }
+  return {{"agg_value", Finite(HarmonicMean(values))}};
+}
+
+// The file of --holdout: a path, or a split of the folder.
+fs::path HoldoutFile(const SuiteInput& input) {
+  const std::string& holdout = input.options.holdout;
+  if (holdout.empty()) return {};
+  if (fs::is_regular_file(holdout)) return holdout;
+  return RequireTable(input.options.data, {holdout, holdout + "_perturbed"});
+}
+
+FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
+  if (input.options.data.empty())
+    BadUsage("eval", "--data is required: the folder of TOFU's files");
+  std::vector<TofuSet> rows = SetsOf(input.options.split);
+  std::vector<std::string> known = {"forget_quality", "model_utility", "privleak"};
+  for (const TofuSet& row : rows) {
+    for (const NamedMetric& named : row.metrics) known.push_back(named.result);
+  }
+  for (const Attack& attack : Attacks()) known.emplace_back(attack.name);
+  const Wanted wanted(input.options.metrics, known,
+                      {{"forget_quality", {"forget_Truth_Ratio"}},
+                       {"model_utility", kUtility},
+                       {"privleak", {"mia_min_k"}}});
+
+  const fs::path holdout_file = HoldoutFile(input);
+  std::vector<const Attack*> attacks;
+  Json unmeasured = Json::object();
+  for (const Attack& attack : Attacks()) {
+    const std::string name(attack.name);
+    if (!wanted(name)) continue;
+    if (holdout_file.empty()) {
+      unmeasured[name] = NotMeasured("no --holdout: records that the model never saw");
+    } else if (attack.needs & kReference && !input.reference_plan) {
+      unmeasured[name] = NotMeasured("no --reference-model");
+    } else {
+      attacks.push_back(&attack);
+    }
+  }
+  unsigned attack_needs = 0;
+  for (const Attack* attack : attacks) attack_needs |= attack->needs;
+
+  const AskOptions ask{.how = {.max_new_tokens = input.options.max_new_tokens}, .phrasing = {}};
+  auto sets = std::make_shared<std::vector<MetricSet>>();
+  auto holdout = std::make_shared<std::vector<MetricSet>>();  // one or none
+  sets->reserve(rows.size());
+  for (TofuSet& row : rows) {
+    const bool forget = row.name == "forget";
+    row.metrics = wanted.Of(std::move(row.metrics));
+    if (row.metrics.empty() && !(forget && !attacks.empty())) continue;
+    const fs::path path = forget ? RequireTable(input.options.data, row.stems)
+                                 : FindTable(input.options.data, row.stems);
+    if (path.empty()) {
+      for (const NamedMetric& named : row.metrics) {
+        unmeasured[named.result] =
+            NotMeasured(fmt::format("{} is not in {}", row.stems.front(), input.options.data));
+      }
+      Warn("{}: {} is missing; what needs it is not measured", input.options.data,
+           row.stems.front());
+      continue;
+    }
+    sets->emplace_back(plan, input.encoder, row.name, LoadSet(input, path), row.metrics, ask,
+                       forget ? attack_needs : 0u);
+    if (forget && attack_needs & kReference)
+      sets->back().asked().AskReference(*input.reference_plan);
+  }
+  if (!attacks.empty()) {
+    holdout->emplace_back(plan, input.encoder, "holdout", LoadSet(input, holdout_file),
+                          std::vector<NamedMetric>{}, AskOptions{}, attack_needs);
+    if (attack_needs & kReference) holdout->back().asked().AskReference(*input.reference_plan);
+  }
+
+  return [sets, holdout, attacks, wanted, unmeasured, reference = input.reference](
+             const EngineResults& engines, const EngineResults* reference_model) {
+    Json results = Json::object();
+    QuestionSet forget;
+    for (const MetricSet& set : *sets) {
+      QuestionSet collected = set.Compute(engines, reference_model, nullptr, results);
+      if (collected.name == "forget") forget = std::move(collected);
+    }
+    if (!attacks.empty()) {
+      Json none;
+      const QuestionSet other = holdout->front().Compute(engines, reference_model, nullptr, none);
+      for (const Attack* attack : attacks) {
+        results[std::string(attack->name)] = AttackResult(*attack, forget, other);
+      }
+    }
+    results.update(unmeasured);
+    if (wanted("forget_quality")) results["forget_quality"] = ForgetQuality(results, reference);
+    if (wanted("model_utility")) results["model_utility"] = ModelUtility(results);
+    if (wanted("privleak"))
+      results["privleak"] = PrivLeakResult(results.at("mia_min_k"), reference);
+    return results;
+  };
+}
+
+}  // namespace
+
+extern const Suite kTofuSuite;
+const Suite kTofuSuite = {
+    .name = "tofu",
+    .summary = "invented authors: forget quality, model utility, memorization, privacy",
+    .plan = Plan};
+
+}  // namespace grin
