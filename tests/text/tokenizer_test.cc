@@ -159,9 +159,16 @@ TEST(Tokenizer, ErrorsNameThePlace) {
   EXPECT_THAT(with("/model/merges/1", "c c"), HasSubstr("needs the token 'cc'"));
   EXPECT_THAT(with("/model/merges/1", "abc"), HasSubstr("merge 1 is 'abc'"));
   EXPECT_THAT(with("/model/merges/1", 5), HasSubstr("merge 1"));
+  EXPECT_THAT(with("/normalizer", Json{{"type", "Sideways"}}),
+              HasSubstr("normalizer has the type 'Sideways', which is not supported; known are "));
+  EXPECT_THAT(with("/normalizer", Json{{"type", "Precompiled"}}),
+              HasSubstr("'precompiled_charsmap' is missing"));
   EXPECT_THAT(
-      with("/normalizer", Json{{"type", "Precompiled"}}),
-      HasSubstr("normalizer has the type 'Precompiled', which is not supported; known are "));
+      with("/normalizer", Json{{"type", "Precompiled"}, {"precompiled_charsmap", "AA*A"}}),
+      HasSubstr("normalizer.precompiled_charsmap is not base64 at byte 2"));
+  EXPECT_THAT(
+      with("/normalizer", Json{{"type", "Precompiled"}, {"precompiled_charsmap", "CAAAAAAAAAA="}}),
+      HasSubstr("a map of 8 bytes says that its trie has 8"));
   EXPECT_THAT(with("/pre_tokenizer", Json{{"type", "Nonsense"}}), HasSubstr("ByteLevel"));
   EXPECT_THAT(with("/decoder", Json{{"type", "CTC"}}), HasSubstr("'CTC'"));
   EXPECT_THAT(with("/post_processor", Json{{"type", "X"}}), HasSubstr("TemplateProcessing"));
