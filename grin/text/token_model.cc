@@ -6,6 +6,7 @@
 #include "grin/base/error.h"
 #include "grin/text/bpe.h"
 #include "grin/text/unigram.h"
+#include "grin/text/word_piece.h"
 
 namespace grin {
 namespace {
@@ -43,21 +44,35 @@ Model MakeUnigram(const JsonFields& fields, TokenizerFile& file, const std::stri
                                    fields.Bool("byte_fallback", false), where);
 }
 
+Model MakeWordPiece(const JsonFields& fields, TokenizerFile& file, const std::string& where) {
+  WordPieceSettings settings;
+  settings.unknown_token = fields.String("unk_token", settings.unknown_token);
+  settings.continuing_prefix =
+      fields.String("continuing_subword_prefix", settings.continuing_prefix);
+  if (fields.Find("max_input_chars_per_word") != nullptr) {
+    settings.longest_word = fields.Integer("max_input_chars_per_word");
+  }
+  return std::make_unique<WordPiece>(TakeVocabulary(fields, file, where), std::move(settings),
+                                     where);
+}
+
 struct ModelType {
   std::string_view name;
   Model (*make)(const JsonFields&, TokenizerFile&, const std::string&);
 };
-constexpr std::array kTypes = {ModelType{"BPE", MakeBpe}, ModelType{"Unigram", MakeUnigram}};
+constexpr std::array kTypes = {ModelType{"BPE", MakeBpe}, ModelType{"Unigram", MakeUnigram},
+                               ModelType{"WordPiece", MakeWordPiece}};
 
 // Files of before 2020 do not name the type.
-std::string_view TypeByFields(const TokenizerFile& file) {
+std::string_view TypeByFields(const JsonFields& fields, const TokenizerFile& file) {
+  if (fields.Find("max_input_chars_per_word") != nullptr) return "WordPiece";
   return file.has_pieces ? "Unigram" : "BPE";
 }
 
 }  // namespace
 
 Model MakeTokenModel(const JsonFields& fields, TokenizerFile& file, const std::string& where) {
-  const std::string type = fields.String("type", TypeByFields(file));
+  const std::string type = fields.String("type", TypeByFields(fields, file));
   std::string known;
   for (const ModelType& row : kTypes) {
     if (row.name == type) return row.make(fields, file, where);

@@ -5,6 +5,7 @@
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
 #include "grin/text/added_tokens.h"
+#include "grin/text/bert_tokenizer.h"
 #include "grin/text/byte_alphabet.h"
 #include "grin/text/character_class.h"
 #include "grin/text/decoder.h"
@@ -95,6 +96,10 @@ Tokenizer Tokenizer::Load(const std::filesystem::path& file_or_directory) {
   const bool is_directory = std::filesystem::is_directory(file_or_directory, ignored);
   const auto file = is_directory ? file_or_directory / "tokenizer.json" : file_or_directory;
   if (is_directory && !std::filesystem::exists(file, ignored)) {
+    const auto vocabulary = file_or_directory / "vocab.txt";
+    if (std::filesystem::exists(vocabulary, ignored)) {
+      return FromFile(ReadBertTokenizer(file_or_directory), vocabulary.string());
+    }
     BadInput("text", "{}: there is no tokenizer.json in this directory",
              file_or_directory.string());
   }
@@ -102,7 +107,10 @@ Tokenizer Tokenizer::Load(const std::filesystem::path& file_or_directory) {
 }
 
 Tokenizer Tokenizer::FromText(std::string_view json_text, std::string_view where) {
-  TokenizerFile file = ParseTokenizerFile(json_text, where);
+  return FromFile(ParseTokenizerFile(json_text, where), where);
+}
+
+Tokenizer Tokenizer::FromFile(TokenizerFile file, std::string_view where) {
   const JsonFields fields(file.settings, std::string(where));
   return Tokenizer(std::make_shared<const State>(fields, file, std::string(where)));
 }

@@ -146,8 +146,8 @@ TEST(Tokenizer, ErrorsNameThePlace) {
     json[Json::json_pointer(pointer)] = std::move(value);
     return ErrorOf(json);
   };
-  EXPECT_THAT(with("/model/type", "Unigram"), HasSubstr("Unigram, which is not supported yet"));
-  EXPECT_THAT(with("/model/type", "WordPiece"), HasSubstr("WordPiece"));
+  EXPECT_THAT(with("/model/type", "Unigram"), HasSubstr("model: 'vocab' is missing or not an array"));
+  EXPECT_THAT(with("/model/type", "WordLevel"), HasSubstr("known are BPE, Unigram, WordPiece"));
   EXPECT_THAT(with("/model/dropout", 0.1), HasSubstr("model.dropout is 0.1"));
   EXPECT_THAT(with("/model/vocab/d", 0), HasSubstr("tokens 'a' and 'd' have the same id 0"));
   EXPECT_THAT(with("/model/vocab/d", -1), HasSubstr("'d' has id -1"));
