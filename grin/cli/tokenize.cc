@@ -32,7 +32,9 @@ struct Options {
 Tokenizer LoadTokenizer(const std::string& source) {
   const fs::path path(source);
   if (fs::is_regular_file(path) && path.extension() == ".json") return Tokenizer::Load(path);
-  if (fs::is_directory(path) && fs::exists(path / "tokenizer.json")) return Tokenizer::Load(path);
+  if (fs::exists(path / "tokenizer.json") || fs::exists(path / "vocab.txt")) {
+    return Tokenizer::Load(path);
+  }
   const auto checkpoint = Checkpoint::Open(path);
   const auto json = checkpoint->TokenizerJson();
   if (!json) BadInput("tokenize", "{}: has no tokenizer.json", source);

@@ -10,45 +10,15 @@
 
 namespace grin {
 
-void StringFinder::Add(std::string_view text, int32_t value) {
-  if (text.empty()) return;
-  const auto new_node = [&] {
-    children_.emplace_back();
-    values_.push_back(-1);
-    return static_cast<int32_t>(values_.size()) - 1;
-  };
-  int32_t& start = starts_[static_cast<uint8_t>(text[0])];
-  if (start < 0) start = new_node();
-  auto node = static_cast<size_t>(start);
-  for (const char byte : text.substr(1)) {
-    const auto child = std::find_if(children_[node].begin(), children_[node].end(),
-                                    [&](const auto& entry) { return entry.first == byte; });
-    if (child != children_[node].end()) {
-      node = static_cast<size_t>(child->second);
-    } else {
-      const int32_t added = new_node();
-      children_[node].emplace_back(byte, added);
-      node = static_cast<size_t>(added);
-    }
-  }
-  if (values_[node] < 0) values_[node] = value;
-}
-
 std::optional<StringFinder::Found> StringFinder::Find(std::string_view text, size_t from) const {
   for (size_t begin = from; begin < text.size(); ++begin) {
-    int32_t node = starts_[static_cast<uint8_t>(text[begin])];
-    if (node < 0) continue;
     std::optional<Found> longest;
-    for (size_t end = begin + 1;; ++end) {
-      if (const int32_t value = values_[static_cast<size_t>(node)]; value >= 0) {
-        longest = Found{begin, end, value};
-      }
-      if (end == text.size()) break;
-      const auto& children = children_[static_cast<size_t>(node)];
-      const auto child = std::find_if(children.begin(), children.end(),
-                                      [&](const auto& entry) { return entry.first == text[end]; });
-      if (child == children.end()) break;
-      node = child->second;
+    int32_t node = strings_.root();
+    for (size_t end = begin; end < text.size();) {
+      node = strings_.Step(node, text[end++]);
+      if (node == ByteTrie::kNone) break;
+      const int32_t value = strings_.ValueOf(node);
+      if (value != ByteTrie::kNone) longest = Found{begin, end, value};
     }
     if (longest) return longest;
   }

@@ -2,17 +2,16 @@
 // Tokens that stand beside the model's vocabulary and are found in a text before anything else is
 // done to it: <|endoftext|>, <s>, runs of spaces.
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
-#include <utility>
 #include <vector>
 
 #include "grin/base/json.h"
+#include "grin/text/byte_trie.h"
 #include "grin/text/normalizer.h"
 #include "grin/text/pieces.h"
 #include "grin/text/vocabulary.h"
@@ -31,11 +30,9 @@ struct AddedToken {
 // Finds strings: at each place the longest, then on behind it.
 class StringFinder {
  public:
-  StringFinder() { starts_.fill(-1); }
-
   // Of a string that is added twice the first value counts. Empty strings are never found.
-  void Add(std::string_view text, int32_t value);
-  bool empty() const { return values_.empty(); }
+  void Add(std::string_view text, int32_t value) { strings_.Add(text, value); }
+  bool empty() const { return strings_.empty(); }
 
   struct Found {
     size_t begin;
@@ -45,9 +42,7 @@ class StringFinder {
   std::optional<Found> Find(std::string_view text, size_t from) const;
 
  private:
-  std::array<int32_t, 256> starts_;  // node of each first byte, -1 for none
-  std::vector<std::vector<std::pair<char, int32_t>>> children_;  // by node: byte, node
-  std::vector<int32_t> values_;                                  // by node, -1 for none
+  ByteTrie strings_;
 };
 
 class AddedTokens {

@@ -1,7 +1,6 @@
 #include "grin/text/bpe.h"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <queue>
 
@@ -25,19 +24,14 @@ uint64_t Scatter(uint64_t pair) {
   return pair ^ pair >> 32;
 }
 
-uint32_t NextSerial() {
-  static std::atomic<uint32_t> last = 0;
-  return ++last;
-}
-
 }  // namespace
 
-Bpe::Bpe(Vocabulary vocabulary, const std::vector<std::pair<std::string, std::string>>& merges,
+Bpe::Bpe(Vocabulary known, const std::vector<std::pair<std::string, std::string>>& merges,
          BpeSettings settings, std::string_view where)
-    : vocabulary_(std::move(vocabulary)),
+    : TokenModel(std::move(known)),
       settings_(std::move(settings)),
       where_(where),
-      serial_(NextSerial()) {
+      serial_(WordCache::NewSerial()) {
   merges_.resize(std::bit_ceil(merges.size() * 2 + 2), {0, -1, -1});
   merge_mask_ = merges_.size() - 1;
   std::string merged;
@@ -50,7 +44,7 @@ Bpe::Bpe(Vocabulary vocabulary, const std::vector<std::pair<std::string, std::st
     }
     merged.assign(left).append(right, settings_.continuing_prefix.size());
     const auto id_of = [&](const std::string& token) {
-      const auto id = vocabulary_.IdOf(token);
+      const auto id = vocabulary().IdOf(token);
       if (!id) {
         BadInput("text",
                  "{}: merge {} ('{}' with '{}') needs the token '{}', which is not in the "
@@ -64,8 +58,8 @@ Bpe::Bpe(Vocabulary vocabulary, const std::vector<std::pair<std::string, std::st
     AddMerge(left_id, right_id, static_cast<int32_t>(rank), id_of(merged));
   }
   basic_characters_.assign(0x10000, -1);
-  for (int32_t id = 0; id < vocabulary_.size(); ++id) {
-    const std::string* token = vocabulary_.TokenOf(id);
+  for (int32_t id = 0; id < vocabulary().size(); ++id) {
+    const std::string* token = vocabulary().TokenOf(id);
     if (token == nullptr || token->empty() || token->size() > 3) continue;
     size_t position = 0;
     const char32_t character = NextCharacter(*token, position);
@@ -82,8 +76,8 @@ void Bpe::PrepareBytes() {
   }
   if (!takes_bytes_ || !settings_.ignore_merges) return;
   std::string bytes;
-  for (int32_t id = 0; id < vocabulary_.size(); ++id) {
-    const std::string* token = vocabulary_.TokenOf(id);
+  for (int32_t id = 0; id < vocabulary().size(); ++id) {
+    const std::string* token = vocabulary().TokenOf(id);
     if (token != nullptr && BytesOfToken(*token, bytes)) byte_words_.emplace(bytes, id);
   }
 }
@@ -114,7 +108,7 @@ void Bpe::Tokenize(std::string_view word, Alphabet alphabet, std::vector<WordTok
   if (settings_.ignore_merges) {
     std::optional<int32_t> whole;
     if (alphabet == Alphabet::kText) {
-      whole = vocabulary_.IdOf(word);
+      whole = vocabulary().IdOf(word);
     } else if (const auto found = byte_words_.find(std::string(word)); found != byte_words_.end()) {
       whole = found->second;
     }
@@ -138,7 +132,7 @@ void Bpe::Tokenize(std::string_view word, Alphabet alphabet, std::vector<WordTok
 }
 
 std::optional<int32_t> Bpe::IdOfCharacter(std::string_view character) const {
-  if (character.size() > 3) return vocabulary_.IdOf(character);
+  if (character.size() > 3) return vocabulary().IdOf(character);
   size_t position = 0;
   const int32_t id = basic_characters_[NextCharacter(character, position)];
   return id >= 0 ? std::optional(id) : std::nullopt;
@@ -160,7 +154,7 @@ void Bpe::SplitCharacters(std::string_view word, std::vector<WordToken>& tokens)
     if (has_prefix || has_suffix) {
       affixed.assign(has_prefix ? prefix : "").append(character).append(has_suffix ? suffix : "");
       character = affixed;
-      id = vocabulary_.IdOf(character);
+      id = vocabulary().IdOf(character);
     } else {
       id = IdOfCharacter(character);
     }
@@ -174,7 +168,7 @@ void Bpe::SplitCharacters(std::string_view word, std::vector<WordToken>& tokens)
       std::vector<WordToken> bytes;
       for (const char byte : character) {
         const auto byte_id =
-            vocabulary_.IdOf(fmt::format("<0x{:02X}>", static_cast<uint8_t>(byte)));
+            vocabulary().IdOf(fmt::format("<0x{:02X}>", static_cast<uint8_t>(byte)));
         if (byte_id) bytes.push_back({*byte_id, 1});
       }
       if (bytes.size() == character.size()) {
@@ -190,7 +184,7 @@ void Bpe::SplitCharacters(std::string_view word, std::vector<WordToken>& tokens)
       continue;
     }
     if (unknown) tokens.push_back(*unknown);
-    const auto unknown_id = vocabulary_.IdOf(*settings_.unknown_token);
+    const auto unknown_id = vocabulary().IdOf(*settings_.unknown_token);
     if (!unknown_id) {
       BadInput("text",
                "{}: the text has '{}', which the vocabulary lacks, and the vocabulary has no "

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "grin/text/vocabulary.h"
+#include "grin/text/token_model.h"
 
 namespace grin {
 
@@ -23,27 +23,16 @@ struct BpeSettings {
   bool ignore_merges = false;      // a word that is a token is not taken apart
 };
 
-// A token of a word and how many bytes of the word it covers.
-struct WordToken {
-  int32_t id;
-  int64_t length;
-};
-
-class Bpe {
+class Bpe : public TokenModel {
  public:
   // Error (bad input) when a merge names a token that the vocabulary lacks, or makes one.
-  Bpe(Vocabulary vocabulary, const std::vector<std::pair<std::string, std::string>>& merges,
+  Bpe(Vocabulary known, const std::vector<std::pair<std::string, std::string>>& merges,
       BpeSettings settings, std::string_view where);
 
-  // Appends the tokens of a word. Of the words of `kBytes` each byte counts as its character of the
-  // byte-level alphabet. Error (bad input) when the text needs an unknown token that is missing.
-  enum class Alphabet { kText, kBytes };
-  void Tokenize(std::string_view word, Alphabet alphabet, std::vector<WordToken>& tokens) const;
+  void Tokenize(std::string_view word, Alphabet alphabet,
+                std::vector<WordToken>& tokens) const override;
 
-  // Whether every byte has a token, so that Alphabet::kBytes may be used.
-  bool takes_bytes() const { return takes_bytes_; }
-
-  const Vocabulary& vocabulary() const { return vocabulary_; }
+  bool takes_bytes() const override { return takes_bytes_; }
 
  private:
   struct Merge {
@@ -59,7 +48,6 @@ class Bpe {
   void MergeShort(std::vector<WordToken>& tokens) const;
   void MergeLong(std::vector<WordToken>& tokens) const;
 
-  Vocabulary vocabulary_;
   BpeSettings settings_;
   std::string where_;
   uint32_t serial_;            // tells the words of this model apart in the cache of a thread

@@ -4,6 +4,7 @@
 
 #include "grin/base/error.h"
 #include "grin/text/character_class.h"
+#include "grin/text/character_map.h"
 #include "grin/text/json_fields.h"
 #include "grin/text/normal_form.h"
 #include "grin/text/regex.h"
@@ -163,9 +164,13 @@ Normalizer MakeNormalizer(const Json* description, const std::string& where) {
       text.Replace(pattern.FindAll(text.text()), content);
     };
   }
+  if (type == "Precompiled") {
+    return MakeCharacterMap(fields.String("precompiled_charsmap"),
+                            fields.WhereOf("precompiled_charsmap"));
+  }
   UnknownType(fields, type,
               {"Sequence", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Strip", "StripAccents",
-               "Prepend", "Replace", "Nmt", "ByteLevel", "BertNormalizer"});
+               "Prepend", "Replace", "Nmt", "ByteLevel", "BertNormalizer", "Precompiled"});
 }
 
 }  // namespace grin

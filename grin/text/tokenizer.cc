@@ -5,7 +5,7 @@
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
 #include "grin/text/added_tokens.h"
-#include "grin/text/bpe.h"
+#include "grin/text/bert_tokenizer.h"
 #include "grin/text/byte_alphabet.h"
 #include "grin/text/character_class.h"
 #include "grin/text/decoder.h"
@@ -13,6 +13,7 @@
 #include "grin/text/normalizer.h"
 #include "grin/text/post_processor.h"
 #include "grin/text/pre_tokenizer.h"
+#include "grin/text/token_model.h"
 #include "grin/text/tokenizer_file.h"
 #include "grin/text/utf8.h"
 
@@ -21,31 +22,6 @@ namespace {
 
 std::string Place(const std::string& where, std::string_view part) {
   return fmt::format("{}: {}", where, part);
-}
-
-Bpe MakeModel(const JsonFields& fields, TokenizerFile& file, const std::string& where) {
-  const std::string& type = fields.String("type", "BPE");
-  if (type == "Unigram" || type == "WordPiece" || type == "WordLevel") {
-    BadInput("text", "{}: the model is of type {}, which is not supported yet; BPE is", where,
-             type);
-  }
-  if (type != "BPE") UnknownType(fields, type, {"BPE"});
-  if (!file.has_vocabulary)
-    BadInput("text", "{}: 'vocab' is missing or not an object", fields.where());
-  if (!file.has_merges) BadInput("text", "{}: 'merges' is missing or not an array", fields.where());
-  if (const Json* dropout = fields.Find("dropout"); dropout != nullptr && *dropout != 0) {
-    BadInput("text", "{} is {}, expected null: with dropout the ids of a text would be random",
-             fields.WhereOf("dropout"), DescribeJson(*dropout));
-  }
-  BpeSettings settings;
-  if (fields.Find("unk_token") != nullptr) settings.unknown_token = fields.String("unk_token");
-  settings.continuing_prefix = fields.String("continuing_subword_prefix", "");
-  settings.end_of_word_suffix = fields.String("end_of_word_suffix", "");
-  settings.fuse_unknown = fields.Bool("fuse_unk", false);
-  settings.byte_fallback = fields.Bool("byte_fallback", false);
-  settings.ignore_merges = fields.Bool("ignore_merges", false);
-  return Bpe(Vocabulary(std::move(file.vocabulary), where), file.merges, std::move(settings),
-             where);
 }
 
 // White space at the ends of a token, counted as spans are trimmed: the byte-level space too.
@@ -67,7 +43,7 @@ void CountSpaces(std::string_view token, EncodedToken& encoded) {
 struct Tokenizer::State {
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
-  Bpe model;
+  std::unique_ptr<const TokenModel> model;
   AddedTokens added;
   PostProcessor post_processor;
   Decoder decoder;
@@ -76,8 +52,8 @@ struct Tokenizer::State {
       : normalizer(MakeNormalizer(fields.Find("normalizer"), Place(where, "normalizer"))),
         pre_tokenizer(
             MakePreTokenizer(fields.Find("pre_tokenizer"), Place(where, "pre_tokenizer"))),
-        model(MakeModel(JsonFields(fields.Get("model"), Place(where, "model")), file, where)),
-        added(fields.Find("added_tokens"), model.vocabulary(), normalizer,
+        model(MakeTokenModel(JsonFields(fields.Get("model"), Place(where, "model")), file, where)),
+        added(fields.Find("added_tokens"), model->vocabulary(), normalizer,
               Place(where, "added_tokens")),
         post_processor(
             MakePostProcessor(fields.Find("post_processor"), Place(where, "post_processor"))),
@@ -88,9 +64,9 @@ struct Tokenizer::State {
 
 // Turns the pieces into tokens, with spans in the original text.
 void Tokenizer::State::TokenizePieces(Pieces& pieces, std::vector<EncodedToken>& tokens) const {
-  Bpe::Alphabet alphabet = Bpe::Alphabet::kText;
-  if (pre_tokenizer.to_bytes && model.takes_bytes()) {
-    alphabet = Bpe::Alphabet::kBytes;
+  auto alphabet = TokenModel::Alphabet::kText;
+  if (pre_tokenizer.to_bytes && model->takes_bytes()) {
+    alphabet = TokenModel::Alphabet::kBytes;
   } else if (pre_tokenizer.to_bytes) {
     pieces.ChangeEach([](std::string_view, const Piece&) { return true; },
                       [](AlignedText& text) { text.ToByteAlphabet(); });
@@ -103,14 +79,14 @@ void Tokenizer::State::TokenizePieces(Pieces& pieces, std::vector<EncodedToken>&
       continue;
     }
     word.clear();
-    model.Tokenize(pieces.View(piece), alphabet, word);
+    model->Tokenize(pieces.View(piece), alphabet, word);
     const AlignedText& text = pieces.TextOf(piece);
     size_t begin = piece.begin;
+    size_t end = piece.begin;
     for (const auto& [id, length] : word) {
-      const size_t end = begin + static_cast<size_t>(length);
+      if (length > 0) begin = std::exchange(end, end + static_cast<size_t>(length));
       tokens.push_back({id, text.Origin(begin, end)});
-      if (post_processor.needs_spaces) CountSpaces(*model.vocabulary().TokenOf(id), tokens.back());
-      begin = end;
+      if (post_processor.needs_spaces) CountSpaces(*model->vocabulary().TokenOf(id), tokens.back());
     }
   }
 }
@@ -120,6 +96,10 @@ Tokenizer Tokenizer::Load(const std::filesystem::path& file_or_directory) {
   const bool is_directory = std::filesystem::is_directory(file_or_directory, ignored);
   const auto file = is_directory ? file_or_directory / "tokenizer.json" : file_or_directory;
   if (is_directory && !std::filesystem::exists(file, ignored)) {
+    const auto vocabulary = file_or_directory / "vocab.txt";
+    if (std::filesystem::exists(vocabulary, ignored)) {
+      return FromFile(ReadBertTokenizer(file_or_directory), vocabulary.string());
+    }
     BadInput("text", "{}: there is no tokenizer.json in this directory",
              file_or_directory.string());
   }
@@ -127,7 +107,10 @@ Tokenizer Tokenizer::Load(const std::filesystem::path& file_or_directory) {
 }
 
 Tokenizer Tokenizer::FromText(std::string_view json_text, std::string_view where) {
-  TokenizerFile file = ParseTokenizerFile(json_text, where);
+  return FromFile(ParseTokenizerFile(json_text, where), where);
+}
+
+Tokenizer Tokenizer::FromFile(TokenizerFile file, std::string_view where) {
   const JsonFields fields(file.settings, std::string(where));
   return Tokenizer(std::make_shared<const State>(fields, file, std::string(where)));
 }
@@ -166,7 +149,7 @@ std::string Tokenizer::Decode(std::span<const int32_t> ids, bool skip_special_to
   tokens.reserve(ids.size());
   for (const int32_t id : ids) {
     const std::string* token = added.DecodedForm(id);
-    if (token == nullptr) token = state_->model.vocabulary().TokenOf(id);
+    if (token == nullptr) token = state_->model->vocabulary().TokenOf(id);
     if (token == nullptr || (skip_special_tokens && added.IsSpecialContent(*token))) continue;
     tokens.push_back(*token);
   }
@@ -177,18 +160,18 @@ std::string Tokenizer::Decode(std::span<const int32_t> ids, bool skip_special_to
 }
 
 int64_t Tokenizer::size() const {
-  return std::max(state_->model.vocabulary().size(), state_->added.size());
+  return std::max(state_->model->vocabulary().size(), state_->added.size());
 }
 
 std::optional<int32_t> Tokenizer::IdOf(std::string_view token) const {
   const auto id = state_->added.IdOf(token);
-  return id ? id : state_->model.vocabulary().IdOf(token);
+  return id ? id : state_->model->vocabulary().IdOf(token);
 }
 
 const std::string& Tokenizer::TokenOf(int32_t id) const {
   static const std::string kNone;
   if (const AddedToken* token = state_->added.Find(id)) return token->content;
-  const std::string* token = state_->model.vocabulary().TokenOf(id);
+  const std::string* token = state_->model->vocabulary().TokenOf(id);
   return token == nullptr ? kNone : *token;
 }
 

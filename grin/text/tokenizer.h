@@ -16,6 +16,8 @@
 
 namespace grin {
 
+struct TokenizerFile;
+
 struct Encoding {
   std::vector<int32_t> ids;
   // Bytes [begin, end) of the original text behind each token; a token that is part of a character
@@ -26,8 +28,9 @@ struct Encoding {
 // Immutable; copies share one state. All members may be called from several threads.
 class Tokenizer {
  public:
-  // Reads a tokenizer.json, or the one in a directory. Error (bad input) when it is missing,
-  // malformed, inconsistent, or of a kind that is not supported (the message names what is).
+  // Reads a tokenizer.json, or the one in a directory; without one there, the vocab.txt of a BERT
+  // checkpoint. Error (bad input) when it is missing, malformed, inconsistent, or of a kind that is
+  // not supported (the message names what is).
   static Tokenizer Load(const std::filesystem::path& file_or_directory);
 
   // The same from the JSON text itself; `where` names it in messages.
@@ -54,6 +57,7 @@ class Tokenizer {
 
  private:
   struct State;
+  static Tokenizer FromFile(TokenizerFile file, std::string_view where);
   explicit Tokenizer(std::shared_ptr<const State> state) : state_(std::move(state)) {}
 
   std::shared_ptr<const State> state_;

@@ -27,10 +27,13 @@ class FileReader {
     const auto most = static_cast<number_unsigned_t>(std::numeric_limits<int64_t>::max());
     return Number(static_cast<int64_t>(std::min(value, most)));
   }
-  bool number_float(number_float_t value, const string_t&) { return Value(Json(value)); }
+  bool number_float(number_float_t value, const string_t&) {
+    return in_pieces_ ? Score(value) : Value(Json(value));
+  }
   bool binary(binary_t&) { return true; }  // JSON text has none
 
   bool string(string_t& value) {
+    if (in_pieces_) return Piece(std::move(value));
     if (!in_merges_) return Value(Json(std::move(value)));
     if (in_pair_) {
       pair_.push_back(std::move(value));
@@ -53,6 +56,7 @@ class FileReader {
 
   bool start_object(size_t) {
     RefuseInMerges("an object");
+    if (in_pieces_) RefusePiece();
     if (in_vocabulary_) RefuseInVocabulary("an object");
     if (InModel() && key_ == "vocab") {
       file_.vocabulary.clear();
@@ -78,6 +82,18 @@ class FileReader {
       return true;
     }
     if (in_vocabulary_) RefuseInVocabulary("an array");
+    if (in_pieces_) {
+      if (in_pair_) RefusePiece();
+      in_pair_ = true;
+      pair_.clear();
+      scored_ = false;
+      return true;
+    }
+    if (InModel() && key_ == "vocab") {
+      file_.pieces.clear();
+      file_.has_pieces = in_pieces_ = true;
+      return true;
+    }
     if (InModel() && key_ == "merges") {
       file_.merges.clear();
       file_.has_merges = in_merges_ = true;
@@ -87,6 +103,15 @@ class FileReader {
   }
 
   bool end_array() {
+    if (in_pieces_ && in_pair_) {
+      if (!scored_) RefusePiece();
+      in_pair_ = false;
+      return true;
+    }
+    if (in_pieces_) {
+      in_pieces_ = false;
+      return true;
+    }
     if (in_pair_) {
       if (pair_.size() != 2) {
         BadInput("text", "{}: merge {} has {} parts, expected two tokens", where_,
@@ -142,12 +167,32 @@ class FileReader {
   }
 
   bool Number(int64_t value) {
+    if (in_pieces_) return Score(static_cast<double>(value));
     if (!in_vocabulary_) return Value(Json(value));
     file_.vocabulary.emplace_back(std::move(key_), value);
     return true;
   }
 
+  // A piece is a string and then its score.
+  bool Piece(std::string text) {
+    if (!in_pair_ || !pair_.empty()) RefusePiece();
+    pair_.push_back(std::move(text));
+    return true;
+  }
+
+  bool Score(double value) {
+    if (!in_pair_ || pair_.empty() || scored_) RefusePiece();
+    file_.pieces.emplace_back(std::move(pair_[0]), value);
+    return scored_ = true;
+  }
+
+  [[noreturn]] void RefusePiece() const {
+    BadInput("text", "{}: model.vocab[{}] is not a pair of a token and its score", where_,
+             file_.pieces.size());
+  }
+
   bool Value(Json value) {
+    if (in_pieces_) RefusePiece();
     RefuseInMerges("a value that is not a string");
     if (in_vocabulary_) RefuseInVocabulary(value.dump());
     Place() = std::move(value);
@@ -172,6 +217,8 @@ class FileReader {
   bool model_open_ = false;
   bool in_vocabulary_ = false;
   bool in_merges_ = false;
+  bool in_pieces_ = false;
+  bool scored_ = false;  // the open piece has its score
   bool in_pair_ = false;
 };
 

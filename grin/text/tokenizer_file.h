@@ -12,11 +12,13 @@
 namespace grin {
 
 struct TokenizerFile {
-  // All of it but the two large parts of the model, which would be slow as JSON values.
+  // All of it but the large parts of the model, which would be slow as JSON values.
   Json settings;
   std::vector<std::pair<std::string, int64_t>> vocabulary;  // token, id
+  std::vector<std::pair<std::string, double>> pieces;       // Unigram: token, score
   std::vector<std::pair<std::string, std::string>> merges;  // in order of rank
   bool has_vocabulary = false;                              // model.vocab is an object
+  bool has_pieces = false;                                  // model.vocab is an array
   bool has_merges = false;
 };
 

@@ -1,6 +1,7 @@
 #include "grin/text/word_cache.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <functional>
 
@@ -9,6 +10,11 @@ namespace grin {
 WordCache& WordCache::OfThisThread() {
   thread_local WordCache cache;
   return cache;
+}
+
+uint32_t WordCache::NewSerial() {
+  static std::atomic<uint32_t> last = 0;
+  return ++last;
 }
 
 size_t WordCache::SlotOf(uint32_t serial, std::string_view word) {

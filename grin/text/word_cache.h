@@ -6,13 +6,16 @@
 #include <string_view>
 #include <vector>
 
-#include "grin/text/bpe.h"
+#include "grin/text/token_model.h"
 
 namespace grin {
 
 class WordCache {
  public:
   static WordCache& OfThisThread();
+
+  // A number for a model that no other one has.
+  static uint32_t NewSerial();
 
   // Appends the tokens of a word of the model `serial`. False when it is not here.
   bool Find(uint32_t serial, std::string_view word, std::vector<WordToken>& tokens) const;

@@ -146,8 +146,8 @@ TEST(Tokenizer, ErrorsNameThePlace) {
     json[Json::json_pointer(pointer)] = std::move(value);
     return ErrorOf(json);
   };
-  EXPECT_THAT(with("/model/type", "Unigram"), HasSubstr("Unigram, which is not supported yet"));
-  EXPECT_THAT(with("/model/type", "WordPiece"), HasSubstr("WordPiece"));
+  EXPECT_THAT(with("/model/type", "Unigram"), HasSubstr("model: 'vocab' is missing or not an array"));
+  EXPECT_THAT(with("/model/type", "WordLevel"), HasSubstr("known are BPE, Unigram, WordPiece"));
   EXPECT_THAT(with("/model/dropout", 0.1), HasSubstr("model.dropout is 0.1"));
   EXPECT_THAT(with("/model/vocab/d", 0), HasSubstr("tokens 'a' and 'd' have the same id 0"));
   EXPECT_THAT(with("/model/vocab/d", -1), HasSubstr("'d' has id -1"));
@@ -159,9 +159,16 @@ TEST(Tokenizer, ErrorsNameThePlace) {
   EXPECT_THAT(with("/model/merges/1", "c c"), HasSubstr("needs the token 'cc'"));
   EXPECT_THAT(with("/model/merges/1", "abc"), HasSubstr("merge 1 is 'abc'"));
   EXPECT_THAT(with("/model/merges/1", 5), HasSubstr("merge 1"));
+  EXPECT_THAT(with("/normalizer", Json{{"type", "Sideways"}}),
+              HasSubstr("normalizer has the type 'Sideways', which is not supported; known are "));
+  EXPECT_THAT(with("/normalizer", Json{{"type", "Precompiled"}}),
+              HasSubstr("'precompiled_charsmap' is missing"));
   EXPECT_THAT(
-      with("/normalizer", Json{{"type", "Precompiled"}}),
-      HasSubstr("normalizer has the type 'Precompiled', which is not supported; known are "));
+      with("/normalizer", Json{{"type", "Precompiled"}, {"precompiled_charsmap", "AA*A"}}),
+      HasSubstr("normalizer.precompiled_charsmap is not base64 at byte 2"));
+  EXPECT_THAT(
+      with("/normalizer", Json{{"type", "Precompiled"}, {"precompiled_charsmap", "CAAAAAAAAAA="}}),
+      HasSubstr("a map of 8 bytes says that its trie has 8"));
   EXPECT_THAT(with("/pre_tokenizer", Json{{"type", "Nonsense"}}), HasSubstr("ByteLevel"));
   EXPECT_THAT(with("/decoder", Json{{"type", "CTC"}}), HasSubstr("'CTC'"));
   EXPECT_THAT(with("/post_processor", Json{{"type", "X"}}), HasSubstr("TemplateProcessing"));

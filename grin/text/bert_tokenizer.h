@@ -1,0 +1,16 @@
+#pragma once
+// BERT checkpoints without a tokenizer.json: a vocab.txt, one token a line, and settings beside it.
+
+#include <filesystem>
+
+#include "grin/text/tokenizer_file.h"
+
+namespace grin {
+
+// What tokenizer.json would say, as transformers makes it of vocab.txt and, where they are there,
+// tokenizer_config.json, special_tokens_map.json and added_tokens.json of a directory. Error (bad
+// input) when a file is malformed, the vocabulary lacks the tokens that frame a text, or the
+// tokenizer is of a class that does not read its vocab.txt this way.
+TokenizerFile ReadBertTokenizer(const std::filesystem::path& directory);
+
+}  // namespace grin
