@@ -72,7 +72,7 @@ class Batch {
     if (!options_.progress.empty()) {
       progress.emplace(options_.progress, static_cast<int64_t>(prompts_.size()));
     }
-    while (!rows_.empty() || started_ < prompts_.size()) {
+    while (!rows_.empty() || !again_.empty() || started_ < prompts_.size()) {
       Fill();
       if (!rows_.empty()) Step();
       if (progress) progress->Update(finished_);
@@ -85,21 +85,36 @@ class Batch {
     size_t longest = 0;
     for (const auto& prompt : prompts_) longest = std::max(longest, prompt.size());
     const int64_t whole = static_cast<int64_t>(longest) + options_.max_new_tokens;
-    if (options_.past_context) return whole;
+    if (options_.past_context && !model_.positions.defined()) return whole;
     return std::min(whole, std::max(model_.config.context, static_cast<int64_t>(longest)));
   }
 
-  // Runs new prompts through the model until every slot is taken.
+  // The next prompt to run through the model, one that is to be run again first.
+  std::optional<int64_t> NextPrompt() {
+    if (!again_.empty()) {
+      const int64_t prompt = again_.back();
+      again_.pop_back();
+      return prompt;
+    }
+    return started_ < order_.size() ? std::optional(order_[started_++]) : std::nullopt;
+  }
+
+  // Runs new prompts, and what was already added to them, through the model until every slot is
+  // taken.
   void Fill() {
     std::vector<int64_t> slots, offsets = {0}, tokens, positions;
     const auto first = static_cast<int64_t>(rows_.size());
-    while (static_cast<int64_t>(rows_.size()) < slots_ && started_ < order_.size()) {
-      const int64_t prompt = order_[started_++];
+    while (static_cast<int64_t>(rows_.size()) < slots_) {
+      const std::optional<int64_t> prompt = NextPrompt();
+      if (!prompt) break;
       slots.push_back(static_cast<int64_t>(rows_.size()));
-      rows_.push_back({prompt, 0});
-      for (size_t i = 0; i < prompts_[prompt].size(); ++i) {
-        tokens.push_back(prompts_[prompt][i]);
-        positions.push_back(static_cast<int64_t>(i));
+      rows_.push_back({*prompt, 0});
+      const auto& before = prompts_[*prompt];
+      const auto& added = results_[*prompt].tokens;
+      tokens.insert(tokens.end(), before.begin(), before.end());
+      tokens.insert(tokens.end(), added.begin(), added.end());
+      for (int64_t i = offsets.back(); i < static_cast<int64_t>(tokens.size()); ++i) {
+        positions.push_back(i - offsets.back());
       }
       offsets.push_back(static_cast<int64_t>(tokens.size()));
     }
@@ -146,20 +161,23 @@ class Batch {
       if (result.ended || full ||
           static_cast<int64_t>(result.tokens.size()) >= options_.max_new_tokens ||
           (options_.stop && options_.stop(result.tokens))) {
+        const auto prompt = static_cast<size_t>(rows_[row].prompt);
+        Leave(row);
+        ++finished_;
+        if (options_.on_finished) options_.on_finished(prompt, results_[prompt]);
+      } else if (CacheIsStale(model_, cache_.length(row))) {
+        again_.push_back(rows_[row].prompt);
         Leave(row);
       }
     }
   }
 
-  // The last row takes the place of one that is finished, so that rows stay together.
+  // The last row takes the place of one that leaves, so that rows stay together.
   void Leave(int64_t row) {
-    const auto finished = static_cast<size_t>(rows_[row].prompt);
     const auto last = static_cast<int64_t>(rows_.size()) - 1;
     cache_.Move(last, row);
     rows_[row] = rows_[last];
     rows_.pop_back();
-    ++finished_;
-    if (options_.on_finished) options_.on_finished(finished, results_[finished]);
   }
 
   at::Tensor Ids(const std::vector<int64_t>& values) const {
@@ -176,6 +194,7 @@ class Batch {
   std::vector<Generated> results_;
   std::vector<int64_t> order_;  // prompts, the shortest first
   std::vector<Row> rows_;
+  std::vector<int64_t> again_;  // prompts whose cached keys are of no more use
   size_t started_ = 0;
   int64_t finished_ = 0;
 };

@@ -1,14 +1,12 @@
 #include "grin/model/attention.h"
 
+#include <optional>
+
+#include "grin/model/attention_mask.h"
+#include "grin/model/capped_attention.h"
+
 namespace grin {
 namespace {
-
-// True where query i may see key j: i - window < j <= i. [length, length]
-at::Tensor WindowMask(int64_t length, int64_t window, at::Device device) {
-  const at::Tensor index = at::arange(length, at::TensorOptions(device));
-  const at::Tensor distance = index.unsqueeze(1) - index.unsqueeze(0);
-  return distance.ge(0).logical_and(distance.lt(window));
-}
 
 // Rows of `count` sequences of one length as [count, heads, length, head_dim].
 at::Tensor AsHeads(const at::Tensor& rows, int64_t begin, int64_t count, int64_t length) {
@@ -17,13 +15,21 @@ at::Tensor AsHeads(const at::Tensor& rows, int64_t begin, int64_t count, int64_t
       .transpose(1, 2);
 }
 
+// Causal attention of sequences of one length, all [count, heads, length, head_dim].
+at::Tensor AttendTogether(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                          const AttentionSpec& spec) {
+  if (spec.softcap) return CappedAttention(q, k, v, spec);
+  const int64_t length = q.size(2);
+  const bool windowed = spec.window && length > *spec.window;
+  const auto mask =
+      windowed ? std::optional(SeenBy(length, spec.window, q.device())) : std::nullopt;
+  return at::scaled_dot_product_attention(q, k, v, mask, 0.0, /*is_causal=*/!windowed, spec.scale);
+}
+
 }  // namespace
 
-PackedAttention::PackedAttention(std::vector<int64_t> offsets, std::optional<int64_t> window)
-    : offsets_(std::move(offsets)), window_(window) {}
-
-at::Tensor PackedAttention::Attend(int64_t, const at::Tensor& q, const at::Tensor& k,
-                                   const at::Tensor& v) {
+at::Tensor PackedAttention::Attend(int64_t, const AttentionSpec& spec, const at::Tensor& q,
+                                   const at::Tensor& k, const at::Tensor& v) {
   // The CPU kernel wants one key head per query head.
   const int64_t groups = q.size(1) / k.size(1);
   const at::Tensor keys = groups == 1 ? k : k.repeat_interleave(groups, 1);
@@ -40,15 +46,21 @@ at::Tensor PackedAttention::Attend(int64_t, const at::Tensor& q, const at::Tenso
     if (length == 0) continue;
     const auto count = static_cast<int64_t>(next - first);
     const int64_t begin = offsets_[first];
-    const bool windowed = window_ && length > *window_;
-    const auto mask = windowed ? std::optional(WindowMask(length, *window_, q.device()))
-                               : std::nullopt;
-    const at::Tensor out = at::scaled_dot_product_attention(
-        AsHeads(q, begin, count, length), AsHeads(keys, begin, count, length),
-        AsHeads(values, begin, count, length), mask, 0.0, /*is_causal=*/!windowed);
+    const at::Tensor out =
+        AttendTogether(AsHeads(q, begin, count, length), AsHeads(keys, begin, count, length),
+                       AsHeads(values, begin, count, length), spec);
     outputs.push_back(out.transpose(1, 2).reshape({count * length, q.size(1) * q.size(2)}));
   }
   return outputs.size() == 1 ? outputs[0] : at::cat(outputs, 0);
+}
+
+at::Tensor PackedAttention::SequenceLengths() const {
+  std::vector<int64_t> lengths;
+  for (size_t s = 0; s + 1 < offsets_.size(); ++s) {
+    const int64_t length = offsets_[s + 1] - offsets_[s];
+    lengths.insert(lengths.end(), length, length);
+  }
+  return at::tensor(lengths, at::kLong);
 }
 
 }  // namespace grin

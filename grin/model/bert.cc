@@ -148,7 +148,7 @@ BertClassifier::BertClassifier(const std::shared_ptr<const Checkpoint>& checkpoi
                                at::Device device)
     : config_(ParseBertConfig(checkpoint->config(), checkpoint->path().string() + "/config.json")),
       device_(device) {
-  const Weights weights(checkpoint, at::kFloat, device);
+  Weights weights(checkpoint, at::kFloat, device);
   const int64_t d = config_.hidden, inner = config_.intermediate;
   const auto affine = [&](const std::string& name, at::IntArrayRef shape) {
     return Affine{weights.Get(name + ".weight", shape).value,

@@ -1,7 +1,6 @@
 #include "grin/model/cache.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 namespace grin {
@@ -32,21 +31,22 @@ PrefillAttention::PrefillAttention(KeyValueCache& cache, std::vector<int64_t> sl
       slots_(std::move(slots)),
       offsets_(std::move(offsets)),
       layers_(config.layers),
-      packed_(offsets_, config.sliding_window) {}
+      packed_(offsets_) {}
 
-at::Tensor PrefillAttention::Attend(int64_t layer, const at::Tensor& q, const at::Tensor& k,
-                                    const at::Tensor& v) {
+at::Tensor PrefillAttention::Attend(int64_t layer, const AttentionSpec& spec, const at::Tensor& q,
+                                    const at::Tensor& k, const at::Tensor& v) {
   for (size_t s = 0; s < slots_.size(); ++s) {
     const int64_t begin = offsets_[s], length = offsets_[s + 1] - begin;
     const auto store = [&](std::vector<at::Tensor>& part, const at::Tensor& rows) {
-      part[layer][slots_[s]].narrow(1, 0, length).copy_(
-          rows.narrow(0, begin, length).transpose(0, 1));
+      part[layer][slots_[s]]
+          .narrow(1, 0, length)
+          .copy_(rows.narrow(0, begin, length).transpose(0, 1));
     };
     store(cache_.keys_, k);
     store(cache_.values_, v);
     if (layer + 1 == layers_) cache_.lengths_[slots_[s]] = length;
   }
-  return packed_.Attend(layer, q, k, v);
+  return packed_.Attend(layer, spec, q, k, v);
 }
 
 StepAttention::StepAttention(KeyValueCache& cache, int64_t active, const ModelConfig& config)
@@ -56,26 +56,32 @@ StepAttention::StepAttention(KeyValueCache& cache, int64_t active, const ModelCo
   longest_ = *std::ranges::max_element(lengths) + 1;
   positions_ = at::tensor(lengths, at::kLong).to(device);
   slots_ = at::arange(active, at::TensorOptions(at::kLong).device(device));
-  const at::Tensor key = at::arange(longest_, at::TensorOptions(at::kLong).device(device));
-  const at::Tensor query = positions_.unsqueeze(1);  // the new token's position, [B, 1]
-  at::Tensor seen = key.le(query);                   // [B, longest]
-  if (config.sliding_window) seen = seen.logical_and(key.gt(query - *config.sliding_window));
-  hidden_ = seen.logical_not().view({active, 1, 1, longest_});
 }
 
-at::Tensor StepAttention::Attend(int64_t layer, const at::Tensor& q, const at::Tensor& k,
-                                 const at::Tensor& v) {
+const at::Tensor& StepAttention::Hidden(std::optional<int64_t> window) {
+  at::Tensor& hidden = hidden_[window];
+  if (!hidden.defined()) {
+    const at::Tensor key = at::arange(longest_, slots_.options());
+    const at::Tensor query = positions_.unsqueeze(1);  // the new token's position, [B, 1]
+    at::Tensor seen = key.le(query);                   // [B, longest]
+    if (window) seen = seen.logical_and(key.gt(query - *window));
+    hidden = seen.logical_not().view({active_, 1, 1, longest_});
+  }
+  return hidden;
+}
+
+at::Tensor StepAttention::Attend(int64_t layer, const AttentionSpec& spec, const at::Tensor& q,
+                                 const at::Tensor& k, const at::Tensor& v) {
   cache_.keys_[layer].index_put_({slots_, at::indexing::Slice(), positions_}, k);
   cache_.values_[layer].index_put_({slots_, at::indexing::Slice(), positions_}, v);
   const at::Tensor keys = cache_.keys_[layer].narrow(0, 0, active_).narrow(2, 0, longest_);
   const at::Tensor values = cache_.values_[layer].narrow(0, 0, active_).narrow(2, 0, longest_);
   // Query heads that share a key head become rows of one small product: [B, kv_heads, group, L].
   const int64_t kv_heads = k.size(1), group = q.size(1) / kv_heads, dim = q.size(2);
-  const at::Tensor queries = q.view({active_, kv_heads, group, dim});
-  const at::Tensor scores = at::matmul(queries, keys.transpose(2, 3))
-                                .to(at::kFloat)
-                                .mul_(1.0 / std::sqrt(static_cast<double>(dim)))
-                                .masked_fill_(hidden_, -std::numeric_limits<float>::infinity());
+  const at::Tensor queries = q.reshape({active_, kv_heads, group, dim});
+  at::Tensor scores = at::matmul(queries, keys.transpose(2, 3)).to(at::kFloat).mul_(spec.scale);
+  if (spec.softcap) scores.div_(*spec.softcap).tanh_().mul_(*spec.softcap);
+  scores.masked_fill_(Hidden(spec.window), -std::numeric_limits<float>::infinity());
   const at::Tensor mixed = at::matmul(scores.softmax(-1).to(values.scalar_type()), values);
   if (layer + 1 == layers_) {
     for (int64_t slot = 0; slot < active_; ++slot) ++cache_.lengths_[slot];

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -42,8 +43,9 @@ class PrefillAttention : public Attention {
   PrefillAttention(KeyValueCache& cache, std::vector<int64_t> slots, std::vector<int64_t> offsets,
                    const ModelConfig& config);
 
-  at::Tensor Attend(int64_t layer, const at::Tensor& q, const at::Tensor& k,
-                    const at::Tensor& v) override;
+  at::Tensor Attend(int64_t layer, const AttentionSpec& spec, const at::Tensor& q,
+                    const at::Tensor& k, const at::Tensor& v) override;
+  at::Tensor SequenceLengths() const override { return packed_.SequenceLengths(); }
 
  private:
   KeyValueCache& cache_;
@@ -57,14 +59,18 @@ class StepAttention : public Attention {
  public:
   StepAttention(KeyValueCache& cache, int64_t active, const ModelConfig& config);
 
-  at::Tensor Attend(int64_t layer, const at::Tensor& q, const at::Tensor& k,
-                    const at::Tensor& v) override;
+  at::Tensor Attend(int64_t layer, const AttentionSpec& spec, const at::Tensor& q,
+                    const at::Tensor& k, const at::Tensor& v) override;
+  at::Tensor SequenceLengths() const override { return positions_ + 1; }
 
  private:
+  // bool [B, 1, 1, longest]: keys that a token must not see.
+  const at::Tensor& Hidden(std::optional<int64_t> window);
+
   KeyValueCache& cache_;
   int64_t active_, layers_, longest_ = 0;
-  at::Tensor slots_, positions_;  // int64 [B]
-  at::Tensor hidden_;             // bool [B, 1, 1, longest]: not to be seen
+  at::Tensor slots_, positions_;                         // int64 [B]
+  std::map<std::optional<int64_t>, at::Tensor> hidden_;  // by window
 };
 
 }  // namespace grin

@@ -1,157 +1,89 @@
 #include "grin/model/config.h"
 
+#include <cmath>
+
 #include "grin/base/error.h"
+#include "grin/model/config_reader.h"
 #include "grin/model/family.h"
 
 namespace grin {
 namespace {
 
-// A positive whole number of config.json; `fallback` where the key is absent or null.
-int64_t Count(const Json& config, const char* key, std::string_view where,
-              std::optional<int64_t> fallback = std::nullopt) {
-  const auto found = config.find(key);
-  if (found == config.end() || found->is_null()) {
-    if (fallback) return *fallback;
-    BadInput("model", "{}: '{}' is missing", where, key);
-  }
-  if (!found->is_number_integer() || found->get<int64_t>() <= 0 ||
-      found->get<int64_t>() > int64_t{1} << 31) {
-    BadInput("model", "{}: '{}' is {}; it must be a positive whole number", where, key,
-             found->dump());
-  }
-  return found->get<int64_t>();
-}
+constexpr int64_t kMostLayers = 10000;
 
-double Real(const Json& config, const char* key, std::string_view where, double fallback) {
-  const auto found = config.find(key);
-  if (found == config.end() || found->is_null()) return fallback;
-  if (!found->is_number() || !(found->get<double>() > 0)) {
-    BadInput("model", "{}: '{}' is {}; it must be a positive number", where, key, found->dump());
-  }
-  return found->get<double>();
-}
-
-bool Flag(const Json& config, const char* key, std::string_view where, bool fallback) {
-  const auto found = config.find(key);
-  if (found == config.end() || found->is_null()) return fallback;
-  if (!found->is_boolean()) {
-    BadInput("model", "{}: '{}' is {}; it must be true or false", where, key, found->dump());
-  }
-  return found->get<bool>();
-}
-
-std::string Text(const Json& config, const char* key, std::string_view where,
-                 std::string_view fallback) {
-  const auto found = config.find(key);
-  if (found == config.end() || found->is_null()) return std::string(fallback);
-  if (!found->is_string()) {
-    BadInput("model", "{}: '{}' is {}; it must be a string", where, key, found->dump());
-  }
-  return found->get<std::string>();
-}
-
-Activation ParseActivation(const std::string& name, std::string_view where) {
-  if (name == "silu" || name == "swish") return Activation::kSilu;
-  if (name == "gelu") return Activation::kGelu;
-  if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") {
-    return Activation::kGeluTanh;
-  }
-  if (name == "relu") return Activation::kRelu;
-  BadInput("model", "{}: hidden_act '{}' is not supported; the known ones are silu, gelu, gelu_new, "
-           "gelu_pytorch_tanh, relu", where, name);
-}
-
-// Rotary settings stand at the top level and in rope_scaling (transformers 4) or together in
-// rope_parameters (transformers 5).
-void ReadRope(const Json& config, std::string_view where, ModelConfig& model) {
-  model.rope_theta = Real(config, "rope_theta", where, 10000.0);
-  const Json* scaling = nullptr;
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    const auto found = config.find(key);
-    if (found == config.end() || found->is_null()) continue;
-    if (!found->is_object()) BadInput("model", "{}: '{}' must be an object", where, key);
-    scaling = &*found;
-    model.rope_theta = Real(*scaling, "rope_theta", where, model.rope_theta);
-  }
-  if (!scaling) return;
-  const std::string type =
-      Text(*scaling, "rope_type", where, Text(*scaling, "type", where, "default"));
-  RopeScaling& rope = model.rope_scaling;
-  // "dynamic" differs from the plain form only beyond the context, where sequences are cut.
-  if (type == "default" || type == "dynamic") return;
-  if (type == "linear") {
-    rope.kind = RopeScaling::Kind::kLinear;
-  } else if (type == "llama3") {
-    rope.kind = RopeScaling::Kind::kLlama3;
-    rope.low_frequency_factor = Real(*scaling, "low_freq_factor", where, 1.0);
-    rope.high_frequency_factor = Real(*scaling, "high_freq_factor", where, 4.0);
-    rope.original_context = Count(*scaling, "original_max_position_embeddings", where, 8192);
-    if (rope.high_frequency_factor <= rope.low_frequency_factor) {
-      BadInput("model", "{}: high_freq_factor must be above low_freq_factor", where);
-    }
-  } else {
-    BadInput("model", "{}: rope scaling '{}' is not supported; the known ones are default, dynamic, "
-             "linear, llama3", where, type);
-  }
-  rope.factor = Real(*scaling, "factor", where, 1.0);
-}
-
-std::vector<int32_t> ReadEndTokens(const Json& config, std::string_view where) {
-  const auto found = config.find("eos_token_id");
-  if (found == config.end() || found->is_null()) return {};
+std::vector<int32_t> ReadEndTokens(const ConfigReader& config) {
+  const Json* found = config.Find("eos_token_id");
+  if (!found) return {};
   const Json list = found->is_array() ? *found : Json::array({*found});
   std::vector<int32_t> tokens;
   for (const Json& token : list) {
     if (!token.is_number_integer()) {
-      BadInput("model", "{}: 'eos_token_id' is {}; it must hold token ids", where, found->dump());
+      BadInput("model", "{}: 'eos_token_id' is {}; it must hold token ids", config.where(),
+               found->dump());
     }
     tokens.push_back(token.get<int32_t>());
   }
   return tokens;
 }
 
-void RefuseQuantised(const Json& config, std::string_view where) {
-  const auto found = config.find("quantization_config");
-  if (found == config.end() || found->is_null()) return;
+// A negative id counts from the end, as in PyTorch; one outside of the vocabulary names no row.
+std::optional<int64_t> ReadPaddingToken(const ConfigReader& config, int64_t vocabulary) {
+  const Json* found = config.Find("pad_token_id");
+  if (!found || !found->is_number_integer()) return std::nullopt;
+  const auto id = found->get<int64_t>();
+  if (id >= vocabulary || id < -vocabulary) return std::nullopt;
+  return id < 0 ? id + vocabulary : id;
+}
+
+void RefuseQuantised(const ConfigReader& config) {
+  const Json* found = config.Find("quantization_config");
+  if (!found) return;
   BadInput("model", "{}: the checkpoint is quantised ({}); unlearning needs its float weights",
-           where, found->is_object() ? found->value("quant_method", "unknown method") : "");
+           config.where(),
+           found->is_object() ? found->value("quant_method", "unknown method") : "");
 }
 
 }  // namespace
 
-ModelConfig ParseModelConfig(const Json& config, std::string_view where) {
-  if (!config.is_object()) BadInput("model", "{}: is not a JSON object", where);
-  const std::string model_type = Text(config, "model_type", where, "");
-  if (model_type.empty()) {
-    BadInput("model", "{}: 'model_type' is missing; this is not a transformers checkpoint", where);
-  }
-  const Family& family = FamilyOf(model_type, where);
-  RefuseQuantised(config, where);
+ModelConfig ParseModelConfig(const Json& json, std::string_view where) {
+  if (!json.is_object()) BadInput("model", "{}: is not a JSON object", where);
+  const ConfigReader config(json, where);
+  const Family& family = FamilyOf(config);
+  RefuseQuantised(config);
+  const ConfigKeys& keys = family.keys;
   ModelConfig model;
   model.family = family.name;
-  model.layers = Count(config, "num_hidden_layers", where);
-  model.hidden = Count(config, "hidden_size", where);
-  model.intermediate = Count(config, "intermediate_size", where);
-  model.heads = Count(config, "num_attention_heads", where);
-  model.kv_heads = Count(config, "num_key_value_heads", where, model.heads);
-  model.head_dim = Count(config, "head_dim", where, model.hidden / model.heads);
-  model.vocabulary = Count(config, "vocab_size", where);
-  model.context = Count(config, "max_position_embeddings", where);
-  model.norm_epsilon = Real(config, "rms_norm_eps", where, 1e-6);
-  model.activation = ParseActivation(Text(config, "hidden_act", where, "silu"), where);
-  model.attention_bias = Flag(config, "attention_bias", where, false);
-  model.mlp_bias = Flag(config, "mlp_bias", where, false);
-  model.tied_embeddings = Flag(config, "tie_word_embeddings", where, false);
-  model.end_tokens = ReadEndTokens(config, where);
-  ReadRope(config, where, model);
+  model.layers = config.Count(keys.layers);
+  model.hidden = config.Count(keys.hidden);
+  const int64_t usual = family.intermediate_per_hidden * model.hidden;
+  model.intermediate =
+      config.Count(keys.intermediate, usual > 0 ? std::optional(usual) : std::nullopt);
+  model.heads = config.Count(keys.heads);
+  model.kv_heads = config.Count(keys.kv_heads, model.heads);
+  model.head_dim =
+      config.Count("head_dim", family.head_dim > 0 ? family.head_dim : model.hidden / model.heads);
+  model.vocabulary = config.Count("vocab_size");
+  model.context = config.Count(keys.context);
+  model.activation = ReadActivation(config, keys.activation, family.activation);
+  model.tied_embeddings = config.Flag("tie_word_embeddings", family.tied_embeddings);
+  model.embedding_width = model.hidden;
+  model.end_tokens = ReadEndTokens(config);
+  model.padding_token = ReadPaddingToken(config, model.vocabulary);
+  if (model.layers > kMostLayers) {
+    BadInput("model", "{}: '{}' is {}; no model has more than {} layers", where, keys.layers,
+             model.layers, kMostLayers);
+  }
+  if (model.head_dim == 0) {
+    BadInput("model", "{}: a width of {} cannot be shared by {} heads", where, model.hidden,
+             model.heads);
+  }
   if (model.heads % model.kv_heads != 0) {
     BadInput("model", "{}: {} attention heads cannot share {} key-value heads evenly", where,
              model.heads, model.kv_heads);
   }
-  if (model.head_dim % 2 != 0) {
-    BadInput("model", "{}: head_dim {} is odd; rotary positions need pairs", where, model.head_dim);
-  }
-  family.configure(config, where, model);
+  const AttentionSpec attention{.scale = 1.0 / std::sqrt(static_cast<double>(model.head_dim))};
+  model.layer.assign(static_cast<size_t>(model.layers), {.attention = attention});
+  family.configure(config, model);
   return model;
 }
 

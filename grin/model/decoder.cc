@@ -3,111 +3,158 @@
 #include <algorithm>
 
 #include "grin/base/error.h"
-#include "grin/base/log.h"
-#include "grin/model/family.h"
-#include "grin/model/rope.h"
 
 namespace grin {
 namespace {
 
-// One decoder block over packed rows x [T, d].
-at::Tensor Block(const Model& model, int64_t index, const at::Tensor& x, const RopeTable& rope,
-                 Attention& attention, GradientSink* sink) {
-  const ModelConfig& config = model.config;
-  const BlockWeights& block = model.blocks[index];
-  const int64_t rows = x.size(0);
+// What every block of one forward pass uses.
+struct Pass {
+  const Model& model;
+  std::vector<RopeTable> ropes;
+  Attention& attention;
+  GradientSink* sink;
 
-  const at::Tensor normed = RmsNorm(x, block.input_norm, config.norm_epsilon, sink);
-  const at::Tensor q = Linear(normed, block.q, sink).view({rows, config.heads, config.head_dim});
-  const at::Tensor k = Linear(normed, block.k, sink).view({rows, config.kv_heads, config.head_dim});
-  const at::Tensor v = Linear(normed, block.v, sink).view({rows, config.kv_heads, config.head_dim});
-  const at::Tensor mixed = attention.Attend(index, ApplyRope(q, rope), ApplyRope(k, rope), v);
-  const at::Tensor attended = x + Linear(mixed, block.o, sink);
-
-  const at::Tensor mlp_in = RmsNorm(attended, block.post_attention_norm, config.norm_epsilon, sink);
-  const at::Tensor gated = Gated(Linear(mlp_in, block.gate, sink), Linear(mlp_in, block.up, sink),
-                                 config.activation);
-  return attended + Linear(gated, block.down, sink);
-}
-
-// Stored as bf16 throughout its matrices? Then it is computed so.
-at::ScalarType NaturalType(const Checkpoint& checkpoint) {
-  int64_t narrow = 0, wide = 0;
-  for (const TensorInfo& info : checkpoint.tensors()) {
-    (info.dtype == DType::kBF16 ? narrow : wide) += info.elements();
+  at::Tensor Normed(const at::Tensor& x, const NormWeights& weights) const {
+    return Norm(x, weights, model.config.norm, sink);
   }
-  return narrow > wide ? at::kBFloat16 : at::kFloat;
+};
+
+struct Heads {
+  at::Tensor q, k, v;  // [T, heads or kv_heads, head_dim]
+};
+
+// The parts of one matrix's output rows [T, (heads + 2 kv_heads) head_dim].
+Heads SplitQkv(const at::Tensor& rows, const ModelConfig& config) {
+  const int64_t count = rows.size(0), heads = config.heads, kv = config.kv_heads;
+  const int64_t dim = config.head_dim;
+  if (config.qkv_layout == QkvLayout::kParts) {
+    const auto parts = rows.view({count, heads + 2 * kv, dim}).split_with_sizes({heads, kv, kv}, 1);
+    return {parts[0], parts[1], parts[2]};
+  }
+  const int64_t group = heads / kv;
+  const auto parts = rows.view({count, kv, group + 2, dim}).split_with_sizes({group, 1, 1}, 2);
+  return {parts[0].reshape({count, heads, dim}), parts[1].squeeze(2), parts[2].squeeze(2)};
 }
 
-LinearWeights GetLinear(const Weights& weights, const std::string& name, int64_t out, int64_t in,
-                        bool bias) {
-  LinearWeights linear;
-  linear.weight = weights.Get(name + ".weight", {out, in});
-  if (bias) linear.bias = weights.Get(name + ".bias", {out});
-  return linear;
+// Norms of x [T, heads, head_dim], by head or over all heads together.
+at::Tensor HeadNorm(const Pass& pass, const at::Tensor& x, const std::vector<NormWeights>& norms) {
+  if (norms.empty()) return x;
+  if (pass.model.config.qk_norm_whole) {
+    return pass.Normed(x.reshape({x.size(0), -1}), norms[0]).view(x.sizes());
+  }
+  if (norms.size() == 1) return pass.Normed(x, norms[0]);
+  std::vector<at::Tensor> heads;
+  for (size_t h = 0; h < norms.size(); ++h) {
+    heads.push_back(pass.Normed(x.select(1, static_cast<int64_t>(h)), norms[h]));
+  }
+  return at::stack(heads, 1);
+}
+
+// Attention of one layer over rows x [T, d], up to the output matrix.
+at::Tensor Attend(const Pass& pass, int64_t index, const at::Tensor& x) {
+  const ModelConfig& config = pass.model.config;
+  const BlockWeights& block = pass.model.blocks[index];
+  const LayerConfig& layer = config.layer[index];
+  Heads heads;
+  if (block.qkv.defined()) {
+    heads = SplitQkv(Linear(x, block.qkv, pass.sink), config);
+  } else {
+    const auto part = [&](const LinearWeights& weights, int64_t count) {
+      return Linear(x, weights, pass.sink).view({x.size(0), count, config.head_dim});
+    };
+    heads = {part(block.q, config.heads), part(block.k, config.kv_heads),
+             part(block.v, config.kv_heads)};
+  }
+  heads.q = HeadNorm(pass, heads.q, block.q_norm);
+  heads.k = HeadNorm(pass, heads.k, block.k_norm);
+  if (layer.rope) {
+    heads.q = ApplyRope(heads.q, pass.ropes[*layer.rope]);
+    heads.k = ApplyRope(heads.k, pass.ropes[*layer.rope]);
+  }
+  const at::Tensor mixed = pass.attention.Attend(index, layer.attention, heads.q, heads.k, heads.v);
+  return Linear(mixed, block.o, pass.sink);
+}
+
+at::Tensor Mlp(const Pass& pass, const BlockWeights& block, const at::Tensor& x) {
+  const Activation activation = pass.model.config.activation;
+  at::Tensor inner;
+  if (block.gate_up.defined()) {
+    const auto halves = Linear(x, block.gate_up, pass.sink).chunk(2, 1);
+    inner = Gated(halves[0], halves[1], activation);
+  } else if (block.gate.defined()) {
+    inner = Gated(Linear(x, block.gate, pass.sink), Linear(x, block.up, pass.sink), activation);
+  } else {
+    inner = Activate(Linear(x, block.up, pass.sink), activation);
+  }
+  return Linear(inner, block.down, pass.sink);
+}
+
+// One decoder block over packed rows x [T, d]. Norms that the architecture lacks change nothing.
+at::Tensor Block(const Pass& pass, int64_t index, const at::Tensor& x) {
+  const BlockWeights& block = pass.model.blocks[index];
+  const at::Tensor attention_in = pass.Normed(x, block.input_norm);
+  const at::Tensor attention_out =
+      pass.Normed(Attend(pass, index, attention_in), block.attention_out_norm);
+  if (pass.model.config.parallel_residual) {
+    // The MLP reads x too, through a norm of its own or through attention's.
+    const at::Tensor mlp_in =
+        block.mlp_norm.present ? pass.Normed(x, block.mlp_norm) : attention_in;
+    return x + attention_out + pass.Normed(Mlp(pass, block, mlp_in), block.mlp_out_norm);
+  }
+  const at::Tensor attended = pass.Normed(x + attention_out, block.attention_residual_norm);
+  const at::Tensor mlp_out =
+      pass.Normed(Mlp(pass, block, pass.Normed(attended, block.mlp_norm)), block.mlp_out_norm);
+  return pass.Normed(attended + mlp_out, block.mlp_residual_norm);
+}
+
+// Rows of the learned positions.
+at::Tensor EmbedPositions(const Model& model, const at::Tensor& positions, GradientSink* sink) {
+  const ModelConfig& config = model.config;
+  if (positions.numel() > 0 && positions.max().item<int64_t>() >= config.context) {
+    BadInput("model", "a sequence of {} tokens is longer than the {} positions that the model has",
+             positions.max().item<int64_t>() + 1, config.context);
+  }
+  return Embed(positions + config.position_offset, model.positions, sink);
+}
+
+std::vector<RopeTable> MakeRopeTables(const Model& model, const at::Tensor& positions,
+                                      const Attention& attention) {
+  std::vector<RopeTable> tables;
+  for (const Rope& rope : model.ropes) {
+    const at::Tensor lengths = rope.long_frequencies.defined()
+                                   ? attention.SequenceLengths().to(positions.device())
+                                   : at::Tensor();
+    tables.push_back(MakeRopeTable(rope, positions, lengths));
+  }
+  return tables;
 }
 
 }  // namespace
 
-std::vector<std::string> Model::BlockMatrices() const {
-  std::vector<std::string> names;
-  for (const BlockWeights& block : blocks) {
-    for (const LinearWeights* linear :
-         {&block.q, &block.k, &block.v, &block.o, &block.gate, &block.up, &block.down}) {
-      names.push_back(linear->weight.name);
-    }
-  }
-  return names;
-}
-
-Model LoadModel(std::shared_ptr<const Checkpoint> checkpoint, std::optional<at::ScalarType> dtype,
-                at::Device device) {
-  Model model;
-  const ModelConfig& config = model.config =
-      ParseModelConfig(checkpoint->config(), checkpoint->path().string() + "/config.json");
-  const Family& family = FamilyNamed(config.family);
-  model.weights = std::make_shared<Weights>(
-      checkpoint, dtype.value_or(NaturalType(*checkpoint)), device);
-  const Weights& weights = *model.weights;
-
-  const int64_t d = config.hidden;
-  model.embedding = weights.Get(fmt::format("{}.weight", family.embedding), {config.vocabulary, d});
-  model.final_norm = weights.Get(fmt::format("{}.weight", family.final_norm), {d});
-  model.head = config.tied_embeddings ? model.embedding
-                                      : weights.Get(fmt::format("{}.weight", family.head),
-                                                    {config.vocabulary, d});
-  for (int64_t i = 0; i < config.layers; ++i) {
-    const LayerNames names = family.layer(i);
-    const int64_t q = config.heads * config.head_dim, kv = config.kv_heads * config.head_dim;
-    const bool bias = config.attention_bias;
-    model.blocks.push_back(
-        {.input_norm = weights.Get(names.input_norm + ".weight", {d}),
-         .post_attention_norm = weights.Get(names.post_attention_norm + ".weight", {d}),
-         .q = GetLinear(weights, names.q, q, d, bias),
-         .k = GetLinear(weights, names.k, kv, d, bias),
-         .v = GetLinear(weights, names.v, kv, d, bias),
-         .o = GetLinear(weights, names.o, d, q, bias),
-         .gate = GetLinear(weights, names.gate, config.intermediate, d, config.mlp_bias),
-         .up = GetLinear(weights, names.up, config.intermediate, d, config.mlp_bias),
-         .down = GetLinear(weights, names.down, d, config.intermediate, config.mlp_bias)});
-  }
-  model.rope_frequencies = RopeFrequencies(config).to(device);
-  return model;
-}
-
 at::Tensor Forward(const Model& model, const at::Tensor& tokens, const at::Tensor& positions,
                    Attention& attention, GradientSink* sink) {
   const at::AutoGradMode grad_mode(sink != nullptr);
-  const RopeTable rope = MakeRopeTable(model.rope_frequencies, positions);
-  at::Tensor x = Embed(tokens, model.embedding, sink);
-  for (int64_t i = 0; i < model.config.layers; ++i) x = Block(model, i, x, rope, attention, sink);
-  return RmsNorm(x, model.final_norm, model.config.norm_epsilon, sink);
+  const ModelConfig& config = model.config;
+  const Pass pass{model, MakeRopeTables(model, positions, attention), attention, sink};
+  at::Tensor x = Embed(tokens, model.embedding, sink,
+                       {.scale = config.embedding_scale, .fixed = config.padding_token});
+  if (model.project_in.defined()) x = Linear(x, model.project_in, sink);
+  if (model.positions.defined()) x = x + EmbedPositions(model, positions, sink);
+  for (int64_t i = 0; i < config.layers; ++i) x = Block(pass, i, x);
+  x = pass.Normed(x, model.final_norm);
+  return model.project_out.defined() ? Linear(x, model.project_out, sink) : x;
+}
+
+bool CacheIsStale(const Model& model, int64_t length) {
+  return std::ranges::any_of(model.ropes, [=](const Rope& rope) {
+    return rope.long_frequencies.defined() && length == rope.short_limit;
+  });
 }
 
 LabelScores ScoreBatch(const Model& model, const PackedBatch& batch, GradientSink* sink,
                        const HeadOptions& options) {
   const at::AutoGradMode grad_mode(sink != nullptr);
-  PackedAttention attention(batch.offsets, model.config.sliding_window);
+  PackedAttention attention(batch.offsets);
   const at::Tensor hidden = Forward(model, batch.tokens, batch.positions, attention, sink);
   return ScoreLabels(hidden.index_select(0, batch.label_rows), batch.label_tokens, model.head, sink,
                      options);

@@ -11,23 +11,32 @@
 #include "grin/model/config.h"
 #include "grin/model/head.h"
 #include "grin/model/layers.h"
+#include "grin/model/norm.h"
 #include "grin/model/packed_batch.h"
+#include "grin/model/rope.h"
 #include "grin/model/weights.h"
 
 namespace grin {
 
+// The tensors behind BlockNames. What the architecture lacks is undefined, or absent for norms.
 struct BlockWeights {
-  Parameter input_norm, post_attention_norm;
-  LinearWeights q, k, v, o, gate, up, down;
+  NormWeights input_norm, attention_out_norm, attention_residual_norm;
+  NormWeights mlp_norm, mlp_out_norm, mlp_residual_norm;
+  std::vector<NormWeights> q_norm, k_norm;
+  LinearWeights q, k, v, qkv, o;
+  LinearWeights gate, up, gate_up, down;
 };
 
 // A checkpoint ready to run. Copies share the weights.
 struct Model {
   ModelConfig config;
   std::shared_ptr<Weights> weights;
-  Parameter embedding, final_norm, head;
+  Parameter embedding, positions;
+  LinearWeights project_in, project_out;
   std::vector<BlockWeights> blocks;
-  at::Tensor rope_frequencies;  // fp32 [head_dim / 2]
+  NormWeights final_norm;
+  Head head;
+  std::vector<Rope> ropes;  // as in config
 
   // Names of the matrices of the blocks' linear layers: what is scored by default.
   std::vector<std::string> BlockMatrices() const;
@@ -37,13 +46,18 @@ struct Model {
 // bf16 where the checkpoint is stored so, else fp32. Error (bad input) for an unknown architecture,
 // a missing tensor or a wrong shape.
 Model LoadModel(std::shared_ptr<const Checkpoint> checkpoint,
-                std::optional<at::ScalarType> dtype = std::nullopt,
-                at::Device device = at::kCPU);
+                std::optional<at::ScalarType> dtype = std::nullopt, at::Device device = at::kCPU);
 
-// Hidden states after the final norm, [T, d]. tokens and positions are int64 [T]. With a sink the
-// autograd tape is recorded and weight gradients go there.
+// Hidden states ready for the head, [T, d]. tokens and positions are int64 [T]. With a sink the
+// autograd tape is recorded and weight gradients go there. Error (bad input) for a position beyond
+// the learned ones.
 at::Tensor Forward(const Model& model, const at::Tensor& tokens, const at::Tensor& positions,
                    Attention& attention, GradientSink* sink = nullptr);
+
+// Whether what a cache holds of a sequence of `length` tokens is of no use for its next token,
+// because from there on all of its keys turn by other frequencies (longrope). It must be prefilled
+// again.
+bool CacheIsStale(const Model& model, int64_t length);
 
 // Scores at the labels of a batch.
 LabelScores ScoreBatch(const Model& model, const PackedBatch& batch, GradientSink* sink = nullptr,

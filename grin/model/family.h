@@ -1,34 +1,58 @@
 #pragma once
-// Families of architectures: how config.json becomes switches, and where the roles of a decoder
-// (q, k, v, o, gate, up, down, norms, embedding, head) are found among a checkpoint's tensors. A new
-// family is one file and one row in family.cc.
+// Families of architectures: how config.json becomes the switches and names of a ModelConfig. A new
+// family is one file and one row in family.cc; docs/adding-a-family.md shows how.
 
+#include <functional>
+#include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "grin/model/config.h"
+#include "grin/model/config_reader.h"
+#include "grin/model/rope_config.h"
 
 namespace grin {
 
-// Names of one layer's tensors, without ".weight" or ".bias".
-struct LayerNames {
-  std::string input_norm, q, k, v, o, post_attention_norm, gate, up, down;
+// The keys of config.json that hold the numbers every decoder has.
+struct ConfigKeys {
+  const char* layers = "num_hidden_layers";
+  const char* hidden = "hidden_size";
+  const char* intermediate = "intermediate_size";
+  const char* heads = "num_attention_heads";
+  const char* kv_heads = "num_key_value_heads";
+  const char* context = "max_position_embeddings";
+  const char* activation = "hidden_act";
 };
 
 struct Family {
   std::string_view name;                          // for people
   std::span<const std::string_view> model_types;  // config.json's model_type
-  // Fills what is particular to the family; the numbers common to all are already read.
-  void (*configure)(const Json& config, std::string_view where, ModelConfig& model);
-  LayerNames (*layer)(int64_t index);
-  std::string_view embedding, final_norm, head;
+  // Sets names, norm, positions and every switch that differs from its default. The numbers behind
+  // `keys`, the activation, tied embeddings and token ids are already read.
+  void (*configure)(const ConfigReader& config, ModelConfig& model);
+  // What holds where config.json is silent; an absent `intermediate` without a default here is an
+  // error.
+  ConfigKeys keys = {};
+  std::string_view activation = "silu";
+  bool tied_embeddings = false;
+  int64_t intermediate_per_hidden = 0;
+  int64_t head_dim = 0;  // 0: hidden / heads
 };
 
-// The family of a model_type. Error (bad input) that lists the known ones.
-const Family& FamilyOf(std::string_view model_type, std::string_view where);
+// The family of a checkpoint. Error (bad input) that lists the known ones, and says of other kinds
+// of checkpoints what they are.
+const Family& FamilyOf(const ConfigReader& config);
 
-// The family with this name, as ModelConfig::family holds it.
-const Family& FamilyNamed(std::string_view name);
+// What many families share with Llama: its names, RMS norms (rms_norm_eps) and rotary positions.
+void ConfigureAsLlama(const ConfigReader& config, ModelConfig& model,
+                      const RopeDefaults& rope = {});
+
+// The activation that `key` names. Error (bad input) for one that is not known.
+Activation ReadActivation(const ConfigReader& config, const char* key, std::string_view fallback);
+
+// Lets layers see only the window of config.json's sliding_window (`absent` where it is not there):
+// those that layer_types calls sliding_attention, or for which `otherwise` says so.
+void ReadWindows(const ConfigReader& config, ModelConfig& model, std::optional<int64_t> absent,
+                 const std::function<bool(int64_t layer)>& otherwise);
 
 }  // namespace grin

@@ -16,7 +16,9 @@ class GradientSink {
   // Whether the gradient of this weight is needed at all.
   virtual bool Wants(const std::string& name) const = 0;
 
-  // The gradient of a matrix [out, in] grows by grad_output^T [out, T] times input [T, in].
+  // The gradient of a matrix [out, in] grows by grad_output^T [out, T] times input [T, in]. For a
+  // matrix that is stored [in, out] the two come in each other's place, so that the product has the
+  // stored shape. A matrix meets one call per pass, the head one per chunk.
   virtual void AddProduct(const std::string& name, const at::Tensor& grad_output,
                           const at::Tensor& input) = 0;
 

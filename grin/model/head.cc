@@ -2,13 +2,14 @@
 
 #include <algorithm>
 
+#include "grin/model/layers.h"
 #include "grin/model/record.h"
 
 namespace grin {
 namespace {
 
-int64_t ChunkRows(const Parameter& head, int64_t chunk_bytes) {
-  return std::max<int64_t>(16, chunk_bytes / (head.value.size(0) * 4));
+int64_t ChunkRows(const Head& head, int64_t chunk_bytes) {
+  return std::max<int64_t>(16, chunk_bytes / (head.weight.value.size(0) * 4));
 }
 
 // Calls visit(begin, count) for chunks of rows.
@@ -21,11 +22,15 @@ void ForChunks(int64_t rows, int64_t chunk, Visit visit) {
 
 }  // namespace
 
-at::Tensor Logits(const at::Tensor& hidden, const Parameter& head) {
-  return at::linear(hidden, head.value).to(at::kFloat);
+at::Tensor Logits(const at::Tensor& hidden, const Head& head) {
+  const at::Tensor logits =
+      at::linear(hidden, head.weight.value,
+                 head.bias.defined() ? std::optional(head.bias.value) : std::nullopt)
+          .to(at::kFloat);
+  return head.softcap ? logits.div(*head.softcap).tanh_().mul_(*head.softcap) : logits;
 }
 
-LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& labels, const Parameter& head,
+LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& labels, const Head& head,
                         GradientSink* sink, const HeadOptions& options) {
   const int64_t rows = labels.size(0);
   const int64_t chunk = ChunkRows(head, options.chunk_bytes);
@@ -64,14 +69,17 @@ LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& labels, cons
       const at::Tensor part = input.narrow(0, begin, count);
       const at::Tensor weight = gradient.narrow(0, begin, count).unsqueeze(1);  // [c, 1]
       // d logp / d logits = onehot(label) - softmax
-      at::Tensor slope = Logits(part, head)
-                             .sub_(log_normaliser.narrow(0, begin, count).unsqueeze(1))
-                             .exp_()
-                             .mul_(weight.neg());
+      const at::Tensor logits = Logits(part, head);
+      at::Tensor slope =
+          logits.sub(log_normaliser.narrow(0, begin, count).unsqueeze(1)).exp_().mul_(weight.neg());
       slope.scatter_add_(1, labels.narrow(0, begin, count).unsqueeze(1), weight);
+      if (head.softcap) {  // d capped / d logit = 1 - tanh^2
+        slope.mul_(logits.div(*head.softcap).square_().neg_().add_(1.0));
+      }
       const at::Tensor narrow = slope.to(part.scalar_type());
-      hidden_gradient.narrow(0, begin, count).copy_(at::mm(narrow, head.value));
-      if (sink && sink->Wants(head.name)) sink->AddProduct(head.name, narrow, part);
+      hidden_gradient.narrow(0, begin, count).copy_(at::mm(narrow, head.weight.value));
+      if (Wants(sink, head.weight)) sink->AddProduct(head.weight.name, narrow, part);
+      if (Wants(sink, head.bias)) sink->AddVector(head.bias.name, slope.sum(0));
     });
     return std::vector{hidden_gradient};
   });

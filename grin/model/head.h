@@ -3,10 +3,19 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
+
 #include "grin/model/gradient_sink.h"
 #include "grin/model/weights.h"
 
 namespace grin {
+
+// Hidden rows to logits.
+struct Head {
+  Parameter weight;               // [V, d]
+  Parameter bias;                 // [V] or undefined
+  std::optional<double> softcap;  // logits become softcap * tanh(logit / softcap)
+};
 
 struct HeadOptions {
   int64_t chunk_bytes = int64_t{64} << 20;  // fp32 logits of one chunk
@@ -21,12 +30,12 @@ struct LabelScores {
   at::Tensor variance;  // fp32 [N], when asked
 };
 
-// Log-probabilities of labels [N] given hidden rows [N, d] and the head's weight [V, d]. The
-// backward pass recomputes each chunk. Log-softmax is computed in fp32.
-LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& labels, const Parameter& head,
+// Log-probabilities of labels [N] given hidden rows [N, d]. The backward pass recomputes each
+// chunk. Log-softmax is computed in fp32.
+LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& labels, const Head& head,
                         GradientSink* sink, const HeadOptions& options = {});
 
 // Logits of every hidden row, fp32 [N, V]: for generation.
-at::Tensor Logits(const at::Tensor& hidden, const Parameter& head);
+at::Tensor Logits(const at::Tensor& hidden, const Head& head);
 
 }  // namespace grin

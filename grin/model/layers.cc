@@ -6,67 +6,59 @@
 namespace grin {
 namespace {
 
-bool Wants(const GradientSink* sink, const Parameter& parameter) {
-  return sink && parameter.defined() && sink->Wants(parameter.name);
-}
-
-at::Tensor Activate(const at::Tensor& x, Activation activation) {
-  switch (activation) {
-    case Activation::kSilu: return at::silu(x);
-    case Activation::kGelu: return at::gelu(x);
-    case Activation::kGeluTanh: return at::gelu(x, "tanh");
-    case Activation::kRelu: return at::relu(x);
-  }
-  Defect("model", "unknown activation");
-}
-
 at::Tensor ActivateBackward(const at::Tensor& gradient, const at::Tensor& x,
                             Activation activation) {
   switch (activation) {
-    case Activation::kSilu: return at::silu_backward(gradient, x);
-    case Activation::kGelu: return at::gelu_backward(gradient, x);
-    case Activation::kGeluTanh: return at::gelu_backward(gradient, x, "tanh");
-    case Activation::kRelu: return at::threshold_backward(gradient, x, 0);
+    case Activation::kSilu:
+      return at::silu_backward(gradient, x);
+    case Activation::kGelu:
+      return at::gelu_backward(gradient, x);
+    case Activation::kGeluTanh:
+      return at::gelu_backward(gradient, x, "tanh");
+    case Activation::kRelu:
+      return at::threshold_backward(gradient, x, 0);
   }
   Defect("model", "unknown activation");
 }
 
 }  // namespace
 
+at::Tensor Activate(const at::Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::kSilu:
+      return at::silu(x);
+    case Activation::kGelu:
+      return at::gelu(x);
+    case Activation::kGeluTanh:
+      return at::gelu(x, "tanh");
+    case Activation::kRelu:
+      return at::relu(x);
+  }
+  Defect("model", "unknown activation");
+}
+
 at::Tensor Linear(const at::Tensor& x, const LinearWeights& weights, GradientSink* sink) {
+  const auto matrix = [](const LinearWeights& w) {  // [out, in]
+    return w.transposed ? w.weight.value.t() : w.weight.value;
+  };
   at::Tensor output;
   {
     at::NoGradGuard no_grad;
-    output = weights.bias.defined() ? at::linear(x, weights.weight.value, weights.bias.value)
-                                    : at::linear(x, weights.weight.value);
+    output = weights.bias.defined() ? at::linear(x, matrix(weights), weights.bias.value)
+                                    : at::linear(x, matrix(weights));
   }
   // The input is kept only where the weight's gradient is wanted.
   const at::Tensor input = Wants(sink, weights.weight) ? x.detach() : at::Tensor();
-  return Record("linear", {x}, output, [weights, input, sink](const at::Tensor& gradient) {
-    if (input.defined()) sink->AddProduct(weights.weight.name, gradient, input);
-    if (Wants(sink, weights.bias)) sink->AddVector(weights.bias.name, gradient.sum(0, false, at::kFloat));
-    return std::vector{at::mm(gradient, weights.weight.value)};
-  });
-}
-
-at::Tensor RmsNorm(const at::Tensor& x, const Parameter& weight, double epsilon,
-                   GradientSink* sink) {
-  at::Tensor output, inverse_rms;  // [T, d], fp32 [T, 1]
-  {
-    at::NoGradGuard no_grad;
-    const at::Tensor wide = x.to(at::kFloat);
-    inverse_rms = wide.square().mean(-1, true).add_(epsilon).rsqrt_();
-    output = (wide * inverse_rms).to(x.scalar_type()) * weight.value;
-  }
-  const at::Tensor input = x.detach();
-  return Record("rms_norm", {x}, output, [=](const at::Tensor& gradient) {
-    const at::Tensor normed = input.to(at::kFloat).mul_(inverse_rms);  // [T, d]
-    const at::Tensor wide = gradient.to(at::kFloat);
-    if (Wants(sink, weight)) sink->AddVector(weight.name, (wide * normed).sum(0));
-    const at::Tensor scaled = wide * weight.value;  // d loss / d normed
-    const at::Tensor along = (scaled * normed).mean(-1, true);
-    return std::vector{
-        scaled.sub(normed.mul(along)).mul_(inverse_rms).to(gradient.scalar_type())};
+  return Record("linear", {x}, output, [=](const at::Tensor& gradient) {
+    if (input.defined() && weights.transposed) {
+      sink->AddProduct(weights.weight.name, input, gradient);
+    } else if (input.defined()) {
+      sink->AddProduct(weights.weight.name, gradient, input);
+    }
+    if (Wants(sink, weights.bias)) {
+      sink->AddVector(weights.bias.name, gradient.sum(0, false, at::kFloat));
+    }
+    return std::vector{at::mm(gradient, matrix(weights))};
   });
 }
 
@@ -83,17 +75,25 @@ at::Tensor Gated(const at::Tensor& gate, const at::Tensor& up, Activation activa
   });
 }
 
-at::Tensor Embed(const at::Tensor& tokens, const Parameter& embedding, GradientSink* sink) {
-  at::Tensor rows;
+at::Tensor Embed(const at::Tensor& ids, const Parameter& embedding, GradientSink* sink,
+                 const EmbedOptions& options) {
+  at::Tensor rows, scale;
   {
     at::NoGradGuard no_grad;
-    rows = at::embedding(embedding.value, tokens);
+    rows = at::embedding(embedding.value, ids);
+    if (options.scale != 1.0) {
+      scale = at::scalar_tensor(options.scale, rows.options());
+      rows.mul_(scale);
+    }
   }
   if (!sink) return rows;
   if (!Wants(sink, embedding)) return rows.requires_grad_(true);  // weights above need the tape
   const at::Tensor start = at::zeros({}, rows.options()).requires_grad_(true);
-  return Record("embed", {start}, rows, [embedding, tokens, sink](const at::Tensor& gradient) {
-    sink->AddRows(embedding.name, tokens, gradient);
+  const std::optional<int64_t> fixed = options.fixed;
+  return Record("embed", {start}, rows, [=](const at::Tensor& gradient) {
+    at::Tensor lookup = scale.defined() ? gradient * scale : gradient;
+    if (fixed) lookup = lookup.masked_fill(ids.eq(*fixed).unsqueeze(1), 0);
+    sink->AddRows(embedding.name, ids, lookup);
     return std::vector{at::Tensor()};
   });
 }

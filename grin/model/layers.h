@@ -4,6 +4,8 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
+
 #include "grin/model/config.h"
 #include "grin/model/gradient_sink.h"
 #include "grin/model/weights.h"
@@ -11,21 +13,34 @@
 namespace grin {
 
 struct LinearWeights {
-  Parameter weight;  // [out, in]
-  Parameter bias;    // [out] or undefined
+  Parameter weight;         // [out, in], or [in, out] when transposed
+  Parameter bias;           // [out] or undefined
+  bool transposed = false;  // as stored by GPT-2
+
+  bool defined() const { return weight.defined(); }
 };
+
+// Whether the gradient of this weight is to be handed over.
+inline bool Wants(const GradientSink* sink, const Parameter& parameter) {
+  return sink && parameter.defined() && sink->Wants(parameter.name);
+}
 
 // x [T, in] -> [T, out].
 at::Tensor Linear(const at::Tensor& x, const LinearWeights& weights, GradientSink* sink);
 
-// x / rms(x) * weight, statistics in fp32 (Zhang and Sennrich 2019). x [T, d] -> [T, d].
-at::Tensor RmsNorm(const at::Tensor& x, const Parameter& weight, double epsilon,
-                   GradientSink* sink);
+// activation(x), elementwise.
+at::Tensor Activate(const at::Tensor& x, Activation activation);
 
 // activation(gate) * up, elementwise; only the two inputs are kept for the backward pass.
 at::Tensor Gated(const at::Tensor& gate, const at::Tensor& up, Activation activation);
 
-// Rows of the embedding: tokens [T] -> [T, d]. With a sink the result starts the autograd tape.
-at::Tensor Embed(const at::Tensor& tokens, const Parameter& embedding, GradientSink* sink);
+struct EmbedOptions {
+  double scale = 1.0;            // of the rows, rounded to their type
+  std::optional<int64_t> fixed;  // a row that gets no gradient
+};
+
+// Rows of the embedding: ids [T] -> [T, d]. With a sink the result starts the autograd tape.
+at::Tensor Embed(const at::Tensor& ids, const Parameter& embedding, GradientSink* sink,
+                 const EmbedOptions& options = {});
 
 }  // namespace grin

@@ -1,6 +1,8 @@
 #include "grin/model/rope.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numbers>
 
 #include "grin/model/record.h"
@@ -9,7 +11,7 @@ namespace grin {
 namespace {
 
 // Llama 3.1: long waves are stretched by the factor, short ones kept, those between interpolated.
-double ScaleLlama3(double frequency, const RopeScaling& rope) {
+double ScaleLlama3(double frequency, const RopeConfig& rope) {
   const auto context = static_cast<double>(rope.original_context);
   const double wavelength = 2.0 * std::numbers::pi / frequency;
   if (wavelength < context / rope.high_frequency_factor) return frequency;
@@ -19,33 +21,105 @@ double ScaleLlama3(double frequency, const RopeScaling& rope) {
   return (1.0 - smooth) * frequency / rope.factor + smooth * frequency;
 }
 
-at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine) {
-  const auto halves = x.to(at::kFloat).chunk(2, -1);
-  return at::cat({halves[0] * cosine - halves[1] * sine, halves[1] * cosine + halves[0] * sine}, -1)
-      .to(x.scalar_type());
-}
+// YaRN (Peng et al. 2023): pairs that turn more than beta_fast times within the original context
+// are kept, those that turn less than beta_slow times are stretched, with a linear passage between.
+class YarnRange {
+ public:
+  explicit YarnRange(const RopeConfig& rope) : rope_(rope) {
+    low_ = Pair(rope.beta_fast);
+    high_ = Pair(rope.beta_slow);
+    if (rope.truncate) {
+      low_ = std::floor(low_);
+      high_ = std::ceil(high_);
+    }
+    low_ = std::max(low_, 0.0);
+    high_ = std::min(high_, static_cast<double>(rope.dimensions - 1));
+    if (low_ == high_) high_ += 0.001;
+  }
 
-}  // namespace
+  double Scale(int64_t pair, double frequency) const {
+    const double stretched =
+        std::clamp((static_cast<double>(pair) - low_) / (high_ - low_), 0.0, 1.0);
+    return frequency * (1.0 - stretched) + frequency / rope_.factor * stretched;
+  }
 
-at::Tensor RopeFrequencies(const ModelConfig& config) {
-  const int64_t pairs = config.head_dim / 2;
+ private:
+  // The pair that turns this often within the original context; not a whole number.
+  double Pair(double turns) const {
+    const auto context = static_cast<double>(rope_.original_context);
+    return static_cast<double>(rope_.dimensions) *
+           std::log(context / (turns * 2.0 * std::numbers::pi)) / (2.0 * std::log(rope_.theta));
+  }
+
+  const RopeConfig& rope_;
+  double low_, high_;
+};
+
+// The plain frequencies changed by scale(pair, frequency): fp32 [pairs].
+at::Tensor Frequencies(const RopeConfig& rope,
+                       const std::function<double(int64_t, double)>& scale) {
+  const int64_t pairs = (rope.dimensions + 1) / 2;
   at::Tensor frequencies = at::empty({pairs}, at::kFloat);
   for (int64_t i = 0; i < pairs; ++i) {
     // fp32 as in the reference, so that long positions agree.
-    const float exponent = static_cast<float>(2 * i) / static_cast<float>(config.head_dim);
-    double frequency = 1.0f / std::pow(static_cast<float>(config.rope_theta), exponent);
-    const RopeScaling& rope = config.rope_scaling;
-    if (rope.kind == RopeScaling::Kind::kLinear) frequency /= rope.factor;
-    if (rope.kind == RopeScaling::Kind::kLlama3) frequency = ScaleLlama3(frequency, rope);
-    frequencies[i] = static_cast<float>(frequency);
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(rope.dimensions);
+    const float plain = 1.0f / std::pow(static_cast<float>(rope.theta), exponent);
+    frequencies[i] = static_cast<float>(scale(i, plain));
   }
   return frequencies;
 }
 
-RopeTable MakeRopeTable(const at::Tensor& frequencies, const at::Tensor& positions) {
-  const at::Tensor angles =
-      positions.to(at::kFloat).unsqueeze(1) * frequencies.unsqueeze(0);  // [T, head_dim / 2]
-  return {angles.cos().unsqueeze(1), angles.sin().unsqueeze(1)};
+at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine) {
+  const int64_t pairs = cosine.size(-1), rest = x.size(-1) - 2 * pairs;
+  const at::Tensor wide = x.narrow(-1, 0, 2 * pairs).to(at::kFloat);
+  const at::Tensor first = wide.narrow(-1, 0, pairs), second = wide.narrow(-1, pairs, pairs);
+  const at::Tensor turned =
+      at::cat({first * cosine - second * sine, second * cosine + first * sine}, -1)
+          .to(x.scalar_type());
+  return rest == 0 ? turned : at::cat({turned, x.narrow(-1, 2 * pairs, rest)}, -1);
+}
+
+}  // namespace
+
+Rope MakeRope(const RopeConfig& config, at::Device device) {
+  const auto by = [&](const std::function<double(int64_t, double)>& scale) {
+    return Frequencies(config, scale).to(device);
+  };
+  Rope rope{.magnitude = config.magnitude};
+  switch (config.kind) {
+    case RopeConfig::Kind::kPlain:
+      rope.frequencies = by([](int64_t, double frequency) { return frequency; });
+      break;
+    case RopeConfig::Kind::kLinear:
+      rope.frequencies = by([&](int64_t, double frequency) { return frequency / config.factor; });
+      break;
+    case RopeConfig::Kind::kLlama3:
+      rope.frequencies = by([&](int64_t, double f) { return ScaleLlama3(f, config); });
+      break;
+    case RopeConfig::Kind::kYarn: {
+      const YarnRange range(config);
+      rope.frequencies = by([&](int64_t pair, double f) { return range.Scale(pair, f); });
+      break;
+    }
+    case RopeConfig::Kind::kLongRope:
+      rope.frequencies = by([&](int64_t pair, double f) { return f / config.short_factors[pair]; });
+      rope.long_frequencies =
+          by([&](int64_t pair, double f) { return f / config.long_factors[pair]; });
+      rope.short_limit = config.original_context;
+      break;
+  }
+  return rope;
+}
+
+RopeTable MakeRopeTable(const Rope& rope, const at::Tensor& positions, const at::Tensor& lengths) {
+  at::Tensor frequencies = rope.frequencies.unsqueeze(0);  // [1, pairs] or [T, pairs]
+  if (rope.long_frequencies.defined()) {
+    frequencies = at::where(lengths.gt(rope.short_limit).unsqueeze(1),
+                            rope.long_frequencies.unsqueeze(0), frequencies);
+  }
+  const at::Tensor angles = positions.to(at::kFloat).unsqueeze(1) * frequencies;  // [T, pairs]
+  return {angles.cos().mul_(rope.magnitude).unsqueeze(1),
+          angles.sin().mul_(rope.magnitude).unsqueeze(1)};
 }
 
 at::Tensor ApplyRope(const at::Tensor& x, const RopeTable& table) {
@@ -55,7 +129,7 @@ at::Tensor ApplyRope(const at::Tensor& x, const RopeTable& table) {
     output = Rotate(x, table.cosine, table.sine);
   }
   return Record("rope", {x}, output, [table](const at::Tensor& gradient) {
-    return std::vector{Rotate(gradient, table.cosine, -table.sine)};  // the inverse rotation
+    return std::vector{Rotate(gradient, table.cosine, -table.sine)};  // the transposed rotation
   });
 }
 

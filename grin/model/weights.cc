@@ -6,11 +6,16 @@ namespace grin {
 
 std::optional<at::ScalarType> FloatScalarType(DType dtype) {
   switch (dtype) {
-    case DType::kF64: return at::kDouble;
-    case DType::kF32: return at::kFloat;
-    case DType::kF16: return at::kHalf;
-    case DType::kBF16: return at::kBFloat16;
-    default: return std::nullopt;
+    case DType::kF64:
+      return at::kDouble;
+    case DType::kF32:
+      return at::kFloat;
+    case DType::kF16:
+      return at::kHalf;
+    case DType::kBF16:
+      return at::kBFloat16;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -24,31 +29,21 @@ at::Tensor StoredTensor(const Checkpoint& checkpoint, const TensorInfo& info) {
   return aligned ? alias : alias.clone();
 }
 
-Weights::Weights(std::shared_ptr<const Checkpoint> checkpoint, at::ScalarType dtype,
-                 at::Device device)
-    : checkpoint_(std::move(checkpoint)), dtype_(dtype), device_(device) {
-  for (const TensorInfo& info : checkpoint_->tensors()) {
-    if (!FloatScalarType(info.dtype)) continue;
-    tensors_[info.name] = StoredTensor(*checkpoint_, info).to(device, dtype);
+Parameter Weights::Get(const std::string& name, at::IntArrayRef shape) {
+  const TensorInfo* info = checkpoint_->Find(name);
+  if (!info) BadInput("model", "{}: tensor {} is missing", checkpoint_->path().string(), name);
+  if (!FloatScalarType(info->dtype)) {
+    BadInput("model", "{}: tensor {} is of type {}; weights must be F64, F32, F16 or BF16",
+             checkpoint_->path().string(), name, DTypeName(info->dtype));
   }
-}
-
-Parameter Weights::Get(const std::string& name, at::IntArrayRef shape) const {
-  const auto found = tensors_.find(name);
-  if (found == tensors_.end()) {
-    const TensorInfo* info = checkpoint_->Find(name);
-    if (info) {
-      BadInput("model", "{}: tensor {} is of type {}; weights must be F64, F32, F16 or BF16",
-               checkpoint_->path().string(), name, DTypeName(info->dtype));
-    }
-    BadInput("model", "{}: tensor {} is missing", checkpoint_->path().string(), name);
-  }
-  if (found->second.sizes() != shape) {
+  if (shape != at::IntArrayRef(info->shape)) {
     BadInput("model", "{}: tensor {} has shape [{}]; config.json makes it [{}]",
-             checkpoint_->path().string(), name, fmt::join(found->second.sizes(), ", "),
+             checkpoint_->path().string(), name, fmt::join(info->shape, ", "),
              fmt::join(shape, ", "));
   }
-  return {name, found->second};
+  at::Tensor& tensor = tensors_[name];
+  if (!tensor.defined()) tensor = StoredTensor(*checkpoint_, *info).to(device_, dtype_);
+  return {name, tensor};
 }
 
 void Weights::MakeWritable(const std::string& name) {

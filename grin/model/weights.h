@@ -20,18 +20,22 @@ struct Parameter {
   bool defined() const { return value.defined(); }
 };
 
+// Those tensors that a model uses: what was asked for through Get. Buffers of older libraries and
+// parts that do not belong to the decoder stay in the checkpoint.
 class Weights {
  public:
-  // The floating-point tensors of `checkpoint` as `dtype` on `device`. Where the type is already
-  // right on the CPU the mapped file itself is used and nothing is copied.
+  // Weights are given as `dtype` on `device`. Where the type is already right on the CPU the mapped
+  // file itself is used and nothing is copied.
   Weights(std::shared_ptr<const Checkpoint> checkpoint, at::ScalarType dtype,
-          at::Device device = at::kCPU);
+          at::Device device = at::kCPU)
+      : checkpoint_(std::move(checkpoint)), dtype_(dtype), device_(device) {}
 
   // The weight of this name and shape. Error (bad input) when it is missing, or of another shape or
   // a type that is not floating point.
-  Parameter Get(const std::string& name, at::IntArrayRef shape) const;
+  Parameter Get(const std::string& name, at::IntArrayRef shape);
 
-  bool Has(const std::string& name) const { return tensors_.contains(name); }
+  // Whether the checkpoint has a tensor of this name.
+  bool Has(const std::string& name) const { return checkpoint_->Find(name) != nullptr; }
 
   // Gives the weight memory of its own, for training. Every Parameter of the name sees it.
   void MakeWritable(const std::string& name);

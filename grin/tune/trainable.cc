@@ -19,6 +19,9 @@ Trainable::Trainable(const Model& model, const Mask& mask) : model_(model) {
                FormatShape(info->shape));
     }
     if (tensor.count == 0) continue;
+    if (!model.weights->tensors().contains(tensor.name)) {
+      BadInput("tune", "the mask covers {}, which the model does not use", tensor.name);
+    }
     at::Tensor indices = mask.Indices(tensor.name);
     if (tensor.size() <= std::numeric_limits<int32_t>::max()) indices = indices.to(at::kInt);
     Add(tensor.name, tensor.count == tensor.size() ? at::Tensor() : indices);
@@ -29,7 +32,6 @@ Trainable Trainable::Everything(const Model& model) {
   Trainable trainable(model);
   trainable.everything_ = true;
   for (const auto& [name, tensor] : model.weights->tensors()) {
-    if (model.config.tied_embeddings && name == "lm_head.weight") continue;  // never used
     trainable.Add(name, at::Tensor());
   }
   return trainable;

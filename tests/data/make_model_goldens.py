@@ -1,7 +1,7 @@
-"""Makes tests/data/model/<name>/: tiny checkpoints of the Llama family with random weights, and
-what transformers computes with them.
+"""Makes tests/data/model/<name>/: tiny checkpoints of every family with random weights, and what
+transformers computes with them.
 
-Run: python3 make_model_goldens.py        (torch 2.13.0, transformers 5.23.0, safetensors 0.8.0)
+Run: python3 make_model_goldens.py [NAME...]   (torch 2.13.0, transformers 5.23.0, safetensors 0.8.0)
 
 Each folder holds config.json, model.safetensors (or shards and model.safetensors.index.json) and
 golden.json:
@@ -25,98 +25,56 @@ import json
 import math
 import pathlib
 import shutil
+import sys
 
 import torch
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.pytorch_utils import Conv1D
+
+from model_fixtures import FIXTURES
 
 OUT = pathlib.Path(__file__).parent / "model"
 LENGTHS = [1, 2, 3, 7, 8, 13, 24, 40]
 
-# Number forms as transformers 4 wrote them; fixtures with "v5" keep what transformers 5 writes.
-FIXTURES = {
-    # As Llama 1: as many key-value heads as heads, keys that later versions added left out.
-    "llama_plain": dict(
-        config=dict(hidden_size=32, intermediate_size=44, num_hidden_layers=2,
-                    num_attention_heads=4, num_key_value_heads=4, vocab_size=97,
-                    rms_norm_eps=1e-6, max_position_embeddings=64),
-        drop=["num_key_value_heads", "head_dim", "rope_theta", "attention_bias", "mlp_bias"]),
-    "llama_gqa_tied": dict(
-        config=dict(hidden_size=40, intermediate_size=56, num_hidden_layers=3,
-                    num_attention_heads=4, num_key_value_heads=2, head_dim=12, vocab_size=120,
-                    rms_norm_eps=3.3e-4, max_position_embeddings=128, tie_word_embeddings=True,
-                    rope_parameters=dict(rope_type="default", rope_theta=500000.0)),
-        dtype=torch.bfloat16, v5=True),
-    "llama_biases": dict(
-        config=dict(hidden_size=36, intermediate_size=52, num_hidden_layers=2,
-                    num_attention_heads=3, num_key_value_heads=1, head_dim=14, vocab_size=101,
-                    rms_norm_eps=1e-5, max_position_embeddings=64, attention_bias=True,
-                    mlp_bias=True),
-        dtype=torch.float16),
-    "llama3_rope": dict(
-        config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2,
-                    num_attention_heads=4, num_key_value_heads=2, head_dim=16, vocab_size=128,
-                    rms_norm_eps=1e-5, max_position_embeddings=256,
-                    eos_token_id=[3, 5, 7],
-                    rope_parameters=dict(rope_type="llama3", rope_theta=500.0, factor=8.0,
-                                         low_freq_factor=1.0, high_freq_factor=4.0,
-                                         original_max_position_embeddings=32)),
-        dtype=torch.bfloat16),
-    "llama_linear_rope_sharded": dict(
-        config=dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2,
-                    num_attention_heads=2, num_key_value_heads=1, head_dim=20, vocab_size=90,
-                    rms_norm_eps=1e-5, max_position_embeddings=96,
-                    rope_parameters=dict(rope_type="linear", rope_theta=10000.0, factor=2.5)),
-        shards=3, old_rope_type=True),
-    # The dynamic form is the plain one up to max_position_embeddings.
-    "llama_dynamic_rope": dict(
-        config=dict(hidden_size=24, intermediate_size=32, num_hidden_layers=2,
-                    num_attention_heads=2, num_key_value_heads=2, head_dim=12, vocab_size=80,
-                    rms_norm_eps=1e-5, max_position_embeddings=64,
-                    rope_parameters=dict(rope_type="dynamic", rope_theta=10000.0, factor=2.0)),
-        dtype=torch.bfloat16, v5=True),
-    # As SmolLM2: three queries share a key, tied, bf16.
-    "llama_nine_heads": dict(
-        config=dict(hidden_size=36, intermediate_size=48, num_hidden_layers=3,
-                    num_attention_heads=9, num_key_value_heads=3, vocab_size=150,
-                    rms_norm_eps=1e-5, max_position_embeddings=128, tie_word_embeddings=True,
-                    rope_parameters=dict(rope_type="default", rope_theta=100000.0)),
-        dtype=torch.bfloat16),
-    "mistral_window": dict(
-        config=dict(hidden_size=32, intermediate_size=44, num_hidden_layers=3,
-                    num_attention_heads=4, num_key_value_heads=2, head_dim=10, vocab_size=112,
-                    rms_norm_eps=1e-5, max_position_embeddings=128, sliding_window=7),
-        family=MistralConfig, dtype=torch.bfloat16),
-    "mistral_gelu": dict(
-        config=dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2,
-                    num_attention_heads=4, num_key_value_heads=2, vocab_size=88, hidden_act="gelu",
-                    rms_norm_eps=2e-3, max_position_embeddings=128, sliding_window=None),
-        family=MistralConfig),
-}
-
-
 def random_weights(model, generator):
     """Weights far from any initialisation: uneven norms, some negative, and a head that commits."""
+    transposed = {f"{name}.weight" for name, module in model.named_modules()
+                  if isinstance(module, Conv1D)}
+    gemma = model.config.model_type.startswith("gemma")  # norms add 1, embeddings are scaled up
     for name, weight in model.state_dict().items():
         noise = torch.randn(weight.shape, generator=generator)
-        if weight.dim() == 1 and "norm" in name:
-            noise = 0.9 + 0.5 * noise
+        if weight.dim() == 1 and name.endswith(".weight"):
+            noise = (-0.1 if gemma else 0.9) + 0.5 * noise
         elif weight.dim() == 1:
             noise = 0.4 * noise
-        elif "embed_tokens" in name:
-            noise = 0.7 * noise
+        elif any(part in name for part in ("embed", "wte", "wpe")) and "embed_out" not in name:
+            noise = (0.12 if gemma else 0.7) * noise
         else:
-            noise = noise * 1.6 / math.sqrt(weight.shape[1])
+            noise = noise * 1.6 / math.sqrt(weight.shape[0 if name in transposed else 1])
         weight.copy_(noise)
+
+
+def old_rope(config, rope):
+    """Rotary settings in the keys of transformers 4."""
+    if "full_attention" in rope:  # Gemma 3
+        config["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+        rope = dict(rope["full_attention"])
+    neox = config["model_type"] == "gpt_neox"
+    config["rotary_emb_base" if neox else "rope_theta"] = rope.pop("rope_theta")
+    if "partial_rotary_factor" in rope:
+        config["rotary_pct" if neox else "partial_rotary_factor"] = rope.pop("partial_rotary_factor")
+    return rope
 
 
 def old_config(config, fixture):
     """The same settings in the form that transformers 4 wrote."""
-    rope = config.pop("rope_parameters")
-    config["rope_theta"] = rope.pop("rope_theta")
-    kind = rope.pop("rope_type")
-    key = "type" if fixture.get("old_rope_type") else "rope_type"
-    config["rope_scaling"] = None if kind == "default" else {key: kind, **rope}
+    rope = config.pop("rope_parameters", None)
+    if rope:
+        rope = old_rope(config, rope)
+        kind = rope.pop("rope_type")
+        key = "type" if fixture.get("old_rope_type") else "rope_type"
+        config["rope_scaling"] = None if kind == "default" else {key: kind, **rope}
     config["torch_dtype"] = config.pop("dtype")
     config["transformers_version"] = "4.45.1"
     for key in fixture.get("drop", []):
@@ -124,16 +82,25 @@ def old_config(config, fixture):
     return config
 
 
+def stored_name(name, fixture):
+    """The name under which a weight is stored."""
+    for old, new in fixture.get("rename", []):
+        name = name.replace(old, new)
+    return name
+
+
 def save_checkpoint(folder, fixture, seed):
-    config = fixture.get("family", LlamaConfig)(**fixture["config"])
+    config = AutoConfig.for_model(fixture.get("type", "llama"), **fixture["config"])
     dtype = fixture.get("dtype", torch.float32)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         model = AutoModelForCausalLM.from_config(config)
         random_weights(model, generator)
     model = model.to(dtype)
-    tensors = {name: weight.contiguous() for name, weight in model.state_dict().items()
+    tensors = {stored_name(name, fixture): weight.contiguous()
+               for name, weight in model.state_dict().items()
                if not (config.tie_word_embeddings and name == "lm_head.weight")}
+    tensors |= fixture.get("buffers", {})
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     shards = fixture.get("shards", 1)
@@ -155,6 +122,9 @@ def save_checkpoint(folder, fixture, seed):
     settings["dtype"] = str(dtype).removeprefix("torch.")
     if not fixture.get("v5"):
         settings = old_config(settings, fixture)
+    settings |= fixture.get("overwrite", {})
+    if "keep" in fixture:
+        settings = {key: settings[key] for key in fixture["keep"] if key in settings}
     (folder / "config.json").write_text(json.dumps(settings, indent=1, sort_keys=True) + "\n")
 
 
@@ -187,7 +157,7 @@ def draw_sequences(model, generator, vocabulary):
 
 
 def draw_generation(model, generator, vocabulary, count=20):
-    while True:
+    for _ in range(100):
         prompt = torch.randint(0, vocabulary, (5,), generator=generator).tolist()
         tokens = list(prompt)
         with torch.no_grad():
@@ -199,6 +169,7 @@ def draw_generation(model, generator, vocabulary, count=20):
         new = tokens[len(prompt):]
         if len(new) == count and len(set(new)) > 3:
             return {"prompt": prompt, "tokens": new}
+    raise RuntimeError("every greedy continuation has a near tie or repeats itself")
 
 
 def short(values):
@@ -212,7 +183,7 @@ def chosen(gradient, generator):
     return sorted(set(largest.tolist() + random.tolist()))
 
 
-def golden(folder, seed):
+def golden(folder, fixture, seed):
     model = load(folder)
     generator = torch.Generator().manual_seed(seed)
     vocabulary = model.config.vocab_size
@@ -232,7 +203,7 @@ def golden(folder, seed):
         grad = weight.grad.double().flatten()
         wave = torch.arange(1, grad.numel() + 1, dtype=torch.float64).sin()
         indices = chosen(grad, generator)
-        gradients[name] = {"norm": grad.norm().item(), "dot": (grad * wave).sum().item(),
+        gradients[stored_name(name, fixture)] = {"norm": grad.norm().item(), "dot": (grad * wave).sum().item(),
                            "indices": indices, "values": short(grad[indices].tolist())}
     half = load(folder, torch.bfloat16)
     with torch.no_grad():
@@ -266,13 +237,15 @@ def write_rows(path, value):
 def main():
     torch.set_num_threads(1)
     for seed, (name, fixture) in enumerate(FIXTURES.items(), start=11):
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         folder = OUT / name
         save_checkpoint(folder, fixture, seed)
-        result = golden(folder, seed)
+        result = golden(folder, fixture, seed)
         write_rows(folder / "golden.json", result)
         spread = result["bfloat16"]["mean_deviation"]
         size = sum(f.stat().st_size for f in folder.iterdir())
-        print(f"{name}: mean NLL {result['mean_nll']:.4f}, bf16 off by {spread:.4f}, {size} bytes")
+        print(f"{name}: mean NLL {result['mean_nll']:.4f}, bf16 off by {spread:.4f}, {size} bytes", flush=True)
 
 
 if __name__ == "__main__":

@@ -103,8 +103,9 @@ class ConfigTest : public ::testing::Test {
 };
 
 TEST_F(ConfigTest, ListsTheKnownArchitectures) {
-  config_["model_type"] = "gpt2";
-  EXPECT_THAT(Message(), AllOf(HasSubstr("'gpt2' is not supported"), HasSubstr("llama, mistral")));
+  config_["model_type"] = "cohere";
+  EXPECT_THAT(Message(),
+              AllOf(HasSubstr("'cohere' is not supported"), HasSubstr("llama, mistral")));
   config_.erase("model_type");
   EXPECT_THAT(Message(), HasSubstr("'model_type' is missing"));
 }
@@ -125,7 +126,15 @@ TEST_F(ConfigTest, RefusesImpossibleNumbers) {
   EXPECT_THAT(Message(), HasSubstr("4 attention heads cannot share 3"));
   config_["num_key_value_heads"] = 4;
   config_["head_dim"] = 7;
-  EXPECT_THAT(Message(), HasSubstr("head_dim 7 is odd"));
+  EXPECT_THAT(Message(), HasSubstr("7 of the 7 dimensions of a head would be rotary"));
+  config_.erase("head_dim");
+  config_["num_attention_heads"] = 64;
+  config_["num_key_value_heads"] = 64;
+  EXPECT_THAT(Message(), HasSubstr("a width of 32 cannot be shared by 64 heads"));
+  config_["num_attention_heads"] = 4;
+  config_["num_key_value_heads"] = 4;
+  config_["num_hidden_layers"] = 2'000'000'000;
+  EXPECT_THAT(Message(), HasSubstr("'num_hidden_layers' is 2000000000; no model has more"));
 }
 
 TEST_F(ConfigTest, NamesWhatIsNotSupported) {
@@ -133,8 +142,13 @@ TEST_F(ConfigTest, NamesWhatIsNotSupported) {
   config_["hidden_act"] = "tanh";
   EXPECT_THAT(Message(), HasSubstr("hidden_act 'tanh'"));
   config_ = saved;
-  config_["rope_scaling"] = {{"rope_type", "longrope"}, {"factor", 4.0}};
-  EXPECT_THAT(Message(), HasSubstr("'longrope' is not supported"));
+  config_["rope_scaling"] = {{"rope_type", "axial"}, {"factor", 4.0}};
+  EXPECT_THAT(Message(), HasSubstr("'axial' is not supported"));
+  config_["rope_scaling"] = {{"rope_type", "linear"}};
+  EXPECT_THAT(Message(), HasSubstr("'linear' has no 'factor'"));
+  config_["rope_scaling"] = {
+      {"rope_type", "longrope"}, {"short_factor", {1.0, 2.0}}, {"long_factor", {1.0, 2.0}}};
+  EXPECT_THAT(Message(), HasSubstr("must hold 4 numbers each, not 2"));
   config_ = saved;
   config_["quantization_config"] = {{"quant_method", "gptq"}};
   EXPECT_THAT(Message(), HasSubstr("quantised (gptq)"));

@@ -131,18 +131,25 @@ TEST_P(Parity, GradientsOfEveryTensor) {
   torch::autograd::backward({scores.logp}, {at::tensor(slope)});
 
   EXPECT_EQ(sink.gradients.size(), golden_["gradients"].size());
+  // Biases of keys that do not rotate have no influence: their gradient is rounding noise.
+  double largest = 0;
+  for (const auto& [name, expected] : golden_["gradients"].items()) {
+    largest = std::max(largest, expected["norm"].get<double>());
+  }
+  const double noise = 1e-7 * largest;
   for (const auto& [name, expected] : golden_["gradients"].items()) {
     ASSERT_TRUE(sink.gradients.contains(name)) << name;
     const at::Tensor flat = sink.gradients[name].flatten().to(at::kDouble);
     const double norm = expected["norm"];
-    EXPECT_NEAR(flat.norm().item<double>(), norm, 1e-4 * norm) << name;
+    EXPECT_NEAR(flat.norm().item<double>(), norm, 1e-4 * norm + noise) << name;
     const at::Tensor wave = at::arange(1, flat.numel() + 1, at::kDouble).sin();
-    EXPECT_NEAR((flat * wave).sum().item<double>(), expected["dot"].get<double>(), 1e-4 * norm)
+    EXPECT_NEAR((flat * wave).sum().item<double>(), expected["dot"].get<double>(),
+                1e-4 * norm + noise)
         << name;
     for (size_t i = 0; i < expected["indices"].size(); ++i) {
       const int64_t index = expected["indices"][i];
       const double value = expected["values"][i];
-      EXPECT_NEAR(flat[index].item<double>(), value, 1e-4 * std::abs(value) + 1e-5 * norm)
+      EXPECT_NEAR(flat[index].item<double>(), value, 1e-4 * std::abs(value) + 1e-5 * norm + noise)
           << name << "[" << index << "]";
     }
   }
@@ -160,6 +167,15 @@ TEST_P(Parity, GreedyDecodingThroughTheCache) {
   for (size_t i = 0; i < expected.size(); ++i) {
     tokens.push_back(
         Logits(hidden.narrow(0, hidden.size(0) - 1, 1), model.head).argmax().item<int64_t>());
+    if (CacheIsStale(model, cache.length(0))) {
+      std::vector<int64_t> all = prompt;
+      all.insert(all.end(), tokens.begin(), tokens.end());
+      const auto count = static_cast<int64_t>(all.size());
+      cache.Clear(0);
+      PrefillAttention again(cache, {0}, {0, count}, model.config);
+      hidden = Forward(model, at::tensor(all), at::arange(count), again);
+      continue;
+    }
     StepAttention step(cache, 1, model.config);
     hidden = Forward(model, at::tensor({tokens.back()}), at::tensor({cache.length(0)}), step);
   }
@@ -215,7 +231,7 @@ TEST(SlidingWindow, EndsWhereItShould) {
   Model model = LoadTiny("mistral_window");
   model.config.layers = 1;
   model.blocks.resize(1);
-  const int64_t window = model.config.sliding_window.value();
+  const int64_t window = model.config.layer[0].attention.window.value();
   std::vector<int32_t> tokens;
   for (int32_t i = 0; i < 20; ++i) tokens.push_back(3 + 5 * i);
   const auto last = [&](const std::vector<int32_t>& ids) {

@@ -18,15 +18,20 @@
 
 namespace grin {
 
-inline constexpr const char* kTinyModels[] = {"llama3_rope",
-                                              "llama_biases",
-                                              "llama_dynamic_rope",
-                                              "llama_gqa_tied",
-                                              "llama_linear_rope_sharded",
-                                              "llama_nine_heads",
-                                              "llama_plain",
-                                              "mistral_gelu",
-                                              "mistral_window"};
+inline constexpr const char* kTinyModels[] = {
+    "falcon_40b",         "falcon_7b",        "falcon_sequential",
+    "gemma1_legacy_gelu", "gemma2_caps",      "gemma2_uncapped",
+    "gemma3_listed",      "gemma3_two_bases", "gpt2_body",
+    "gpt2_scales",        "gpt_neox_pythia",  "gpt_neox_sequential",
+    "llama3_rope",        "llama_biases",     "llama_buffers",
+    "llama_dynamic_rope", "llama_gqa_tied",   "llama_linear_rope_sharded",
+    "llama_nine_heads",   "llama_plain",      "llama_yarn",
+    "mistral_gelu",       "mistral_window",   "olmo2_norms",
+    "opt_350m",           "opt_bare",         "opt_plain",
+    "phi3_longrope",      "phi3_window",      "phi_grouped",
+    "phi_plain",          "qwen2_sharded",    "qwen2_windows_yarn",
+    "qwen3_biases",       "qwen3_tied",       "smollm3_listed",
+    "smollm3_nope",       "stablelm_12b",     "stablelm_gated"};
 
 inline std::filesystem::path TinyPath(const std::string& name) {
   return std::filesystem::path(GRIN_TEST_DATA) / "model" / name;
