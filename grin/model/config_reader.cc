@@ -23,6 +23,11 @@ int64_t ConfigReader::Count(const char* key, std::optional<int64_t> fallback) co
   return found->get<int64_t>();
 }
 
+int64_t ConfigReader::CountOrZero(const char* key, int64_t fallback) const {
+  const Json* found = Find(key);
+  return found && *found == 0 ? 0 : Count(key, fallback);
+}
+
 std::optional<double> ConfigReader::Real(const char* key) const {
   const Json* found = Find(key);
   if (!found) return std::nullopt;

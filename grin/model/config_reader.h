@@ -26,6 +26,9 @@ class ConfigReader {
   // A positive whole number; `fallback` where the key is absent or null, an error without one.
   int64_t Count(const char* key, std::optional<int64_t> fallback = std::nullopt) const;
 
+  // A whole number, 0 or more.
+  int64_t CountOrZero(const char* key, int64_t fallback) const;
+
   // A positive number.
   std::optional<double> Real(const char* key) const;
   double Real(const char* key, double fallback) const { return Real(key).value_or(fallback); }

@@ -8,7 +8,7 @@ namespace {
 
 void ConfigureWindows(const ConfigReader& config, ModelConfig& model) {
   if (!config.Flag("use_sliding_window", false)) return;
-  const int64_t full = config.Count("max_window_layers", 28);
+  const int64_t full = config.CountOrZero("max_window_layers", 28);
   ReadWindows(config, model, 4096, [=](int64_t layer) { return layer >= full; });
 }
 
