@@ -34,6 +34,9 @@ const std::vector<OtherKind>& OtherKinds() {
       {"a mixture of experts",
        {"dbrx", "deepseek_v2", "deepseek_v3", "gpt_oss", "granitemoe", "mixtral", "olmoe", "phimoe",
         "qwen2_moe", "qwen3_moe"}},
+      {"a model of text and images",
+       {"gemma3", "idefics3", "llama4", "llava", "mllama", "paligemma", "qwen2_5_vl", "qwen2_vl",
+        "smolvlm"}},
       {"a state-space model", {"mamba", "mamba2", "rwkv"}}};
   return kinds;
 }

@@ -12,6 +12,7 @@ namespace grin {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // A copy of a tiny checkpoint with other tensors: `change` may drop one (false) or reshape it.
@@ -154,11 +155,60 @@ TEST_F(ConfigTest, NamesWhatIsNotSupported) {
   EXPECT_THAT(Message(), HasSubstr("quantised (gptq)"));
 }
 
+TEST_F(ConfigTest, SaysWhatOtherCheckpointsAre) {
+  const Json saved = config_;
+  config_["model_type"] = "mixtral";
+  EXPECT_THAT(Message(), HasSubstr("'mixtral' is a mixture of experts"));
+  config_["model_type"] = "roberta";
+  EXPECT_THAT(Message(), HasSubstr("'roberta' is an encoder"));
+  config_["model_type"] = "t5";
+  EXPECT_THAT(Message(), HasSubstr("'t5' is an encoder-decoder"));
+  config_["model_type"] = "gemma3";
+  EXPECT_THAT(Message(), HasSubstr("'gemma3' is a model of text and images"));
+  config_["model_type"] = "newer_moe";
+  config_["num_local_experts"] = 8;
+  EXPECT_THAT(Message(), HasSubstr("a mixture of experts (num_local_experts is 8)"));
+  config_ = saved;
+  config_["architectures"] = {"LlamaForSequenceClassification"};
+  EXPECT_THAT(Message(), HasSubstr("LlamaForSequenceClassification"));
+}
+
+TEST_F(ConfigTest, RefusesVariantsByName) {
+  config_ = Json::parse(ReadFile(TinyPath("falcon_7b") / "config.json"));
+  config_["alibi"] = true;
+  EXPECT_THAT(Message(), HasSubstr("alibi"));
+  config_ = Json::parse(ReadFile(TinyPath("gpt2_body") / "config.json"));
+  config_["add_cross_attention"] = true;
+  EXPECT_THAT(Message(), HasSubstr("add_cross_attention"));
+  config_ = Json::parse(ReadFile(TinyPath("gemma3_listed") / "config.json"));
+  config_["layer_types"][1] = "chunked_attention";
+  EXPECT_THAT(Message(), HasSubstr("'layer_types' holds \"chunked_attention\""));
+  config_["layer_types"] = {"full_attention"};
+  EXPECT_THAT(Message(), HasSubstr("'layer_types' must list the 3 layers"));
+}
+
+TEST(LoadModel, LeavesBuffersAndUnusedTensorsInTheCheckpoint) {
+  const Model gpt2 = LoadTiny("gpt2_body");
+  EXPECT_NE(gpt2.weights->checkpoint().Find("h.0.attn.masked_bias"), nullptr);
+  EXPECT_FALSE(gpt2.weights->tensors().contains("h.0.attn.masked_bias"));
+  EXPECT_TRUE(gpt2.weights->tensors().contains("h.0.attn.c_attn.weight"));
+}
+
+TEST(LoadModel, ListsFusedMatricesOnce) {
+  EXPECT_THAT(
+      LoadTiny("gpt2_body").BlockMatrices(),
+      ElementsAre("h.0.attn.c_attn.weight", "h.0.attn.c_proj.weight", "h.0.mlp.c_fc.weight",
+                  "h.0.mlp.c_proj.weight", "h.1.attn.c_attn.weight", "h.1.attn.c_proj.weight",
+                  "h.1.mlp.c_fc.weight", "h.1.mlp.c_proj.weight"));
+  EXPECT_EQ(LoadTiny("phi3_longrope").BlockMatrices().size(), 2u * 4);
+  EXPECT_EQ(LoadTiny("llama_plain").BlockMatrices().size(), 2u * 7);
+}
+
 TEST_F(ConfigTest, ReadsOneOrSeveralEndTokens) {
   config_["eos_token_id"] = 2;
-  EXPECT_THAT(ParseModelConfig(config_, "").end_tokens, ::testing::ElementsAre(2));
+  EXPECT_THAT(ParseModelConfig(config_, "").end_tokens, ElementsAre(2));
   config_["eos_token_id"] = {3, 5, 7};
-  EXPECT_THAT(ParseModelConfig(config_, "").end_tokens, ::testing::ElementsAre(3, 5, 7));
+  EXPECT_THAT(ParseModelConfig(config_, "").end_tokens, ElementsAre(3, 5, 7));
   config_["eos_token_id"] = nullptr;
   EXPECT_THAT(ParseModelConfig(config_, "").end_tokens, ::testing::IsEmpty());
 }

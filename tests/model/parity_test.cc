@@ -250,6 +250,16 @@ TEST(SlidingWindow, EndsWhereItShould) {
   }
 }
 
+TEST(LearnedPositions, EndWithTheContext) {
+  const Model model = LoadTiny("gpt2_body");
+  const auto score = [&](int64_t length) {
+    return MessageOf(
+        [&] { ScoreBatch(model, BatchOf(LabelledSequence(std::vector<int32_t>(length, 7)))); });
+  };
+  EXPECT_EQ(score(48), "no error");
+  EXPECT_THAT(score(49), ::testing::HasSubstr("49 tokens is longer than the 48 positions"));
+}
+
 TEST(Batch, OfOneTokenHasNoLabels) {
   const Model model = LoadTiny("llama_plain");
   const Sequence sequence = LabelledSequence({5});
