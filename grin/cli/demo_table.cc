@@ -51,10 +51,13 @@ DemoColumn MeasureColumn(const std::string& name, const Model& model, const Enco
   DemoColumn column{.name = name, .sets = {}};
   std::vector<std::vector<int32_t>> prompts;
   for (const DemoSet& set : sets) {
-    for (const Example& example : set.examples) prompts.push_back(encoder.EncodePrompt(example.prompt));
+    for (const Example& example : set.examples)
+      prompts.push_back(encoder.EncodePrompt(example.prompt));
   }
   const auto generated = Generate(model, prompts, encoder.end_tokens(),
-                                  {.max_new_tokens = 40, .progress = name + ": answers"});
+                                  {.max_new_tokens = 40,
+                                   .batch_size = static_cast<int64_t>(prompts.size()),
+                                   .progress = name + ": answers"});
   size_t next = 0;
   for (const DemoSet& set : sets) {
     DemoScores result;
@@ -85,8 +88,8 @@ Json ToJson(const DemoColumn& column, const std::vector<DemoSet>& sets) {
 
 std::string FormatTable(const std::vector<DemoSet>& sets, const DemoColumn& before,
                         const std::vector<DemoColumn>& after, const DemoColumn& never) {
-  std::string text = fmt::format("{:<10}{:<22}{:>8}{:>8}{:>16}{:>14}\n", "", "", before.name, "after",
-                                 after.size() > 1 ? "(over seeds)" : "", never.name);
+  std::string text = fmt::format("{:<10}{:<22}{:>8}{:>8}{:>16}{:>14}\n", "", "", before.name,
+                                 "after", after.size() > 1 ? "(over seeds)" : "", never.name);
   for (size_t s = 0; s < sets.size(); ++s) {
     for (const Row& row : kRows) {
       const auto values = ValuesOf(row, after, s);

@@ -11,6 +11,9 @@ namespace grin {
 namespace {
 
 constexpr int64_t kSample = 48;
+// What is left of the forget set below this share of its start counts as gone: a model that never
+// saw the data is not at 0 either, and lower than it is over-forgetting.
+constexpr double kForgotten = 0.05;
 
 std::vector<Sequence> Draw(const std::vector<Sequence>& all, uint64_t seed, const char* stream) {
   std::vector<Sequence> drawn = all;
@@ -58,7 +61,8 @@ Judge TradeOffJudge(const Model& model, const Task& task, uint64_t seed, int64_t
   state->retain_start = std::max(Knowledge(retain_start), 1e-12);
   const auto measure = [state, both] {
     const auto [forget, retain] = both();
-    const double gone = std::clamp(1.0 - Knowledge(forget) / state->forget_start, 0.0, 1.0);
+    const double gone =
+        std::clamp((1.0 - Knowledge(forget) / state->forget_start) / (1.0 - kForgotten), 0.0, 1.0);
     const double left = std::clamp(Knowledge(retain) / state->retain_start, 0.0, 1.0);
     Judge::Verdict verdict;
     verdict.score = gone + left > 0 ? 2.0 * gone * left / (gone + left) : 0.0;

@@ -8,8 +8,9 @@ namespace grin {
 // A judge over at most 48 sequences of each set, drawn by seed.
 //
 //   score = harmonic mean of
-//     1 - C_f / C_f(start)    what is gone of the forget set's keyword confidence
-//     C_r / C_r(start)        what is left of the retain set's, at most 1
+//     (1 - C_f / C_f(start)) / .95    what is gone of the forget set's keyword confidence, at
+//                                     most 1: below a twentieth there is nothing more to gain
+//     C_r / C_r(start)                what is left of the retain set's, at most 1
 //
 // C is keyword_confidence; where neither set has keywords, the answers' probability. The start is
 // measured when the judge is made.

@@ -37,7 +37,7 @@ struct Judge {
     Json figures;  // for the log
   };
   std::function<Verdict()> measure;
-  int64_t times = 6;  // at most so often in a run, evenly spread, the last step included
+  int64_t times = 4;  // at most so often in a run, evenly spread, the last step included
 };
 
 struct TuneReport {

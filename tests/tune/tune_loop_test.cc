@@ -232,7 +232,7 @@ TEST_F(TuneTest, KeepsTheStepThatTheJudgePrefers) {
   const Judge judge{.measure = [&] {
     states.push_back(trainable.Snapshot());
     return Judge::Verdict{.score = calls++ == 3 ? 1.0 : 0.1 * static_cast<double>(calls)};
-  }};
+  }, .times = 6};
   const TuneReport report = Tune(model, trainable, Terms({}), Steps(6), 1, 4096, judge);
   EXPECT_EQ(report.steps, 6);
   EXPECT_EQ(report.kept_step, 4);
