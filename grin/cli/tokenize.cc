@@ -32,13 +32,10 @@ struct Options {
 Tokenizer LoadTokenizer(const std::string& source) {
   const fs::path path(source);
   if (fs::is_regular_file(path) && path.extension() == ".json") return Tokenizer::Load(path);
-  if (fs::exists(path / "tokenizer.json") || fs::exists(path / "vocab.txt")) {
-    return Tokenizer::Load(path);
-  }
+  if (fs::is_directory(path)) return Tokenizer::Load(path);
   const auto checkpoint = Checkpoint::Open(path);
-  const auto json = checkpoint->TokenizerJson();
-  if (!json) BadInput("tokenize", "{}: has no tokenizer.json", source);
-  return Tokenizer::FromText(*json, source + "/tokenizer.json");
+  return Tokenizer::FromFiles([&](std::string_view name) { return checkpoint->SideText(name); },
+                              checkpoint->path().string());
 }
 
 std::vector<std::string> Lines(const Options& options) {

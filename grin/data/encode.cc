@@ -36,14 +36,9 @@ std::optional<std::string> TokenText(const Json& config, const char* key) {
 
 Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
                  const EncodeOptions& options)
-    : tokenizer_([&] {
-        const std::optional<std::string> json = checkpoint.TokenizerJson();
-        if (!json) {
-          BadInput("data", "{}: has no tokenizer.json; save the tokenizer into the checkpoint with "
-                   "transformers' save_pretrained", checkpoint.path().string());
-        }
-        return Tokenizer::FromText(*json, checkpoint.path().string() + "/tokenizer.json");
-      }()),
+    : tokenizer_(Tokenizer::FromFiles(
+          [&](std::string_view name) { return checkpoint.SideText(name); },
+          checkpoint.path().string())),
       system_prompt_(options.system_prompt) {
   if (tokenizer_.size() > config.vocabulary) {
     BadInput("data", "{}: the tokenizer has ids up to {}, the model's vocab_size is {}; they do not "

@@ -1,7 +1,6 @@
 #include "grin/io/gguf_tokenizer.h"
 
 #include <algorithm>
-#include <tuple>
 #include <unordered_map>
 
 #include "grin/base/error.h"
@@ -10,6 +9,7 @@
 #include "grin/io/gguf_pretokenizer.h"
 #include "grin/io/gguf_vocabulary.h"
 #include "grin/io/printable.h"
+#include "grin/io/sentencepiece_merges.h"
 
 namespace grin {
 namespace {
@@ -57,40 +57,18 @@ std::vector<Merge> ListedMerges(const GgufVocabulary& vocabulary, const Ids& ids
   return merges;
 }
 
-// The merges behind a SentencePiece vocabulary: of all ways to join two pieces into a third, the
-// one whose result scores highest comes first, equal ones by the ids of their parts. So Llama 2's
-// own tokenizer.json has it.
-std::vector<Merge> MergesFromScores(const GgufVocabulary& vocabulary, const Ids& ids,
-                                    const std::string& file) {
+std::vector<Merge> SentencePieceMerges(const GgufVocabulary& vocabulary, const std::string& file) {
   if (vocabulary.scores.empty()) {
     BadInput("io", "{}: a SentencePiece tokenizer without 'tokenizer.ggml.scores'", file);
   }
-  const auto is_normal = [&](Ids::const_iterator found) {
-    return found != ids.end() && vocabulary.types[found->second] == GgufTokenType::kNormal;
-  };
-  struct Candidate {
-    double score;
-    uint64_t left, right;
-  };
-  std::vector<Candidate> candidates;
-  for (uint64_t id = 0; id < vocabulary.tokens.size(); ++id) {
-    const std::string_view token = vocabulary.tokens[id];
-    if (vocabulary.types[id] != GgufTokenType::kNormal || ids.at(token) != id) continue;
-    for (size_t i = 1; i < token.size(); ++i) {
-      if ((token[i] & 0xC0) == 0x80) continue;  // inside a character
-      const auto left = ids.find(token.substr(0, i)), right = ids.find(token.substr(i));
-      if (!is_normal(left) || !is_normal(right)) continue;
-      candidates.push_back({vocabulary.scores[id], left->second, right->second});
-    }
+  std::vector<bool> is_normal;
+  for (const GgufTokenType type : vocabulary.types) {
+    is_normal.push_back(type == GgufTokenType::kNormal);
   }
-  std::ranges::sort(candidates, [](const Candidate& a, const Candidate& b) {
-    if (a.score != b.score) return a.score > b.score;
-    return std::tie(a.left, a.right) < std::tie(b.left, b.right);
-  });
   std::vector<Merge> merges;
-  merges.reserve(candidates.size());
-  for (const Candidate& candidate : candidates) {
-    merges.emplace_back(vocabulary.tokens[candidate.left], vocabulary.tokens[candidate.right]);
+  for (const auto& [left, right] :
+       MergesFromScores(vocabulary.tokens, vocabulary.scores, is_normal)) {
+    merges.emplace_back(vocabulary.tokens[left], vocabulary.tokens[right]);
   }
   return merges;
 }
@@ -229,7 +207,7 @@ Json SentencePieceTokenizer(const GgufVocabulary& vocabulary, const std::string&
     decoders.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
   }
   tokenizer["decoder"] = {{"type", "Sequence"}, {"decoders", decoders}};
-  tokenizer["model"] = BpeModel(vocabulary, ids, MergesFromScores(vocabulary, ids, file));
+  tokenizer["model"] = BpeModel(vocabulary, ids, SentencePieceMerges(vocabulary, file));
   std::optional<uint64_t> unknown = vocabulary.unknown;
   if (const auto found = std::ranges::find(vocabulary.types, GgufTokenType::kUnknown);
       !unknown && found != vocabulary.types.end()) {

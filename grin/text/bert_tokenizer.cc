@@ -7,17 +7,13 @@
 #include <map>
 #include <utility>
 
-#include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
-#include "grin/io/read_json.h"
 #include "grin/text/character_class.h"
 #include "grin/text/json_fields.h"
 #include "grin/text/utf8.h"
 
 namespace grin {
 namespace {
-
-namespace fs = std::filesystem;
 
 using Entries = std::vector<std::pair<std::string, int64_t>>;  // token, id
 
@@ -28,17 +24,10 @@ constexpr std::pair<const char*, const char*> kRoles[] = {{"unk_token", "[UNK]"}
                                                           {"cls_token", "[CLS]"},
                                                           {"mask_token", "[MASK]"}};
 
-// An empty object where there is no such file.
-Json ReadIfThere(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored) ? ReadJsonObject(path) : Json::object();
-}
-
 // Lines without the white space at their end; the number of a line is the token's id.
-Entries ReadVocabulary(const fs::path& path) {
-  const std::string text = ReadFile(path);
+Entries ReadVocabulary(std::string_view text, const std::string& where) {
   if (const size_t invalid = FirstInvalidUtf8(text); invalid != std::string::npos) {
-    BadInput("text", "{}: is not UTF-8 at byte {}", path.string(), invalid);
+    BadInput("text", "{}: is not UTF-8 at byte {}", where, invalid);
   }
   Entries vocabulary;
   for (size_t begin = 0; begin < text.size();) {
@@ -124,19 +113,19 @@ SpecialTokens ReadSpecialTokens(const JsonFields& config, const JsonFields& map)
 
 }  // namespace
 
-TokenizerFile ReadBertTokenizer(const fs::path& directory) {
-  const fs::path vocabulary_path = directory / "vocab.txt";
-  const fs::path config_path = directory / "tokenizer_config.json";
-  const fs::path map_path = directory / "special_tokens_map.json";
-  const fs::path added_path = directory / "added_tokens.json";
-  const Json config_json = ReadIfThere(config_path);
-  const JsonFields config(config_json, config_path.string());
+TokenizerFile ReadBertTokenizer(const ReadSideFile& read, const std::string& where) {
+  const std::string vocabulary_path = where + "/vocab.txt";
+  const std::string map_path = where + "/special_tokens_map.json";
+  const std::string added_path = where + "/added_tokens.json";
+  const Json config_json = ReadSideObject(read, "tokenizer_config.json", where);
+  const JsonFields config(config_json, where + "/tokenizer_config.json");
   CheckClass(config);
 
   // A list of all added tokens takes the place of the two files that older versions wrote.
   const bool has_list = config.Find("added_tokens_decoder") != nullptr;
-  const Json map_json = has_list ? Json::object() : ReadIfThere(map_path);
-  const SpecialTokens special = ReadSpecialTokens(config, JsonFields(map_json, map_path.string()));
+  const Json map_json =
+      has_list ? Json::object() : ReadSideObject(read, "special_tokens_map.json", where);
+  const SpecialTokens special = ReadSpecialTokens(config, JsonFields(map_json, map_path));
   AddedList added;
   if (has_list) {
     const Json& list = config.Get("added_tokens_decoder");
@@ -145,10 +134,10 @@ TokenizerFile ReadBertTokenizer(const fs::path& directory) {
       added.Add(list.at(key), false, fields.WhereOf(key));
     }
   } else {
-    const Json list = ReadIfThere(added_path);
-    const JsonFields fields(list, added_path.string());
+    const Json list = ReadSideObject(read, "added_tokens.json", where);
+    const JsonFields fields(list, added_path);
     for (const auto& [id, key] : KeysById(fields, list, false)) {
-      added.Add(key, false, added_path.string());
+      added.Add(key, false, added_path);
     }
   }
   std::map<std::string, std::string> contents;
@@ -163,15 +152,15 @@ TokenizerFile ReadBertTokenizer(const fs::path& directory) {
   }
 
   TokenizerFile file;
-  file.vocabulary = ReadVocabulary(vocabulary_path);
+  file.vocabulary = ReadVocabulary(read("vocab.txt").value_or(""), vocabulary_path);
   file.has_vocabulary = true;
   const auto framing = [&](const char* role) {
     const std::string& content = contents.at(role);
     const auto found = std::find_if(file.vocabulary.rbegin(), file.vocabulary.rend(),
                                     [&](const auto& entry) { return entry.first == content; });
     if (found == file.vocabulary.rend()) {
-      BadInput("text", "{}: has no token '{}', which is the {} of this tokenizer",
-               vocabulary_path.string(), content, role);
+      BadInput("text", "{}: has no token '{}', which is the {} of this tokenizer", vocabulary_path,
+               content, role);
     }
     return Json::array({content, found->second});
   };

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "grin/base/error.h"
+#include "grin/text/base64.h"
 #include "grin/text/grapheme.h"
 #include "grin/text/utf8.h"
 
@@ -21,30 +22,6 @@ uint32_t LittleEndian(std::string_view bytes, size_t at) {
   uint32_t value = 0;
   for (size_t i = 4; i-- > 0;) value = value << 8 | static_cast<uint8_t>(bytes[at + i]);
   return value;
-}
-
-int SextetOf(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-std::string DecodeBase64(std::string_view text, const std::string& where) {
-  std::string bytes;
-  bytes.reserve(text.size() / 4 * 3);
-  uint32_t bits = 0;
-  int count = 0;
-  const size_t end = text.find_last_not_of('=') + 1;
-  for (size_t i = 0; i < end; ++i) {
-    const int sextet = SextetOf(text[i]);
-    if (sextet < 0) BadInput("text", "{} is not base64 at byte {}", where, i);
-    bits = bits << 6 | static_cast<uint32_t>(sextet);
-    if ((count += 6) < 8) continue;
-    count -= 8;
-    bytes.push_back(static_cast<char>(bits >> count & 0xff));
-  }
-  return bytes;
 }
 
 // A part of the text becomes another: the first characters replace one each; more are inserted,
@@ -127,7 +104,9 @@ void CharacterMap::Apply(AlignedText& text) const {
 }
 
 Normalizer MakeCharacterMap(std::string_view base64, const std::string& where) {
-  const auto map = std::make_shared<const CharacterMap>(DecodeBase64(base64, where), where);
+  const std::optional<std::string> bytes = DecodeBase64(base64);
+  if (!bytes) BadInput("text", "{} is not base64", where);
+  const auto map = std::make_shared<const CharacterMap>(*bytes, where);
   return [map](AlignedText& text) { map->Apply(text); };
 }
 

@@ -7,12 +7,14 @@
 #include "grin/text/added_tokens.h"
 #include "grin/text/bert_tokenizer.h"
 #include "grin/text/byte_alphabet.h"
+#include "grin/text/byte_level_tokenizer.h"
 #include "grin/text/character_class.h"
 #include "grin/text/decoder.h"
 #include "grin/text/json_fields.h"
 #include "grin/text/normalizer.h"
 #include "grin/text/post_processor.h"
 #include "grin/text/pre_tokenizer.h"
+#include "grin/text/sentencepiece_tokenizer.h"
 #include "grin/text/token_model.h"
 #include "grin/text/tokenizer_file.h"
 #include "grin/text/utf8.h"
@@ -92,18 +94,38 @@ void Tokenizer::State::TokenizePieces(Pieces& pieces, std::vector<EncodedToken>&
 }
 
 Tokenizer Tokenizer::Load(const std::filesystem::path& file_or_directory) {
+  namespace fs = std::filesystem;
   std::error_code ignored;
-  const bool is_directory = std::filesystem::is_directory(file_or_directory, ignored);
-  const auto file = is_directory ? file_or_directory / "tokenizer.json" : file_or_directory;
-  if (is_directory && !std::filesystem::exists(file, ignored)) {
-    const auto vocabulary = file_or_directory / "vocab.txt";
-    if (std::filesystem::exists(vocabulary, ignored)) {
-      return FromFile(ReadBertTokenizer(file_or_directory), vocabulary.string());
-    }
-    BadInput("text", "{}: there is no tokenizer.json in this directory",
-             file_or_directory.string());
+  if (!fs::is_directory(file_or_directory, ignored)) {
+    return FromText(ReadFile(file_or_directory), file_or_directory.string());
   }
-  return FromText(ReadFile(file), file.string());
+  const auto read = [&](std::string_view name) -> std::optional<std::string> {
+    const fs::path file = file_or_directory / name;
+    if (!fs::is_regular_file(file, ignored)) return std::nullopt;
+    return ReadFile(file);
+  };
+  return FromFiles(read, file_or_directory.string());
+}
+
+Tokenizer Tokenizer::FromFiles(const ReadSideFile& read, const std::string& where) {
+  if (const auto json = read("tokenizer.json")) return FromText(*json, where + "/tokenizer.json");
+  if (const auto model = read("tokenizer.model")) {
+    const std::string file = where + "/tokenizer.model";
+    return FromFile(SentencePieceTokenizer(*model, ReadTokenizerSettings(read, where), file), file);
+  }
+  const auto vocabulary = read("vocab.json");
+  const auto merges = read("merges.txt");
+  if (vocabulary && merges) {
+    return FromFile(
+        ByteLevelTokenizer(*vocabulary, *merges, ReadTokenizerSettings(read, where), where),
+        where + "/vocab.json");
+  }
+  if (read("vocab.txt")) return FromFile(ReadBertTokenizer(read, where), where + "/vocab.txt");
+  BadInput("text",
+           "{}: has no tokenizer: no tokenizer.json, no tokenizer.model, no vocab.json with "
+           "merges.txt, no vocab.txt; save the tokenizer into it with transformers' "
+           "save_pretrained",
+           where);
 }
 
 Tokenizer Tokenizer::FromText(std::string_view json_text, std::string_view where) {

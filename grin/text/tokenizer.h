@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "grin/base/json.h"
+#include "grin/text/tokenizer_file.h"
+#include "grin/text/tokenizer_settings.h"
 
 namespace grin {
 
@@ -28,10 +30,15 @@ struct Encoding {
 // Immutable; copies share one state. All members may be called from several threads.
 class Tokenizer {
  public:
-  // Reads a tokenizer.json, or the one in a directory; without one there, the vocab.txt of a BERT
-  // checkpoint. Error (bad input) when it is missing, malformed, inconsistent, or of a kind that is
-  // not supported (the message names what is).
+  // Reads a tokenizer.json, or the tokenizer files of a directory. Error (bad input) when they are
+  // missing, malformed, inconsistent, or of a kind that is not supported (the message names what
+  // is).
   static Tokenizer Load(const std::filesystem::path& file_or_directory);
+
+  // From the files beside a model, the first of these that is there: tokenizer.json;
+  // tokenizer.model (SentencePiece); vocab.json and merges.txt; vocab.txt (BERT). `where` names
+  // their directory.
+  static Tokenizer FromFiles(const ReadSideFile& read, const std::string& where);
 
   // The same from the JSON text itself; `where` names it in messages.
   static Tokenizer FromText(std::string_view json_text, std::string_view where);
@@ -57,8 +64,8 @@ class Tokenizer {
 
  private:
   struct State;
-  static Tokenizer FromFile(TokenizerFile file, std::string_view where);
   explicit Tokenizer(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  static Tokenizer FromFile(TokenizerFile file, std::string_view where);
 
   std::shared_ptr<const State> state_;
 };

@@ -18,7 +18,9 @@ class FileReader {
   using string_t = Json::string_t;
   using binary_t = Json::binary_t;
 
-  FileReader(TokenizerFile& file, std::string_view where) : file_(file), where_(where) {}
+  // `vocabulary_only`: the whole text is what a tokenizer.json has as model.vocab.
+  FileReader(TokenizerFile& file, std::string_view where, bool vocabulary_only = false)
+      : file_(file), where_(where), vocabulary_only_(vocabulary_only) {}
 
   bool null() { return Value(Json(nullptr)); }
   bool boolean(bool value) { return Value(Json(value)); }
@@ -58,7 +60,7 @@ class FileReader {
     RefuseInMerges("an object");
     if (in_pieces_) RefusePiece();
     if (in_vocabulary_) RefuseInVocabulary("an object");
-    if (InModel() && key_ == "vocab") {
+    if (vocabulary_only_ || (InModel() && key_ == "vocab")) {
       file_.vocabulary.clear();
       file_.has_vocabulary = in_vocabulary_ = true;
       return true;
@@ -210,6 +212,7 @@ class FileReader {
 
   TokenizerFile& file_;
   std::string_view where_;
+  bool vocabulary_only_;
   std::string key_;
   // Pointers stay valid: a parent only grows after its open child is closed.
   std::vector<Json*> stack_;
@@ -230,6 +233,15 @@ TokenizerFile ParseTokenizerFile(std::string_view json_text, std::string_view wh
   Json::sax_parse(json_text.begin(), json_text.end(), &reader);
   if (!file.settings.is_object()) BadInput("text", "{}: not a JSON object", where);
   return file;
+}
+
+std::vector<std::pair<std::string, int64_t>> ParseVocabulary(std::string_view json_text,
+                                                             std::string_view where) {
+  TokenizerFile file;
+  FileReader reader(file, where, true);
+  Json::sax_parse(json_text.begin(), json_text.end(), &reader);
+  if (!file.has_vocabulary) BadInput("text", "{}: not a JSON object", where);
+  return std::move(file.vocabulary);
 }
 
 }  // namespace grin

@@ -26,4 +26,8 @@ struct TokenizerFile {
 // the file.
 TokenizerFile ParseTokenizerFile(std::string_view json_text, std::string_view where);
 
+// A vocab.json: one object of tokens and their ids.
+std::vector<std::pair<std::string, int64_t>> ParseVocabulary(std::string_view json_text,
+                                                             std::string_view where);
+
 }  // namespace grin

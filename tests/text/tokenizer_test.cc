@@ -165,7 +165,7 @@ TEST(Tokenizer, ErrorsNameThePlace) {
               HasSubstr("'precompiled_charsmap' is missing"));
   EXPECT_THAT(
       with("/normalizer", Json{{"type", "Precompiled"}, {"precompiled_charsmap", "AA*A"}}),
-      HasSubstr("normalizer.precompiled_charsmap is not base64 at byte 2"));
+      HasSubstr("normalizer.precompiled_charsmap is not base64"));
   EXPECT_THAT(
       with("/normalizer", Json{{"type", "Precompiled"}, {"precompiled_charsmap", "CAAAAAAAAAA="}}),
       HasSubstr("a map of 8 bytes says that its trie has 8"));

@@ -1,0 +1,197 @@
+#include "grin/text/tokenizer_settings.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <unordered_map>
+
+#include "grin/base/error.h"
+#include "grin/io/read_json.h"
+#include "grin/text/json_fields.h"
+
+namespace grin {
+namespace {
+
+constexpr const char* kNamedTokens[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                        "pad_token", "cls_token", "mask_token"};
+constexpr const char* kTokenLists[] = {"additional_special_tokens", "extra_special_tokens"};
+
+std::optional<bool> OptionalBool(const JsonFields& fields, std::string_view name) {
+  if (fields.Find(name) == nullptr) return std::nullopt;
+  return fields.Bool(name, false);
+}
+
+// A token as tokenizer_config.json writes it, a string or an object with flags, in the form of
+// tokenizer.json; nothing for other values.
+std::optional<Json> TokenEntry(const Json& value, bool special) {
+  const bool is_object = value.is_object();
+  const Json content = is_object ? value.value("content", Json()) : value;
+  if (!content.is_string()) return std::nullopt;
+  const auto flag = [&](const char* name, bool otherwise) {
+    return is_object && value.contains(name) ? value[name] == true : otherwise;
+  };
+  special = special || flag("special", false);
+  return Json{{"content", content},
+              {"single_word", flag("single_word", false)},
+              {"lstrip", flag("lstrip", false)},
+              {"rstrip", flag("rstrip", false)},
+              {"normalized", flag("normalized", is_object && !special)},
+              {"special", special}};
+}
+
+void Append(Json& list, Json entry) {
+  for (const Json& earlier : list) {
+    if (earlier["content"] == entry["content"]) return;
+  }
+  list.push_back(std::move(entry));
+}
+
+// "added_tokens_decoder": {"50257": {"content": ...}, ...}
+void AppendDecoder(const JsonFields& config, Json& list) {
+  std::map<int64_t, const Json*> by_id;
+  const JsonFields decoder(config.Get("added_tokens_decoder"),
+                           config.WhereOf("added_tokens_decoder"));
+  for (const auto& [key, value] : config.Get("added_tokens_decoder").items()) {
+    int64_t id = -1;
+    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+    if (error != std::errc() || end != key.data() + key.size() || id < 0) {
+      BadInput("text", "{} has the key '{}', expected a token id", decoder.where(), key);
+    }
+    by_id[id] = &value;
+  }
+  for (const auto& [id, value] : by_id) {
+    std::optional<Json> entry = TokenEntry(*value, false);
+    if (!entry) {
+      BadInput("text", "{} is {}, expected a token", decoder.WhereOf(std::to_string(id)),
+               DescribeJson(*value));
+    }
+    (*entry)["id"] = id;
+    Append(list, std::move(*entry));
+  }
+}
+
+// added_tokens.json: {"<tool>": 50257, ...}. Special are those that `config` names.
+void AppendAddedTokens(const Json& added, const std::string& where, const Json& config,
+                       Json& list) {
+  std::map<int64_t, std::string> by_id;
+  for (const auto& [content, id] : added.items()) {
+    if (!id.is_number_integer()) {
+      BadInput("text", "{}: '{}' is {}, expected a token id", where, content, DescribeJson(id));
+    }
+    by_id[id.get<int64_t>()] = content;
+  }
+  const auto is_special = [&](const std::string& content) {
+    const auto names = [&](const Json& value) {
+      const std::optional<Json> entry = TokenEntry(value, true);
+      return entry && (*entry)["content"] == content;
+    };
+    for (const char* key : kNamedTokens) {
+      if (config.contains(key) && names(config[key])) return true;
+    }
+    return std::ranges::any_of(kTokenLists, [&](const char* key) {
+      return config.contains(key) && config[key].is_structured() &&
+             std::ranges::any_of(config[key], names);
+    });
+  };
+  for (const auto& [id, content] : by_id) {
+    const bool special = is_special(content);
+    Append(list,
+           {{"content", content}, {"normalized", !special}, {"special", special}, {"id", id}});
+  }
+}
+
+std::optional<std::string> ContentOf(const Json& config, const char* key) {
+  if (!config.contains(key)) return std::nullopt;
+  const std::optional<Json> entry = TokenEntry(config[key], true);
+  if (!entry) return std::nullopt;
+  return (*entry)["content"].get<std::string>();
+}
+
+// Added tokens that the vocabulary lacks have the ids behind it.
+int64_t IdOf(const std::string& token, const TokenizerFile& file, const Json& added) {
+  std::unordered_map<std::string_view, int64_t> ids(file.vocabulary.begin(), file.vocabulary.end());
+  for (const auto& [piece, score] : file.pieces) {
+    ids.emplace(piece, static_cast<int64_t>(ids.size()));
+  }
+  for (const Json& entry : added) {
+    ids.emplace(entry["content"].get_ref<const std::string&>(), static_cast<int64_t>(ids.size()));
+  }
+  const auto found = ids.find(token);
+  return found == ids.end() ? -1 : found->second;
+}
+
+}  // namespace
+
+Json ReadSideObject(const ReadSideFile& read, std::string_view name, const std::string& where) {
+  const std::optional<std::string> text = read(name);
+  if (!text) return Json::object();
+  const std::string file = fmt::format("{}/{}", where, name);
+  Json object = ParseJson(*text, file);
+  if (!object.is_object()) BadInput("text", "{}: is not a JSON object", file);
+  return object;
+}
+
+void TokenizerSettings::AddSpecial(const std::string& content) {
+  Append(added_tokens, {{"content", content}, {"normalized", false}, {"special", true}});
+}
+
+TokenizerSettings ReadTokenizerSettings(const ReadSideFile& read, const std::string& where) {
+  Json config = ReadSideObject(read, "tokenizer_config.json", where);
+  const Json model_config = ReadSideObject(read, "config.json", where);
+  TokenizerSettings settings;
+  const auto decoder = config.find("added_tokens_decoder");
+  if (decoder == config.end() || decoder->is_null()) {
+    config.update(ReadSideObject(read, "special_tokens_map.json", where));
+    AppendAddedTokens(ReadSideObject(read, "added_tokens.json", where),
+                      where + "/added_tokens.json", config, settings.added_tokens);
+  }
+  const JsonFields fields(config, where + "/tokenizer_config.json");
+  if (fields.Find("added_tokens_decoder") != nullptr) {
+    AppendDecoder(fields, settings.added_tokens);
+  }
+  for (const char* key : kNamedTokens) {
+    if (!config.contains(key)) continue;
+    if (auto entry = TokenEntry(config[key], true)) Append(settings.added_tokens, *entry);
+  }
+  for (const char* key : kTokenLists) {
+    const auto tokens = config.find(key);
+    if (tokens == config.end() || !tokens->is_structured()) continue;
+    for (const Json& token : *tokens) {
+      if (auto entry = TokenEntry(token, true)) Append(settings.added_tokens, *entry);
+    }
+  }
+  settings.tokenizer_class = fields.String("tokenizer_class", "");
+  if (settings.tokenizer_class.ends_with("Fast")) {
+    settings.tokenizer_class.resize(settings.tokenizer_class.size() - 4);
+  }
+  const JsonFields model_fields(model_config, where + "/config.json");
+  settings.model_type = model_fields.String("model_type", "");
+  settings.bos = ContentOf(config, "bos_token");
+  settings.eos = ContentOf(config, "eos_token");
+  settings.unknown = ContentOf(config, "unk_token");
+  settings.add_bos = OptionalBool(fields, "add_bos_token");
+  settings.add_eos = OptionalBool(fields, "add_eos_token");
+  settings.add_prefix_space = OptionalBool(fields, "add_prefix_space");
+  settings.legacy = OptionalBool(fields, "legacy");
+  return settings;
+}
+
+void WriteSpecialTokens(const TokenizerSettings& settings, TokenizerFile& file) {
+  file.settings["added_tokens"] = settings.added_tokens;
+  Json special = Json::object();
+  Json around = Json::array();
+  const auto add = [&](bool wanted, const std::optional<std::string>& token) {
+    if (!wanted || !token) return;
+    const int64_t id = IdOf(*token, file, settings.added_tokens);
+    if (id < 0) return;
+    special[*token] = {{"id", *token}, {"ids", {id}}, {"tokens", {*token}}};
+    around.push_back({{"SpecialToken", {{"id", *token}, {"type_id", 0}}}});
+  };
+  add(settings.add_bos.value_or(false), settings.bos);
+  around.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
+  add(settings.add_eos.value_or(false), settings.eos);
+  file.settings["post_processor"] = {
+      {"type", "TemplateProcessing"}, {"single", around}, {"special_tokens", special}};
+}
+
+}  // namespace grin
