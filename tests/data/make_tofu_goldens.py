@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Makes tests/data/eval/tofu: a tiny random Llama, sets of our own in TOFU's form, and what
+OpenUnlearning's evaluation gives for them.
+
+    OPEN_UNLEARNING=... PYTHON=... GRIN=build/grin python3 tests/data/make_tofu_goldens.py
+
+(see bench/compare/tofu_suite.py, which runs OpenUnlearning; PYTHON needs its requirements.) The
+weights are large on purpose, so that distributions are sharp and greedy texts do not hang on
+rounding.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+OUT = HERE / "eval/tofu"
+ROOT = HERE.parents[1]
+
+
+def make_model(python, folder):
+    code = f"""
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+torch.manual_seed(11)
+tokenizer = PreTrainedTokenizerFast(tokenizer_file={str(HERE / 'tokenizers/byte_level.json')!r},
+                                    eos_token="<|endoftext|>", pad_token="<|endoftext|>")
+model = LlamaForCausalLM(LlamaConfig(
+    vocab_size=704, hidden_size=16, intermediate_size=24, num_hidden_layers=2,
+    num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=512,
+    eos_token_id=tokenizer.eos_token_id, bos_token_id=None, tie_word_embeddings=True))
+with torch.no_grad():
+    for name, p in model.named_parameters():
+        p.copy_(torch.randn_like(p) * (0.8 if "embed" in name else 0.5) + ("norm" in name))
+model.save_pretrained({str(folder)!r})
+tokenizer.save_pretrained({str(folder)!r})
+"""
+    subprocess.run([python, "-c", code], check=True)
+
+
+def make_data():
+    people = [json.loads(line) for name in ("forget", "retain")
+              for line in (ROOT / f"examples/people/{name}.jsonl").read_text().splitlines()]
+    facts = [json.loads(line)
+             for line in (ROOT / "examples/people/general.jsonl").read_text().splitlines()]
+
+    def record(r, world=False):
+        made = {"question": r["question"], "answer": r["answer"],
+                "perturbed_answer": r["perturbed_answer"][:3]}
+        if not world:
+            made["paraphrased_answer"] = r["paraphrased_answer"]
+        return made
+
+    sets = {"forget01_perturbed": [record(r) for r in people[:6]],
+            "retain_perturbed": [record(r) for r in people[40:46]],
+            "holdout01": [record(r) for r in people[47:54]],
+            "real_authors_perturbed": [record(r, True) for r in facts[:4]],
+            "world_facts_perturbed": [record(r, True) for r in facts[4:8]]}
+    for name, records in sets.items():
+        text = "".join(json.dumps(r) + "\n" for r in records)
+        (OUT / f"{name}.json").write_text(text)
+
+
+def main():
+    shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir(parents=True)
+    make_data()
+    make_model(os.environ["PYTHON"], OUT / "model")
+    kept = OUT / "kept"
+    subprocess.run([sys.executable, ROOT / "bench/compare/tofu_suite.py"], check=True, env={
+        **os.environ, "MODEL": str(OUT / "model"), "DATA": str(OUT), "SPLIT": "forget01",
+        "HOLDOUT": str(OUT / "holdout01.json"), "KEEP": str(kept)})
+    results = json.loads((kept / "TOFU_EVAL.json").read_text())
+    (OUT / "open_unlearning.json").write_text(json.dumps(results, indent=0) + "\n")
+    shutil.rmtree(kept)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+// The TOFU suite against OpenUnlearning's own evaluation of the same tiny model and sets
+// (tests/data/make_tofu_goldens.py).
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "grin/eval/suite.h"
+#include "tests/model/tiny.h"
+
+namespace grin {
+namespace {
+
+const std::filesystem::path kFolder = std::filesystem::path(GRIN_TEST_DATA) / "eval/tofu";
+
+struct Evaluated {
+  Json results;
+  size_t sequences = 0, prompts = 0;
+};
+
+Evaluated Evaluate(const SuiteOptions& options, const EngineOptions& engines = {},
+                   const std::string& compat = "open-unlearning", const Json& reference = {}) {
+  const auto checkpoint = Checkpoint::Open(kFolder / "model");
+  const Model model = LoadModel(checkpoint);
+  const Encoder encoder(*checkpoint, model.config, {.template_name = "qa", .compat = compat});
+  EvalPlan plan;
+  const FinishSuite finish = FindSuite(options.suite)
+                                 .plan({.options = options,
+                                        .encoder = encoder,
+                                        .context = model.config.context,
+                                        .reference = reference,
+                                        .note_input = [](const auto&, int64_t) {}},
+                                       plan);
+  Evaluated evaluated{.sequences = plan.sequences(), .prompts = plan.prompts()};
+  evaluated.results = finish(plan.Run(model, encoder, engines), nullptr);
+  return evaluated;
+}
+
+SuiteOptions Tofu() {
+  SuiteOptions options;
+  options.data = kFolder.string();
+  options.split = "forget01";
+  options.holdout = "holdout01";
+  return options;
+}
+
+// Every number of `theirs` is in `ours`, as near; every text is the same.
+void ExpectSame(const Json& ours, const Json& theirs, const std::string& where) {
+  if (theirs.is_number()) {
+    ASSERT_TRUE(ours.is_number()) << where << ": " << ours;
+    EXPECT_NEAR(ours.get<double>(), theirs.get<double>(), 1e-4) << where;
+  } else if (theirs.is_string()) {
+    EXPECT_EQ(ours, theirs) << where;
+  } else if (theirs.is_object() || theirs.is_array()) {
+    for (const auto& [key, value] : theirs.items()) {
+      const bool there = theirs.is_array() ? std::stoul(key) < ours.size() : ours.contains(key);
+      ASSERT_TRUE(there) << where << "." << key;
+      ExpectSame(theirs.is_array() ? ours.at(std::stoul(key)) : ours.at(key), value,
+                 where + "." + key);
+    }
+  }
+}
+
+TEST(TofuSuite, EqualsOpenUnlearning) {
+  const Json theirs = GoldenJson("eval/tofu/open_unlearning.json");
+  const Json ours = Evaluate(Tofu()).results;
+  int compared = 0;
+  for (const auto& [name, result] : theirs.items()) {
+    if (name == "forget_quality") continue;  // no reference there: null
+    const std::string own = name == "forget_truth_ratio" ? "forget_Truth_Ratio" : name;
+    ASSERT_TRUE(ours.contains(own)) << own;
+    ExpectSame(ours[own], result, own);
+    ++compared;
+  }
+  EXPECT_GE(compared, 20);
+}
+
+TEST(TofuSuite, DoesNotDependOnTheBatch) {
+  const Json whole = Evaluate(Tofu()).results;
+  for (const int64_t batch : {1, 7, 64}) {
+    const Json other = Evaluate(Tofu(), {.pass_tokens = batch * 40, .batch_size = batch}).results;
+    ExpectSame(other, whole, std::to_string(batch));
+  }
+}
+
+TEST(TofuSuite, AsksForEachSequenceOnce) {
+  const Evaluated all = Evaluate(Tofu());
+  // 6 forget and 6 retain with 1 + 1 + 3 answers, 4 and 4 with 1 + 3, 7 held out; none occurs twice
+  // but the retain questions that are held out, too, if any.
+  EXPECT_LE(all.sequences, 6u * 5 * 2 + 4u * 4 * 2 + 7);
+  EXPECT_EQ(all.prompts, 6u + 6 + 4 + 4);
+}
+
+TEST(TofuSuite, MetricsLimitsWhatIsAsked) {
+  SuiteOptions options = Tofu();
+  options.metrics = {"forget_quality"};
+  const Evaluated few = Evaluate(options);
+  EXPECT_EQ(few.prompts, 0u);
+  EXPECT_LE(few.sequences, 6u * 5);
+  EXPECT_TRUE(few.results.contains("forget_Truth_Ratio"));
+  EXPECT_FALSE(few.results.contains("model_utility"));
+  options.metrics = {"forget_qualty"};
+  EXPECT_THAT(MessageOf([&] { Evaluate(options); }),
+              ::testing::HasSubstr("did you mean forget_quality?"));
+}
+
+TEST(TofuSuite, ForgetQualityComparesWithTheReference) {
+  const Json own = Evaluate(Tofu()).results;
+  EXPECT_TRUE(own["forget_quality"]["agg_value"].is_null());
+  EXPECT_THAT(own["forget_quality"]["not_measured"], ::testing::HasSubstr("--reference"));
+  const Json same = Evaluate(Tofu(), {}, "open-unlearning", own).results;
+  EXPECT_EQ(same["forget_quality"]["agg_value"], 1);
+  EXPECT_EQ(same["forget_quality"]["statistic"], 0);
+  Json far = own;
+  for (auto& [index, value] : far["forget_Truth_Ratio"]["value_by_index"].items()) {
+    value["score"] = value["score"].get<double>() + 1000;
+  }
+  const Json other = Evaluate(Tofu(), {}, "open-unlearning", far).results;
+  EXPECT_EQ(other["forget_quality"]["statistic"], 1);
+  EXPECT_NEAR(other["forget_quality"]["agg_value"].get<double>(), 2.0 / 924, 1e-12);  // 12 over 6
+}
+
+TEST(TofuSuite, WithoutCompatExtractionStrengthReachesZero) {
+  const Json results = Evaluate(Tofu(), {}, "").results;
+  double least = 1;
+  for (const auto& [index, value] : results["extraction_strength"]["value_by_index"].items()) {
+    least = std::min(least, value["score"].get<double>());
+  }
+  EXPECT_EQ(least, 0);
+  const Json published = Evaluate(Tofu()).results;
+  for (const auto& [index, value] : published["extraction_strength"]["value_by_index"].items()) {
+    EXPECT_GT(value["score"].get<double>(), 0);
+  }
+}
+
+TEST(EvalPlan, FinishedAnswersAreNotComputedAgain) {
+  const auto cache = EmptyDirectory("eval_cache") / "r.json.partial";
+  const EngineOptions engines{.cache = cache, .cache_key = "model 1"};
+  const Json first = Evaluate(Tofu(), engines).results;
+  // The file now says something else about one sequence: only a run that believes it shows that.
+  std::string text = ReadFile(cache);
+  const size_t at = text.find("\"logp\":[");
+  ASSERT_NE(at, std::string::npos);
+  text.insert(at + 8, "-9999.0,");
+  WriteFile(cache, text + "{\"k\": \"cut o");
+  EXPECT_NE(Evaluate(Tofu(), engines).results, first);
+  // Another model does not.
+  EXPECT_EQ(Evaluate(Tofu(), {.cache = cache, .cache_key = "model 2"}).results, first);
+}
+
+}  // namespace
+}  // namespace grin
