@@ -14,6 +14,14 @@
 
 namespace grin {
 
+// "grin, salun, magnitude": the names of the rows, for help.
+template <std::ranges::forward_range Rows>
+std::string NamesOf(const Rows& rows) {
+  std::vector<std::string_view> names;
+  for (const auto& row : rows) names.push_back(row.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 // The row of that name. Error (usage) naming the nearest and all known ones; `what` says what the
 // table holds ("objective").
 template <std::ranges::forward_range Rows>

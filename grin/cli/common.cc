@@ -114,7 +114,7 @@ int64_t LongestOf(const std::vector<Sequence>& sequences) {
 int64_t RecordedPassTokens(const Model& model, const CommonOptions& common, int64_t reserved,
                            int64_t longest) {
   // Enough for full speed; more only costs memory.
-  constexpr int64_t kEnough = 1024;
+  constexpr int64_t kEnough = 512;
   if (common.memory_budget.empty()) return std::max(kEnough, longest);
   const int64_t budget = ParseBytes(common.memory_budget);
   int64_t weights = 0;

@@ -1,6 +1,5 @@
 // grin finetune: the same loop with the plain loss and no mask.
 
-#include "grin/base/log.h"
 #include "grin/base/progress.h"
 #include "grin/cli/command.h"
 #include "grin/cli/stages.h"
@@ -39,15 +38,9 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
                                     common.seed, pass_tokens);
   Json document = Provenance("finetune", recipe);
   document["inputs"] = {
-      {"model", workspace.checkpoint->path().string()},
       {"data", DescribeInput(options.input.data, static_cast<int64_t>(examples.size()))}};
-  document["tune"] = DescribeTuning(tuned);
-  document["cost"] = {{"seconds", clock.seconds()}};
-  WriteOutput(options.output, *workspace.checkpoint, &trainable, document, nullptr, tuned.log);
-  Info("wrote {} after {} steps, last loss {:.4f}, {}", options.output.out, tuned.steps,
-       tuned.last.value("data_loss", 0.0), FormatDuration(clock.seconds()));
-  PrintJson(common, document);
-  ReportGuard(tuned, options.output.out);
+  document["cost"] = {{"tune_seconds", tuned.seconds}};
+  FinishTraining(common, options.output, workspace, trainable, nullptr, tuned, clock, document);
 }
 
 std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {

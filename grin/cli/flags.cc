@@ -51,6 +51,7 @@ void Flags::ApplyConfig(const std::filesystem::path& path) {
     std::string name = item.name;
     std::ranges::replace(name, '_', '-');
     const auto found = entries_.find(name);
+    if (found == entries_.end() && ignored_.contains(name)) continue;
     if (found == entries_.end() || !found->second.option || name == "config") {
       const std::string nearest = Nearest(name, order_);
       BadUsage("config", "{}: unknown setting '{}'{}", path.string(), item.name,

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,15 @@ class Flags {
     order_.push_back(name);
   }
 
+  // Accepts every field of an option struct in a file of settings, and ignores it: a recipe of
+  // `unlearn` serves its single stages too. What is bound as well is not ignored.
+  template <typename Options>
+  void IgnoreInConfig() {
+    Options options;
+    const auto add = [this](const std::string& name, auto&&, auto&&) { ignored_.insert(name); };
+    options.Visit(add);
+  }
+
   // An argument without a flag, which must be given.
   void Positional(const std::string& name, std::string& value, const std::string& help) {
     app_.add_option(name, value, help)->required();
@@ -51,7 +61,7 @@ class Flags {
   }
 
   // Values of a flat TOML file, or of the recipe in a grin.json, for everything that the command line did not set. Error (usage) for
-  // a key that no option has (naming the nearest), a value of another type, or a section.
+  // a key that no option has and that is not ignored (naming the nearest), a value of another type, or a section.
   void ApplyConfig(const std::filesystem::path& path);
 
   // All settings by name: the recipe of this run.
@@ -69,6 +79,7 @@ class Flags {
   std::string heading_;
   std::map<std::string, Entry> entries_;
   std::vector<std::string> order_;
+  std::set<std::string> ignored_;
 };
 
 }  // namespace grin

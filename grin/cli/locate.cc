@@ -5,6 +5,7 @@
 #include "grin/cli/command.h"
 #include "grin/cli/stages.h"
 #include "grin/locate/locate.h"
+#include "grin/perturb/options.h"
 #include "grin/tune/probe.h"
 
 namespace grin {
@@ -65,6 +66,9 @@ std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
   flags.Bind("Locate", options->locate);
   flags.Bind("Locate", options->probe);
   flags.Bind("Output", options->output);
+  flags.IgnoreInConfig<PerturbOptions>();
+  flags.IgnoreInConfig<ObjectiveOptions>();
+  flags.IgnoreInConfig<StepOptions>();
   return [options, &flags, &common] { Run(*options, common, flags.Recipe()); };
 }
 

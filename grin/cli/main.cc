@@ -9,6 +9,12 @@
 #include "grin/base/nearest.h"
 #include "grin/base/progress.h"
 #include "grin/cli/command.h"
+#include "grin/cli/waiting_threads.h"
+
+#ifndef __SANITIZE_ADDRESS__  // which puts its own start there
+__attribute__((section(".preinit_array"), used)) static void (*const kBeforeConstructors)(
+    int, char**, char**) = grin::LimitSpinning;
+#endif
 
 namespace {
 

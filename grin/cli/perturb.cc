@@ -3,6 +3,7 @@
 #include "grin/base/log.h"
 #include "grin/cli/command.h"
 #include "grin/cli/stages.h"
+#include "grin/locate/locate.h"
 #include "grin/tune/perturb_stage.h"
 
 namespace grin {
@@ -48,6 +49,11 @@ std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
   flags.Bind("Input", options->mask);
   flags.Bind("Perturb", options->perturb);
   flags.Bind("Output", options->output);
+  flags.IgnoreInConfig<TaskOptions>();
+  flags.IgnoreInConfig<DataOptions>();
+  flags.IgnoreInConfig<LocateOptions>();
+  flags.IgnoreInConfig<ObjectiveOptions>();
+  flags.IgnoreInConfig<StepOptions>();
   return [options, &flags, &common] { Run(*options, common, flags.Recipe()); };
 }
 

@@ -4,6 +4,7 @@
 
 #include "grin/base/error.h"
 #include "grin/base/log.h"
+#include "grin/base/memory.h"
 #include "grin/locate/locate.h"
 
 namespace grin {
@@ -65,6 +66,24 @@ void ReportGuard(const TuneReport& report, const std::string& out) {
   throw Error(ErrorClass::kGuard, "tune",
               fmt::format("{}; {} holds the state after step {}; lower --lr or --gamma", report.guard,
                           out, report.kept_step));
+}
+
+void FinishTraining(const CommonOptions& common, const OutputOptions& output,
+                    const Workspace& workspace, Trainable& trainable, const Mask* mask,
+                    const TuneReport& report, const Progress& clock, Json document) {
+  const std::string model = workspace.checkpoint->path().string();
+  document["inputs"]["model"] = model;
+  if (mask) document["mask"] = DescribeMask(*mask);
+  document["tune"] = DescribeTuning(report);
+  document["cost"]["seconds"] = clock.seconds();
+  WriteOutput(output, *workspace.checkpoint, &trainable, document, mask, report.log);
+  Info("wrote {} after {} steps in {}; peak memory {:.2f} GB", output.out, report.steps,
+       FormatDuration(clock.seconds()), static_cast<double>(PeakMemory()) / 1e9);
+  if (mask) {
+    Info("check it with: grin diff {} {} --mask {}/mask.safetensors", model, output.out, output.out);
+  }
+  PrintJson(common, document);
+  ReportGuard(report, output.out);
 }
 
 void PrintJson(const CommonOptions& common, const Json& result) {

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "grin/base/progress.h"
 #include "grin/cli/common.h"
 #include "grin/tune/task.h"
 
@@ -40,6 +41,13 @@ Json DescribeTuning(const TuneReport& report);
 
 // Throws the guard's Error (exit code 5) when one stopped the run; the output is written before.
 void ReportGuard(const TuneReport& report, const std::string& out);
+
+// The end of a command that trained: completes `document` (grin.json, with what is particular to
+// the command) with model, mask, tuning and costs, writes the output, says so, and reports a
+// guard. `mask` may be null.
+void FinishTraining(const CommonOptions& common, const OutputOptions& output,
+                    const Workspace& workspace, Trainable& trainable, const Mask* mask,
+                    const TuneReport& report, const Progress& clock, Json document);
 
 // Prints a result as one JSON line on stdout when --json was given.
 void PrintJson(const CommonOptions& common, const Json& result);

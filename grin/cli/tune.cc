@@ -4,6 +4,8 @@
 #include "grin/base/progress.h"
 #include "grin/cli/command.h"
 #include "grin/cli/stages.h"
+#include "grin/locate/locate.h"
+#include "grin/perturb/options.h"
 
 namespace grin {
 namespace {
@@ -64,15 +66,9 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
   const TuneReport tuned = plan.Run(trainable);
   Json document = Provenance("tune", recipe);
   document["inputs"] = DescribeTask(options.task, task);
-  document["inputs"]["model"] = workspace.checkpoint->path().string();
-  if (mask) document["mask"] = DescribeMask(*mask);
-  document["tune"] = DescribeTuning(tuned);
-  document["cost"] = {{"seconds", clock.seconds()}, {"tune_seconds", tuned.seconds}};
-  WriteOutput(options.output, *workspace.checkpoint, &trainable, document,
-              mask ? &*mask : nullptr, tuned.log);
-  Info("wrote {}", options.output.out);
-  PrintJson(common, document);
-  ReportGuard(tuned, options.output.out);
+  document["cost"] = {{"tune_seconds", tuned.seconds}};
+  FinishTraining(common, options.output, workspace, trainable, mask ? &*mask : nullptr, tuned, clock,
+                 document);
 }
 
 std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
@@ -84,6 +80,8 @@ std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
   flags.Bind("Objective", options->objective);
   flags.Bind("Steps", options->steps);
   flags.Bind("Output", options->output);
+  flags.IgnoreInConfig<LocateOptions>();
+  flags.IgnoreInConfig<PerturbOptions>();
   return [options, &flags, &common] { Run(*options, common, flags.Recipe()); };
 }
 

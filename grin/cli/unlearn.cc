@@ -1,7 +1,5 @@
 // grin unlearn: locate, perturb, tune.
 
-#include "grin/base/log.h"
-#include "grin/base/memory.h"
 #include "grin/base/progress.h"
 #include "grin/cli/command.h"
 #include "grin/cli/stages.h"
@@ -38,7 +36,7 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
                       common.seed, pass_tokens);
   LocateReport located;
   Mask mask = Locate(model, task.forget_sequences, task.retain_sequences, options.locate,
-                           common.seed, pass_tokens, &located);
+                     common.seed, pass_tokens, &located);
   Trainable trainable(model, mask);
   Perturb(model, trainable, options.perturb, common.seed);
   const TuneReport tuned = plan.Run(trainable);
@@ -46,18 +44,8 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
   Json document = Provenance("unlearn", recipe);
   mask.metadata()["recipe_hash"] = document["recipe_hash"];
   document["inputs"] = DescribeTask(options.task, task);
-  document["inputs"]["model"] = workspace.checkpoint->path().string();
-  document["mask"] = DescribeMask(mask);
-  document["tune"] = DescribeTuning(tuned);
-  document["cost"] = {{"seconds", clock.seconds()}, {"locate_seconds", located.seconds},
-                      {"tune_seconds", tuned.seconds}};
-  WriteOutput(options.output, *workspace.checkpoint, &trainable, document, &mask, tuned.log);
-  Info("wrote {} in {}; peak memory {:.2f} GB; check it with: grin diff {} {} --mask {}/mask.safetensors",
-       options.output.out, FormatDuration(clock.seconds()),
-       static_cast<double>(PeakMemory()) / 1e9, options.model.model, options.output.out,
-       options.output.out);
-  PrintJson(common, document);
-  ReportGuard(tuned, options.output.out);
+  document["cost"] = {{"locate_seconds", located.seconds}, {"tune_seconds", tuned.seconds}};
+  FinishTraining(common, options.output, workspace, trainable, &mask, tuned, clock, document);
 }
 
 std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {

@@ -6,6 +6,7 @@
 
 #include "grin/base/error.h"
 #include "grin/base/log.h"
+#include "grin/base/memory.h"
 #include "grin/base/progress.h"
 #include "grin/base/random.h"
 #include "grin/data/packing.h"
@@ -13,6 +14,7 @@
 #include "grin/locate/scope.h"
 #include "grin/locate/score.h"
 #include "grin/locate/top_k.h"
+#include "grin/locate/used_rows.h"
 
 namespace grin {
 namespace {
@@ -84,10 +86,16 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
     BadUsage("locate", "--locate-sample is {}; it must be 0 (all) or more", options.locate_sample);
   }
   const Scope scope = ParseScope(options.scope);
-  if (scope.embeddings) {
-    BadUsage("locate", "--scope +embeddings is not available yet; name the tensor by a pattern");
+  std::vector<std::string> names = NamesInScope(scope, Candidates(model));
+  at::Tensor rows;  // of the embedding: only these are scored
+  const std::string& embedding = model.embedding.name;
+  if (scope.embeddings && std::ranges::find(names, embedding) == names.end()) {
+    names.insert(std::ranges::lower_bound(names, embedding), embedding);
+    rows = UsedTokens(forget, retain);
   }
-  const auto names = NamesInScope(scope, Candidates(model));
+  const auto scored = [&](size_t i, const at::Tensor& values) {
+    return rows.defined() && names[i] == embedding ? values.index_select(0, rows) : values;
+  };
   const GradientPassOptions pass{.statistic = ParseStatistic(options.statistic),
                                  .pass_tokens = pass_tokens};
   const Epsilon epsilon = Epsilon::Parse(options.epsilon);
@@ -101,6 +109,7 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
     GradientPassOptions named = pass;
     named.progress = "locate: retain gradients";
     g_retain = AccumulateGradients(model, drawn, names, named);
+    for (size_t i = 0; i < names.size(); ++i) g_retain[i].values = scored(i, g_retain[i].values);
   }
   if (method.needs_forget) {
     const auto drawn = Draw(forget, options.locate_sample, seed, "locate/forget");
@@ -108,6 +117,7 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
     GradientPassOptions named = pass;
     named.progress = "locate: forget gradients";
     g_forget = AccumulateGradients(model, drawn, names, named);
+    for (size_t i = 0; i < names.size(); ++i) g_forget[i].values = scored(i, g_forget[i].values);
   }
   if (method.needs_retain) {
     const float value = ResolveEpsilon(epsilon, g_retain);
@@ -116,7 +126,7 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
   }
   std::vector<ScoreTensor> scores;
   for (size_t i = 0; i < names.size(); ++i) {
-    ScoreInput input{.name = names[i], .weight = model.weights->tensors().at(names[i])};
+    ScoreInput input{.name = names[i], .weight = scored(i, model.weights->tensors().at(names[i]))};
     if (method.needs_forget) input.forget_gradient = std::move(g_forget[i].values);
     if (method.needs_retain) input.retain_gradient = std::move(g_retain[i].values);
     input.epsilon = static_cast<float>(out.epsilon);
@@ -130,6 +140,18 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
     BadUsage("locate", "--fraction {} of {} weights selects none", options.fraction, total);
   }
   Mask mask = SelectTopK(scores, count);
+  scores.clear();
+  ReturnFreedMemory();
+  if (rows.defined()) {
+    std::vector<MaskTensor> tensors = mask.tensors();
+    for (MaskTensor& tensor : tensors) {
+      if (tensor.name == embedding) {
+        tensor = SpreadRows(tensor, rows, model.embedding.value.size(0));
+      }
+    }
+    mask = Mask(std::move(tensors));
+    mask.metadata()["embedding_rows"] = fmt::format("{}", rows.numel());
+  }
   mask.metadata()["method"] = options.locate;
   mask.metadata()["fraction"] = fmt::format("{}", options.fraction);
   mask.metadata()["statistic"] = options.statistic;

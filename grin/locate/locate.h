@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "grin/base/names.h"
+#include "grin/base/table.h"
 #include "grin/data/sequence.h"
 #include "grin/locate/mask.h"
 #include "grin/locate/score.h"
@@ -29,7 +29,8 @@ struct LocateOptions {
           "constant of the ratio: a percentile of |g_r| (50%), mean, or a number");
     visit("statistic", statistic, "of a set's gradients: mean (signed), abs or rms (per sequence)");
     visit("scope", scope,
-          "name patterns of the weights that are scored; default: the blocks' linear matrices");
+          "name patterns of the weights that are scored; default: the blocks' linear matrices; "
+          "+embeddings adds the embedding's rows of tokens that occur in the data");
     visit("locate-sample", locate_sample,
           "sequences of each set that the gradients are taken over, drawn by --seed; 0: all");
   }

@@ -18,7 +18,7 @@ struct Head {
 };
 
 struct HeadOptions {
-  int64_t chunk_bytes = int64_t{64} << 20;  // fp32 logits of one chunk
+  int64_t chunk_bytes = int64_t{32} << 20;  // fp32 logits of one chunk
   bool argmax = false;
   bool moments = false;  // mean and variance of the log-probabilities under the distribution
 };

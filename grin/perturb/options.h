@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "grin/base/names.h"
+#include "grin/base/table.h"
 #include "grin/perturb/perturb.h"
 
 namespace grin {

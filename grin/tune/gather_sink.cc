@@ -2,14 +2,24 @@
 
 namespace grin {
 
+bool GatherSink::Samples(const MaskedParameter& parameter, const at::Tensor& grad_output,
+                         const at::Tensor& input) const {
+  if (!parameter.indices.defined() || product_ == ProductKind::kDense) return false;
+  const at::ScalarType type = input.scalar_type();
+  if (!input.is_cpu() || (type != at::kFloat && type != at::kBFloat16)) return false;
+  const double density = static_cast<double>(parameter.indices.numel()) /
+                         static_cast<double>(grad_output.size(1) * input.size(1));
+  return product_ == ProductKind::kSampled || SampledProduct::Pays(density, type);
+}
+
 void GatherSink::AddProduct(const std::string& name, const at::Tensor& grad_output,
                             const at::Tensor& input) {
   MaskedParameter& parameter = *trainable_.Find(name);
   if (!parameter.indices.defined() && input.scalar_type() == at::kFloat) {
-    parameter.gradient.view({grad_output.size(1), input.size(1)})
-        .addmm_(grad_output.t(), input);
+    parameter.gradient.view({grad_output.size(1), input.size(1)}).addmm_(grad_output.t(), input);
     return;
   }
+  if (Samples(parameter, grad_output, input)) return sampled_.Add(grad_output, input, parameter);
   GatherGradient(at::mm(grad_output.t(), input).contiguous(), 1.0, parameter);
 }
 

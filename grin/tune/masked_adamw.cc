@@ -52,16 +52,20 @@ MaskedParameter MakeMaskedParameter(std::string name, const at::Tensor& weight,
   MaskedParameter parameter{
       std::move(name), std::move(indices), at::empty({count}, at::kFloat), zeros(), zeros(),
       zeros()};
+  ReadMasters(parameter, weight);
+  return parameter;
+}
+
+void ReadMasters(MaskedParameter& parameter, const at::Tensor& weight) {
   CheckFits(parameter, weight);
   float* master = parameter.master.mutable_data_ptr<float>();
   AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, weight.scalar_type(),
-                                  "MakeMaskedParameter", [&] {
+                                  "ReadMasters", [&] {
                                     const scalar_t* values = weight.const_data_ptr<scalar_t>();
                                     ForEachSelected(parameter, [=](int64_t j, int64_t position) {
                                       master[j] = static_cast<float>(values[position]);
                                     });
                                   });
-  return parameter;
 }
 
 void GatherGradient(const at::Tensor& dense, double scale, MaskedParameter& parameter) {

@@ -29,6 +29,9 @@ struct AdamWSettings {
 // Reads the selected entries of a contiguous weight (fp32, bf16 or fp16); state and gradient are 0.
 MaskedParameter MakeMaskedParameter(std::string name, const at::Tensor& weight, at::Tensor indices);
 
+// Reads the masters again.
+void ReadMasters(MaskedParameter& parameter, const at::Tensor& weight);
+
 // gradient += scale * dense[indices], with `dense` contiguous, fp32 or bf16, in the weight's shape.
 void GatherGradient(const at::Tensor& dense, double scale, MaskedParameter& parameter);
 

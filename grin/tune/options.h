@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "grin/base/names.h"
+#include "grin/base/table.h"
 #include "grin/tune/objective.h"
 
 namespace grin {
@@ -24,7 +24,7 @@ struct StepOptions {
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
-    visit("batch-size", batch_size, "b forget and b retain sequences");
+    visit("batch-size", batch_size, "sequences of each set in a batch");
     visit("accumulate", accumulate, "batches per optimiser step");
     visit("epochs", epochs, "passes over the forget set (finetune: over the data)");
     visit("steps", steps, "optimiser steps, instead of --epochs; 0: by --epochs");
@@ -34,8 +34,8 @@ struct StepOptions {
     visit("weight-decay", weight_decay, "AdamW's, on selected weights only");
     visit("max-grad-norm", max_grad_norm, "gradients are clipped to this norm; 0: not clipped");
     visit("collapse", collapse,
-          "stop when the retain loss exceeds this multiple of its start (at least 0.5 nats); 0: "
-          "never");
+          "stop when the loss on what is to be known exceeds this multiple of its start (at least "
+          "0.5 nats); 0: never");
   }
 };
 

@@ -37,13 +37,16 @@ Trainable Trainable::Everything(const Model& model) {
   return trainable;
 }
 
-void Trainable::Add(const std::string& name, at::Tensor indices) {
+at::Tensor Trainable::Stored(const std::string& name) const {
   const Checkpoint& checkpoint = model_.weights->checkpoint();
-  at::Tensor stored = StoredTensor(checkpoint, *checkpoint.Find(name));
-  if (stored.scalar_type() == at::kDouble) stored = stored.to(at::kFloat);
+  const at::Tensor stored = StoredTensor(checkpoint, *checkpoint.Find(name));
+  return stored.scalar_type() == at::kDouble ? stored.to(at::kFloat) : stored;
+}
+
+void Trainable::Add(const std::string& name, at::Tensor indices) {
   model_.weights->MakeWritable(name);
   index_[name] = parameters_.size();
-  parameters_.push_back(MakeMaskedParameter(name, stored, std::move(indices)));
+  parameters_.push_back(MakeMaskedParameter(name, Stored(name), std::move(indices)));
 }
 
 MaskedParameter* Trainable::Find(const std::string& name) {
@@ -72,6 +75,11 @@ std::vector<at::Tensor> Trainable::Snapshot() const {
 
 void Trainable::Restore(const std::vector<at::Tensor>& snapshot) {
   for (size_t i = 0; i < parameters_.size(); ++i) parameters_[i].master.copy_(snapshot[i]);
+  WriteBack();
+}
+
+void Trainable::Reset() {
+  for (MaskedParameter& parameter : parameters_) ReadMasters(parameter, Stored(parameter.name));
   WriteBack();
 }
 

@@ -37,12 +37,16 @@ class Trainable {
   std::vector<at::Tensor> Snapshot() const;
   void Restore(const std::vector<at::Tensor>& snapshot);
 
+  // Back to the stored values, as at the start. Needs no copy of them.
+  void Reset();
+
   // Puts the masters into a checkpoint that is being written.
   EditTensor Edit();
 
  private:
   explicit Trainable(const Model& model) : model_(model) {}
   void Add(const std::string& name, at::Tensor indices);
+  at::Tensor Stored(const std::string& name) const;  // in its stored type, F64 as fp32
 
   Model model_;
   bool everything_ = false;

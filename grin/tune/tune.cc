@@ -92,6 +92,20 @@ std::string Guard(const RunningTerm& running, double loss, double collapse) {
                      running.term.name, loss, limit, collapse);
 }
 
+// The state after the last step has no next step that would find it out: one more batch of each
+// set, without training.
+std::string CheckLastState(const Model& model, std::vector<RunningTerm>& running,
+                           const StepOptions& options, int64_t pass_tokens) {
+  for (RunningTerm& term : running) {
+    int64_t tokens = 0;
+    const auto size = static_cast<int64_t>(term.term.sequences->size());
+    const double loss = Accumulate(model, term.term, term.draw.Next(std::min(options.batch_size, size)),
+                                   pass_tokens, nullptr, tokens);
+    if (std::string guard = Guard(term, loss, options.collapse); !guard.empty()) return guard;
+  }
+  return {};
+}
+
 // States to go back to. The state after a step counts only once the next step's losses have passed
 // the guard, or the run is over: a collapsed state is never kept.
 class BestState {
@@ -235,8 +249,18 @@ TuneReport Tune(const Model& model, Trainable& trainable, std::vector<LossTerm> 
                                       static_cast<double>(PeakMemory()) / 1e9));
     report.log.push_back(std::move(record));
   }
-  if (states && report.guard.empty()) states->Confirm();
-  report.kept_step = states ? states->Restore(report.steps) : report.steps;
+  if (report.guard.empty()) {
+    report.guard = CheckLastState(model, running, options, pass_tokens);
+    if (!report.guard.empty()) Warn("after the last step: {}", report.guard);
+  }
+  if (states) {
+    if (report.guard.empty()) states->Confirm();
+    report.kept_step = states->Restore(report.steps);
+  } else if (report.guard.empty()) {
+    report.kept_step = report.steps;
+  } else {
+    trainable.Reset();  // to step 0
+  }
   report.seconds = progress.seconds();
   return report;
 }

@@ -53,8 +53,9 @@ struct TuneReport {
 void CheckStepOptions(const StepOptions& options);
 
 // Trains `trainable` (entries of `model`) for --steps, or --epochs. Where a guard stops the run, or a
-// judge prefers an earlier step, the weights go back to the best state that passed the guard. Every reported loss is the
-// objective's own value, without its scale. Passes hold at most `pass_tokens` tokens; what they add
+// judge prefers an earlier step, the weights go back to the best state that passed the guard; where
+// every weight is trained without a judge, to the start. Every reported loss is the objective's own
+// value, without its scale. Passes hold at most `pass_tokens` tokens; what they add
 // up to does not depend on it. `log`, when set, gets each step's record at once.
 TuneReport Tune(const Model& model, Trainable& trainable, std::vector<LossTerm> terms,
                 const StepOptions& options, uint64_t seed, int64_t pass_tokens, const Judge& judge,

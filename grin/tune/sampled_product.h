@@ -1,0 +1,30 @@
+#pragma once
+// The selected entries of a weight's gradient, computed one by one: the dense gradient never
+// exists. Where the mask is sparse enough this is less work than the dense product.
+
+#include <ATen/ATen.h>
+
+#include "grin/tune/masked_adamw.h"
+
+namespace grin {
+
+class SampledProduct {
+ public:
+  // parameter.gradient[j] += sum_t grad_output[t, r] * input[t, c] for each selected entry
+  // j = (r, c) of a weight [out, in]; grad_output [T, out], input [T, in], both fp32 or both bf16
+  // on the CPU. Products and sums are in fp32 and do not depend on the number of threads.
+  void Add(const at::Tensor& grad_output, const at::Tensor& input, MaskedParameter& parameter);
+
+  // Whether this beats the dense product for a mask of this density (selected / all entries). The
+  // crossover was measured: see bench/sampled_product.cc.
+  static bool Pays(double density, at::ScalarType type);
+
+ private:
+  // [C, T padded], row-major, in the type of the dot products: fp32, or bf16 bits as int16.
+  at::Tensor Transposed(const at::Tensor& factor) const;
+
+  // Matrices that read the same rows (q, k and v; gate and up) come one after another.
+  at::Tensor input_, columns_;  // the last input, kept so that its memory is not used again
+};
+
+}  // namespace grin
