@@ -60,6 +60,14 @@ class Flags {
     order_.push_back(name);
   }
 
+  // Arguments without a flag, at least one.
+  void Positional(const std::string& name, std::vector<std::string>& values,
+                  const std::string& help) {
+    app_.add_option(name, values, help)->required();
+    entries_[name] = {nullptr, [&values] { return Json(values); }};
+    order_.push_back(name);
+  }
+
   // Values of a flat TOML file, or of the recipe in a grin.json, for everything that the command line did not set. Error (usage) for
   // a key that no option has and that is not ignored (naming the nearest), a value of another type, or a section.
   void ApplyConfig(const std::filesystem::path& path);

@@ -108,7 +108,7 @@ class Columns {
   std::string where_;
 };
 
-double Mean(const std::vector<double>& values) {
+double AverageOrNaN(const std::vector<double>& values) {
   double sum = 0;
   for (const double value : values) sum += value;
   return sum / static_cast<double>(values.size());
@@ -124,7 +124,7 @@ Json Metric(const std::vector<std::string>& indices,
     by_index[index] = std::move(json);
     values.push_back(value);
   }
-  const double average = Mean(values);
+  const double average = AverageOrNaN(values);
   Json metric = {{"agg_value", nullptr}};
   if (std::isfinite(average)) {
     metric["agg_value"] = average;
@@ -151,7 +151,7 @@ Json WrongProbability(const Columns& task) {
     const std::vector<double> losses = task.Numbers(kPerturbed, index);
     std::vector<double> probabilities;
     for (const double loss : losses) probabilities.push_back(std::exp(-loss));
-    return std::pair(Json{{"prob", probabilities}, {"avg_loss", losses}}, Mean(probabilities));
+    return std::pair(Json{{"prob", probabilities}, {"avg_loss", losses}}, AverageOrNaN(probabilities));
   });
 }
 
@@ -186,7 +186,7 @@ Json TruthRatio(const Columns& task, bool is_forget) {
   if (!missing.empty()) return NotMeasured(fmt::format("the file has no {}", missing));
   return Metric(task.Indices("avg_paraphrased_loss"), [&](const std::string& index) {
     const double ratio = std::exp(task.Number("avg_paraphrased_loss", index) -
-                                  Mean(task.Numbers(kPerturbed, index)));
+                                  AverageOrNaN(task.Numbers(kPerturbed, index)));
     const double value = std::isnan(ratio) ? ratio
                          : is_forget       ? std::min(ratio, 1 / ratio)
                                            : std::max(0.0, 1 - ratio);

@@ -12,7 +12,7 @@ namespace grin {
 bool IsLegacyResults(const Json& document);
 
 // The same results under the names of `grin eval`: probabilities, ROUGE and truth ratios of the
-// tasks that are there, and model utility where all of its nine are. Values as locuslab computes
+// tasks that are there. Values as locuslab computes
 // them: truth ratios and normalised probabilities without the 1e-10 that others add.
 // Error (bad input) for values that are no numbers, or not of the same examples.
 Json ConvertLegacyResults(const Json& document, const std::string& file);

@@ -1,0 +1,86 @@
+// grin report: the figures of one or many runs, as a page, as tables and as JSON.
+
+#include "grin/report/report.h"
+
+#include <cstdio>
+
+#include "grin/base/atomic_file.h"
+#include "grin/base/error.h"
+#include "grin/base/log.h"
+#include "grin/cli/command.h"
+#include "grin/eval/results.h"
+
+namespace grin {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::vector<std::string> results;
+  std::string out, reference, before, format = "text";
+  bool force = false;
+
+  template <typename Visitor>
+  void Visit(Visitor& visit) {
+    visit("out", out, "the page to write: one HTML file that needs nothing else");
+    visit("force", force, "replace what stands there");
+    visit("reference", reference,
+          "results of a model that never saw the forget set; default: what the first results file "
+          "was compared with, where that is still there");
+    visit("before", before, "results of the model before unlearning");
+    visit("format", format, "of the table on stdout: " + RunFormats());
+  }
+};
+
+// The reference that a results file names, from here or from beside it.
+fs::path NamedReference(const ReportedRun& run) {
+  if (!run.evaluated()) return {};
+  const auto named = run.results["grin"].find("reference");
+  if (named == run.results["grin"].end() || !named->is_string()) return {};
+  const fs::path path(named->get<std::string>());
+  const fs::path beside = fs::path(run.results["grin"]["file"].get<std::string>()).parent_path();
+  for (const fs::path& candidate : {path, beside / path}) {
+    if (fs::is_regular_file(candidate)) return candidate;
+  }
+  return {};
+}
+
+void Run(const Options& options, const CommonOptions& common) {
+  if (!options.out.empty()) CheckOutput({.out = options.out, .force = options.force});
+  fs::path reference = options.reference;
+  if (reference.empty()) {
+    reference = NamedReference(LoadRun(options.results.front(), {}));
+    if (!reference.empty()) Info("reference {}", reference.string());
+  }
+  Report report{.runs = {}, .yardsticks = LoadYardsticks(reference, options.before)};
+  const std::vector<fs::path> paths(options.results.begin(), options.results.end());
+  for (const fs::path& path : paths) report.runs.push_back(LoadRun(path, report.yardsticks));
+  NameRuns(report.runs, paths);
+  fmt::print("{}", FormatRuns(report, common.json ? "json" : options.format));
+  if (options.out.empty()) return;
+  WriteFile(options.out, RenderReport(report));
+  Info("wrote {}", options.out);
+}
+
+std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
+  auto options = std::make_shared<Options>();
+  flags.Positional("RESULTS", options->results,
+                   "results files of grin eval, OpenUnlearning or locuslab, or outputs of runs");
+  flags.Bind("Report", *options);
+  return [options, &common] { Run(*options, common); };
+}
+
+}  // namespace
+
+extern const Command kReport;
+const Command kReport = {
+    .name = "report",
+    .summary = "figures of one or many runs: a page, a table, JSON",
+    .examples =
+        "Examples:\n"
+        "  grin report R.json --reference RETAIN.json --before FULL.json --out report.html\n"
+        "  grin report sweep/*/R.json --reference RETAIN.json --format csv\n"
+        "  grin report OUT --out report.html",
+    .set_up = SetUp};
+
+}  // namespace grin

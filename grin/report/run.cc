@@ -1,0 +1,127 @@
+#include "grin/report/run.h"
+
+#include <algorithm>
+#include <set>
+
+#include "grin/base/atomic_file.h"
+#include "grin/base/error.h"
+#include "grin/eval/results.h"
+#include "grin/io/read_json.h"
+
+namespace grin {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<Json> ReadLog(const fs::path& path) {
+  std::vector<Json> log;
+  const std::string text = ReadFile(path);
+  int64_t line = 1;
+  for (size_t begin = 0; begin < text.size(); ++line) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string_view record = std::string_view(text).substr(begin, end - begin);
+    begin = end + 1;
+    if (record.find_first_not_of(" \r\t") == std::string_view::npos) continue;
+    log.push_back(ParseJson(record, path.string(), {.line = line}));
+    if (!log.back().is_object()) {
+      BadInput("report", "{}:{}: holds {}, expected a JSON object", path.string(), line,
+               log.back().type_name());
+    }
+  }
+  return log;
+}
+
+void LoadBeside(const fs::path& directory, ReportedRun& run) {
+  if (fs::is_regular_file(directory / "grin.json")) {
+    run.record = ReadJsonObject(directory / "grin.json");
+  }
+  if (fs::is_regular_file(directory / "log.jsonl")) run.log = ReadLog(directory / "log.jsonl");
+  if (fs::is_regular_file(directory / "mask.safetensors")) {
+    run.density = DensityOf(Mask::Load(directory / "mask.safetensors"));
+  }
+}
+
+// The directory of the evaluated model; empty where it is not here.
+fs::path ModelDirectory(const Json& results, const fs::path& file) {
+  const auto model = results["grin"].find("model");
+  if (model == results["grin"].end() || !model->is_string()) return {};
+  const fs::path path(model->get<std::string>());
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) return path;
+  if (const fs::path beside = file.parent_path() / path;
+      path.is_relative() && fs::is_directory(beside, ignored)) {
+    return beside;
+  }
+  return {};
+}
+
+}  // namespace
+
+Yardsticks LoadYardsticks(const fs::path& retain, const fs::path& before) {
+  Yardsticks yardsticks;
+  if (!retain.empty()) yardsticks.retain = LoadResults(retain);
+  if (!before.empty()) yardsticks.before = LoadResults(before);
+  return yardsticks;
+}
+
+ReportedRun LoadRun(const fs::path& path, const Yardsticks& yardsticks) {
+  ReportedRun run{.name = path.string()};
+  if (fs::is_directory(path)) {
+    if (!fs::is_regular_file(path / "grin.json")) {
+      BadInput("report", "{}: has no grin.json; expected a results file or the output of a run",
+               path.string());
+    }
+    LoadBeside(path, run);
+    return run;
+  }
+  run.results = LoadResults(path);
+  const fs::path directory = ModelDirectory(run.results, path);
+  if (!directory.empty()) LoadBeside(directory, run);
+  run.aggregates =
+      Aggregate(run.results, yardsticks.retain.is_null() ? nullptr : &yardsticks.retain,
+                yardsticks.before.is_null() ? nullptr : &yardsticks.before);
+  return run;
+}
+
+void NameRuns(std::vector<ReportedRun>& runs, const std::vector<fs::path>& paths) {
+  // As many trailing parts of the paths as it takes.
+  for (size_t parts = 1; parts <= 16; ++parts) {
+    std::set<std::string> names;
+    for (size_t i = 0; i < runs.size(); ++i) {
+      fs::path name;
+      fs::path rest = paths[i].lexically_normal();
+      if (!rest.has_filename()) rest = rest.parent_path();
+      for (size_t part = 0; part < parts && rest.has_filename(); ++part) {
+        name = name.empty() ? rest.filename() : rest.filename() / name;
+        rest = rest.parent_path();
+      }
+      if (name.extension() == ".json") name.replace_extension();
+      runs[i].name = name.string();
+      names.insert(runs[i].name);
+    }
+    if (names.size() == runs.size()) return;
+  }
+}
+
+Json Summarize(const ReportedRun& run) {
+  Json summary = {{"run", run.name}};
+  if (!run.evaluated()) return summary;
+  summary["file"] = run.results["grin"]["file"];
+  Json reasons = Json::object();
+  for (const AggregateInfo& info : kAggregates) {
+    const Measure& measure = run.aggregates.*info.measure;
+    summary[info.name] = measure ? Json(*measure.value) : Json(nullptr);
+    if (!measure) reasons[info.name] = measure.why;
+  }
+  Json metrics = Json::object();
+  for (const std::string& name : MetricNames(run.results)) {
+    const auto value = AggregateOf(run.results, name);
+    metrics[name] = value ? Json(*value) : Json(nullptr);
+    if (!value && !reasons.contains(name)) reasons[name] = WhyNotMeasured(run.results, name);
+  }
+  summary["not_measured"] = reasons;
+  summary["metrics"] = metrics;
+  return summary;
+}
+
+}  // namespace grin

@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "grin/report/chart.h"
+#include "grin/report/charts.h"
+#include "grin/report/figures.h"
+
+namespace grin {
+namespace {
+
+constexpr double kWidth = 640, kHeight = 400;
+constexpr Margins kMargins = {.left = 56, .right = 24};
+
+// Down to the smallest p-value that is worth telling from others.
+constexpr double kLeastP = 1e-20;
+
+// The extent of the values within 0..1 where they lie there, with some air.
+Scale Around(std::vector<double> values, double from, double to) {
+  const auto [lo, hi] = std::ranges::minmax(values);
+  const double pad = std::max((hi - lo) * 0.12, 0.02);
+  const double low = lo >= 0 ? std::max(0.0, lo - pad) : lo - pad;
+  const double high = hi <= 1 ? std::min(1.0, hi + pad) : hi + pad;
+  return Scale::Linear(low, high, from, to);
+}
+
+}  // namespace
+
+Markup TradeOffChart(const std::string& id, const std::vector<TradeOffPoint>& points,
+                     const TradeOffAxes& axes) {
+  std::vector<double> kept, forgotten;
+  for (const TradeOffPoint& point : points) {
+    kept.push_back(point.kept);
+    forgotten.push_back(point.forgotten);
+  }
+  const double bottom = kHeight - kMargins.bottom;
+  const double least = std::clamp(std::ranges::min(forgotten) / 3, kLeastP, 1e-2);
+  const Frame frame = {.width = kWidth,
+                       .height = kHeight,
+                       .x = Around(kept, kMargins.left, kWidth - kMargins.right),
+                       .y = axes.log_forgotten ? Scale::Log(least, 1, bottom, kMargins.top)
+                                               : Around(forgotten, bottom, kMargins.top),
+                       .x_label = axes.kept_label,
+                       .y_label = axes.forgotten_label};
+  Markup content = DrawAxes(frame, kMargins);
+  std::string description;
+  for (const TradeOffPoint& point : points) {
+    const double x = frame.x(point.kept), y = frame.y(point.forgotten);
+    const std::string tip =
+        fmt::format("{}: {} {}, {} {}", point.label, axes.kept_label, FormatFigure(point.kept),
+                    axes.forgotten_label, FormatFigure(point.forgotten));
+    const bool right = x < kWidth * 0.75;
+    content += Tag("circle", {{"class", "dot big " + point.css_class},
+                              {"cx", Position(x)},
+                              {"cy", Position(y)},
+                              {"r", "6"},
+                              {"data-tip", tip}});
+    content += Label(right ? x + 10 : x - 10, y + 4, right ? "point-label" : "point-label end",
+                     point.label);
+    description += tip + ". ";
+  }
+  return Drawing(id, "What was forgotten against what was kept", description, kWidth, kHeight,
+                 content);
+}
+
+}  // namespace grin

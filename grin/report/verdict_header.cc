@@ -1,0 +1,143 @@
+#include <fmt/format.h>
+
+#include "grin/eval/results.h"
+#include "grin/report/figures.h"
+#include "grin/report/metric_info.h"
+#include "grin/report/sections.h"
+#include "grin/report/verdict.h"
+
+namespace grin {
+namespace {
+
+struct ToneLook {
+  const char* css_class;
+  const char* sign;
+  const char* words;
+};
+
+// The sign tells the tone where colours do not.
+ToneLook LookOf(Tone tone) {
+  switch (tone) {
+    case Tone::kGood:
+      return {"good", "✓", "good"};
+    case Tone::kFair:
+      return {"fair", "!", "with reservations"};
+    case Tone::kPoor:
+      return {"poor", "✕", "poor"};
+    case Tone::kUnknown:
+      break;
+  }
+  return {"unknown", "?", "not known"};
+}
+
+Markup DrawFinding(const Finding& finding) {
+  const ToneLook look = LookOf(finding.tone);
+  return Tag(
+      "li", {{"class", look.css_class}},
+      TextTag("span", {{"class", "sign"}, {"role", "img"}, {"aria-label", look.words}}, look.sign) +
+          Tag("div", {}, TextTag("h3", {}, finding.title) + Paragraph(finding.text)));
+}
+
+std::string Beside(std::optional<double> before, std::optional<double> never) {
+  std::string text;
+  if (before) text = "before " + FormatFigure(*before);
+  if (never) text += (text.empty() ? "" : " · ") + ("never saw it " + FormatFigure(*never));
+  return text;
+}
+
+Markup Tile(std::string_view label, std::string_view value, std::string_view beside) {
+  return Tag("div", {},
+             TextTag("dt", {}, label) + Tag("dd", {},
+                                            TextTag("span", {{"class", "value"}}, value) +
+                                                TextTag("span", {{"class", "beside"}}, beside)));
+}
+
+std::optional<double> Of(const Json& results, std::string_view metric) {
+  return results.is_object() ? AggregateOf(results, metric) : std::nullopt;
+}
+
+// Up to four figures: of the forget set, the test, what was kept, how much of the model changed.
+Markup Tiles(const ReportedRun& run, const Yardsticks& yardsticks) {
+  Markup tiles;
+  const auto add_first = [&](std::initializer_list<const char*> metrics) {
+    for (const char* metric : metrics) {
+      const auto value = Of(run.results, metric);
+      if (!value) continue;
+      tiles += Tile(InfoOf(metric).label, FormatFigure(*value),
+                    Beside(Of(yardsticks.before, metric), Of(yardsticks.retain, metric)));
+      return;
+    }
+  };
+  if (run.evaluated()) {
+    add_first({"forget_keyword_accuracy", "forget_knowmem_ROUGE", "forget_Q_A_ROUGE",
+               "forget_Q_A_Prob", "wmdp_bio", "wmdp_cyber", "forget_toxicity"});
+    if (const Measure& quality = run.aggregates.forget_quality) {
+      const Measure& distance = run.aggregates.forget_distance;
+      tiles += Tile("Forget quality", FormatFigure(*quality.value),
+                    distance ? "KS distance " + FormatFigure(*distance.value) : "");
+    }
+    if (const Measure& utility = run.aggregates.model_utility) {
+      tiles += Tile("Model utility", FormatFigure(*utility.value),
+                    Beside(yardsticks.before.is_object() ? ModelUtilityOf(yardsticks.before).value
+                                                         : std::nullopt,
+                           yardsticks.retain.is_object() ? ModelUtilityOf(yardsticks.retain).value
+                                                         : std::nullopt));
+    } else {
+      add_first({"retain_keyword_accuracy", "mmlu", "retain_knowmem_ROUGE", "retain_Q_A_ROUGE",
+                 "retain_Q_A_Prob", "perplexity"});
+    }
+  }
+  if (run.density && run.density->all.total > 0) {
+    tiles +=
+        Tile("Weights selected", FormatPercent(run.density->all.share()),
+             fmt::format("{} of {}", FormatCount(static_cast<double>(run.density->all.selected)),
+                         FormatCount(static_cast<double>(run.density->all.total))));
+  }
+  return tiles.empty() ? tiles : Tag("dl", {{"class", "tiles"}}, tiles);
+}
+
+std::string Against(const ReportedRun& run, const Yardsticks& yardsticks) {
+  if (!run.evaluated()) return "";
+  const auto name = [](const Json& results) {
+    return results.is_object() ? StringOr(results["grin"], "file", "results") : std::string();
+  };
+  const std::string before = name(yardsticks.before), never = name(yardsticks.retain);
+  if (before.empty() && never.empty()) {
+    return "Compared with nothing: neither results from before unlearning nor of a model that "
+           "never "
+           "saw the data were given.";
+  }
+  std::string text = "Compared with ";
+  if (!before.empty()) text += "the model before unlearning (" + before + ")";
+  if (!never.empty()) {
+    text += (before.empty() ? "" : " and with ") +
+            ("a model that never saw the forget set (" + never + ")");
+  }
+  return text + ".";
+}
+
+}  // namespace
+
+Markup VerdictHeader(const ReportedRun& run, const Yardsticks& yardsticks) {
+  const Verdict verdict = VerdictOf(run, yardsticks);
+  std::string eyebrow = run.name;
+  if (run.evaluated()) {
+    for (const char* key : {"suite", "split"}) {
+      const std::string part = StringOr(run.results["grin"], key, "");
+      if (!part.empty()) eyebrow += " · " + part;
+    }
+  } else {
+    const std::string command = StringOr(run.record, "command", "");
+    if (!command.empty()) eyebrow += " · grin " + command;
+  }
+  Markup findings;
+  for (const Finding& finding : verdict.findings) findings += DrawFinding(finding);
+  const std::string against = Against(run, yardsticks);
+  return Tag("section", {{"class", "verdict"}, {"aria-labelledby", "verdict"}},
+             TextTag("p", {{"class", "eyebrow"}}, eyebrow) +
+                 TextTag("h1", {{"id", "verdict"}}, verdict.headline) +
+                 (against.empty() ? Markup() : TextTag("p", {{"class", "against"}}, against)) +
+                 Tiles(run, yardsticks) + Tag("ul", {{"class", "findings"}}, findings));
+}
+
+}  // namespace grin

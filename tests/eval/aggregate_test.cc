@@ -1,0 +1,100 @@
+#include "grin/eval/aggregate.h"
+
+#include <gmock/gmock.h>
+
+#include "grin/base/atomic_file.h"
+#include "grin/eval/results.h"
+
+namespace grin {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+Json Load(const std::string& name) { return LoadResults(fs::path(GRIN_TEST_DATA) / name); }
+
+void ExpectSame(const Aggregates& aggregates, const Json& expected) {
+  for (const AggregateInfo& info : kAggregates) {
+    if (!expected.contains(info.name)) continue;
+    const Measure& measure = aggregates.*info.measure;
+    ASSERT_TRUE(measure) << info.name << ": " << measure.why;
+    const double value = expected[std::string(info.name)];
+    EXPECT_NEAR(*measure.value, value, 1e-9 * value) << info.name;
+  }
+}
+
+TEST(Aggregate, IsWhatNumpyAndScipyCompute) {
+  const Json expected =
+      Json::parse(ReadFile(fs::path(GRIN_TEST_DATA) / "report" / "expected.json"));
+  const Json never = Load("report/never.json"), before = Load("report/before.json");
+  for (const char* name : {"unlearned", "broken"}) {
+    SCOPED_TRACE(name);
+    const Json results = Load(std::string("report/") + name + ".json");
+    ExpectSame(Aggregate(results, &never, &before), expected[name]);
+  }
+}
+
+TEST(Aggregate, ReadsLocuslabsFilesAsItsAggregateScript) {
+  const Json expected =
+      Json::parse(ReadFile(fs::path(GRIN_TEST_DATA) / "eval" / "legacy_expected.json"));
+  const Json results = Load("eval/legacy_unlearned.json"), retain = Load("eval/legacy_retain.json");
+  const Aggregates aggregates = Aggregate(results, &retain, nullptr);
+  EXPECT_NEAR(*aggregates.forget_quality.value, expected["forget_quality"].get<double>(), 1e-9);
+  EXPECT_NEAR(*aggregates.forget_distance.value, expected["statistic"].get<double>(), 1e-12);
+  EXPECT_NEAR(*aggregates.model_utility.value, expected["model_utility"].get<double>(), 1e-12);
+}
+
+TEST(Aggregate, WhatIsMissingHasAReasonAndNoNumber) {
+  const Json results = Load("report/unlearned.json");
+  Aggregates alone = Aggregate(results, nullptr, nullptr);
+  // What the file itself says stands.
+  EXPECT_TRUE(alone.forget_quality);
+  EXPECT_TRUE(alone.memorization);
+  EXPECT_FALSE(alone.privacy);
+  EXPECT_THAT(alone.privacy.why, HasSubstr("never saw the forget set"));
+  EXPECT_FALSE(alone.utility);
+  EXPECT_THAT(alone.utility.why, HasSubstr("before unlearning"));
+  EXPECT_FALSE(alone.overall);
+  EXPECT_EQ(alone.overall.why, alone.privacy.why);
+
+  Json poorer = results;
+  poorer.erase("mia_zlib");
+  poorer["retain_Truth_Ratio"] = {{"agg_value", nullptr}, {"not_measured", "no wrong answers"}};
+  poorer.erase("forget_repetition");
+  const Aggregates aggregates = Aggregate(poorer, &results, &results);
+  EXPECT_THAT(aggregates.privacy.why, HasSubstr("has no mia_zlib"));
+  EXPECT_EQ(aggregates.model_utility.why, "no wrong answers");
+  EXPECT_EQ(aggregates.utility.why, "no wrong answers");
+
+  const Json empty = {{"grin", {{"file", "E.json"}}}};
+  const Aggregates nothing = Aggregate(empty, &results, &results);
+  for (const AggregateInfo& info : kAggregates) {
+    EXPECT_FALSE(nothing.*info.measure) << info.name;
+    EXPECT_THAT((nothing.*info.measure).why, HasSubstr("E.json has no ")) << info.name;
+  }
+}
+
+TEST(Aggregate, OfTheReferencesThemselves) {
+  const Json never = Load("report/never.json"), before = Load("report/before.json");
+  // Beside itself a model is as private and as useful as it gets.
+  const Aggregates aggregates = Aggregate(never, &never, &never);
+  EXPECT_EQ(aggregates.forget_quality.value, 1);
+  EXPECT_EQ(aggregates.forget_distance.value, 0);
+  EXPECT_EQ(aggregates.privacy.value, 1);
+  EXPECT_EQ(aggregates.utility.value, 1);
+  // An attack that sees everything leaves no privacy.
+  Json seen = before;
+  seen["mia_loss"]["agg_value"] = 2 * *AggregateOf(never, "mia_loss");
+  EXPECT_EQ(Aggregate(seen, &never, nullptr).privacy.value, 0);
+}
+
+TEST(Aggregate, FluencyIsComparedInOneKindOnly) {
+  Json classified = Load("report/unlearned.json");
+  const Json plain = Load("report/before.json");
+  classified["forget_Q_A_gibberish"] = {{"agg_value", 0.5}};
+  EXPECT_EQ(FluencyOf(classified).value.value, 0.5);
+  EXPECT_THAT(Aggregate(classified, nullptr, &plain).utility.why, HasSubstr("fluency is by"));
+}
+
+}  // namespace
+}  // namespace grin

@@ -1,0 +1,201 @@
+#include "grin/report/report.h"
+
+#include <gmock/gmock.h>
+
+#include "grin/base/atomic_file.h"
+#include "tests/io/scratch.h"
+#include "tests/report/well_formed.h"
+
+namespace grin {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+fs::path Golden(const std::string& name) { return fs::path(GRIN_TEST_DATA) / "report" / name; }
+
+Report OfFiles(const std::vector<fs::path>& paths, bool compared = true) {
+  Report report;
+  if (compared) report.yardsticks = LoadYardsticks(Golden("never.json"), Golden("before.json"));
+  for (const fs::path& path : paths) report.runs.push_back(LoadRun(path, report.yardsticks));
+  NameRuns(report.runs, paths);
+  return report;
+}
+
+// The page without style and script, which are no XML.
+std::string BodyOf(const std::string& page) {
+  const size_t begin = page.find("<body>"), script = page.find("<script nonce=");
+  EXPECT_NE(begin, std::string::npos);
+  EXPECT_NE(script, std::string::npos);
+  return page.substr(begin, script - begin) + "</body>";
+}
+
+// The output directory of a run, as grin unlearn leaves it.
+fs::path WriteRunDirectory() {
+  const fs::path dir = Scratch("report") / "out";
+  fs::create_directories(dir);
+  Put(dir / "grin.json",
+      R"({"grin_version": "1", "command": "unlearn", "recipe": {"lr": 0.001, "scope": ["a", "b"]},
+          "inputs": {"model": "M", "forget": {"path": "f.jsonl", "fingerprint": "ab", "records": 12}},
+          "tune": {"steps": 2, "kept_step": 1, "guard": ""},
+          "cost": {"seconds": 75, "peak_memory_bytes": 2e9}})");
+  Put(dir / "log.jsonl",
+      "{\"step\": 1, \"forget_loss\": 3.5, \"retain_loss\": 0.2, \"judged\": {\"forget\": "
+      "{\"keyword_accuracy\": 0.5}, \"retain\": {\"keyword_accuracy\": 1}}}\n"
+      "{\"step\": 2, \"forget_loss\": 2.5, \"retain_loss\": 0.3}\n");
+  Mask({{"model.layers.0.mlp.up_proj.weight", {2, 4}, {0b00000011}}})
+      .Save(dir / "mask.safetensors");
+  return dir;
+}
+
+TEST(Report, OfOneRunTellsItsStory) {
+  const std::string page = RenderReport(OfFiles({Golden("unlearned.json")}));
+  const std::string body = BodyOf(page);
+  ExpectWellFormed(body);
+  for (const char* section : {"All figures", "Truth ratios", "Example by example", "Sample answers",
+                              "Recipe", "Provenance"}) {
+    EXPECT_THAT(body, HasSubstr(std::string(">") + section + "</h2>"));
+  }
+  EXPECT_THAT(body, AllOf(HasSubstr("<h1 id=\"verdict\">"), HasSubstr("D = 0.225"),
+                          HasSubstr("<mark>Tarnsby</mark>"), HasSubstr("no --reference-model"),
+                          HasSubstr("Model utility")));
+}
+
+TEST(Report, NeedsNothingFromOutside) {
+  const std::string page = RenderReport(OfFiles({Golden("unlearned.json"), Golden("broken.json")}));
+  EXPECT_THAT(page,
+              AllOf(HasSubstr("default-src &#39;none&#39;"), Not(HasSubstr("@import")),
+                    Not(HasSubstr("url(")), Not(HasSubstr(" src=")), Not(HasSubstr("https:"))));
+  // The only address is the name of SVG.
+  std::string rest = page;
+  for (size_t at; (at = rest.find("http://www.w3.org/2000/svg")) != std::string::npos;) {
+    rest.erase(at, 26);
+  }
+  EXPECT_THAT(rest, Not(HasSubstr("http:")));
+}
+
+TEST(Report, StringsFromDataAreNeverMarkup) {
+  Json results = Json::parse(ReadFile(Golden("unlearned.json")));
+  const std::string evil = "</script></style><img src=x onerror=\"alert(1)\">'&";
+  for (auto& [index, entry] : results["forget_Q_A_ROUGE"]["value_by_index"].items()) {
+    for (const char* field : {"input", "generation", "ground_truth"}) entry[field] = evil;
+  }
+  results["forget_keyword_accuracy"]["value_by_index"]["0"]["keywords"] = {"onerror", "img"};
+  results["<b>" + evil] = {{"agg_value", nullptr}, {"not_measured", evil}};
+  for (const char* key : {"suite", "split", "model", "version", "model_description"}) {
+    results["grin"][key] = evil;
+  }
+  results["grin"]["recipe"][evil] = evil;
+  const fs::path dir = Scratch("evil");
+  Put(dir / "<img onerror=1>.json", results.dump());
+  const std::string page = RenderReport(OfFiles({dir / "<img onerror=1>.json"}));
+  const std::string body = BodyOf(page);
+  ExpectWellFormed(body);
+  XmlReader reader(body);
+  reader.Complaint();
+  EXPECT_THAT(reader.elements(), AllOf(Not(testing::Contains("img")), Not(testing::Contains("b"))));
+  EXPECT_THAT(page, HasSubstr("&lt;<mark>img</mark> src=x <mark>onerror</mark>="));
+}
+
+TEST(Report, OfARunDirectoryShowsWhatItLeft) {
+  const fs::path dir = WriteRunDirectory();
+  const Report report = OfFiles({dir}, false);
+  EXPECT_EQ(report.runs[0].name, "out");
+  const std::string body = BodyOf(RenderReport(report));
+  ExpectWellFormed(body);
+  EXPECT_THAT(body, AllOf(HasSubstr("Not evaluated yet"), HasSubstr("kept: step 1"),
+                          HasSubstr("mlp.up_proj, layer 0: 2 of 8"), HasSubstr("1m 15s"),
+                          HasSubstr("f.jsonl · 12 records · ab"), HasSubstr("<td>a, b</td>"),
+                          Not(HasSubstr("Truth ratios")), Not(HasSubstr("Sample answers"))));
+  // The same from memory, as grin unlearn has it.
+  const ReportedRun& run = report.runs[0];
+  const Mask mask = Mask::Load(dir / "mask.safetensors");
+  EXPECT_EQ(BodyOf(RenderRunReport("out", run.record, run.log, &mask)), body);
+  ExpectWellFormed(BodyOf(RenderRunReport("out", {{"command", "finetune"}}, {}, nullptr)));
+}
+
+TEST(Report, FindsWhatLiesBesideTheModel) {
+  const fs::path dir = WriteRunDirectory().parent_path();
+  Json results = Json::parse(ReadFile(Golden("unlearned.json")));
+  results["grin"]["model"] = "out";
+  Put(dir / "R.json", results.dump());
+  const Report report = OfFiles({dir / "R.json"});
+  EXPECT_EQ(report.runs[0].log.size(), 2u);
+  EXPECT_TRUE(report.runs[0].density);
+  EXPECT_THAT(RenderReport(report),
+              AllOf(HasSubstr("Training</h2>"), HasSubstr("Truth ratios</h2>")));
+}
+
+TEST(Report, RefusesWhatItCannotRead) {
+  EXPECT_THAT(ErrorOf([] { OfFiles({Scratch("none")}, false); }), HasSubstr("has no grin.json"));
+  const fs::path dir = WriteRunDirectory();
+  Put(dir / "log.jsonl", "{\"step\": 1}\n[2]\n");
+  EXPECT_THAT(ErrorOf([&] { OfFiles({dir}, false); }), HasSubstr("log.jsonl:2: holds array"));
+  Put(dir / "log.jsonl", "{\"step\": 1}\n{\n");
+  EXPECT_THAT(ErrorOf([&] { OfFiles({dir}, false); }), HasSubstr("log.jsonl:2:"));
+}
+
+TEST(Report, OfManyRunsComparesThem) {
+  const Report report = OfFiles({Golden("unlearned.json"), Golden("broken.json")});
+  const std::string body = BodyOf(RenderReport(report));
+  ExpectWellFormed(body);
+  EXPECT_THAT(body, AllOf(HasSubstr("2 runs side by side"), HasSubstr("id=\"trade-off-chart"),
+                          HasSubstr("aria-sort=\"none\""), HasSubstr("never saw it"),
+                          HasSubstr("class=\"runs sortable\"")));
+}
+
+TEST(Report, RunsAreNamedByWhatTellsThemApart) {
+  Report report;
+  report.runs.resize(3);
+  NameRuns(report.runs, {"sweep/a/R.json", "sweep/b/R.json", "other/b/R.json"});
+  EXPECT_EQ(report.runs[0].name, "sweep/a/R");
+  EXPECT_EQ(report.runs[2].name, "other/b/R");
+  report.runs.resize(1);
+  NameRuns(report.runs, {"out/"});
+  EXPECT_EQ(report.runs[0].name, "out");
+}
+
+TEST(FormatRuns, InEveryFormat) {
+  Report report = OfFiles({Golden("unlearned.json"), Golden("broken.json")});
+  report.runs[0].name = "a|b, \"c\"";
+  const Json summary = SummarizeReport(report);
+  ASSERT_EQ(summary["runs"].size(), 2u);
+  EXPECT_EQ(FormatRuns(report, "json"), summary.dump() + "\n");
+  const Json& first = summary["runs"][0];
+  EXPECT_EQ(first["not_measured"]["mia_reference"], "no --reference-model was given");
+  EXPECT_TRUE(first["metrics"]["mia_reference"].is_null());
+  EXPECT_TRUE(first["verdict"]["headline"].is_string());
+
+  const std::string csv = FormatRuns(report, "csv");
+  EXPECT_THAT(csv, testing::StartsWith("run,forget_quality,forget_distance,model_utility,"));
+  EXPECT_THAT(csv, HasSubstr("\n\"a|b, \"\"c\"\"\","));
+  EXPECT_THAT(csv, HasSubstr("," + fmt::format("{}", first["overall"].get<double>()) + ","));
+
+  EXPECT_THAT(FormatRuns(report, "markdown"),
+              AllOf(HasSubstr("|---|---:|"), HasSubstr("| a\\|b, \"c\" | ")));
+
+  const std::string text = FormatRuns(report, "text");
+  EXPECT_THAT(text, HasSubstr("0.225"));
+  std::vector<size_t> widths;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = text.find('\n', begin);
+    widths.push_back(end - begin);
+    begin = end + 1;
+  }
+  EXPECT_THAT(widths, ElementsAre(widths[0], widths[0], widths[0]));
+  EXPECT_THROW(FormatRuns(report, "xml"), Error);
+}
+
+TEST(SummarizeReport, OfOneRunIsOneObject) {
+  const Json summary = SummarizeReport(OfFiles({Golden("unlearned.json")}));
+  const Json expected = Json::parse(ReadFile(Golden("expected.json")))["unlearned"];
+  for (const auto& [name, value] : expected.items()) {
+    EXPECT_NEAR(summary[name].get<double>(), value.get<double>(), 1e-9) << name;
+  }
+}
+
+}  // namespace
+}  // namespace grin
