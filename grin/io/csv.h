@@ -1,6 +1,6 @@
 #pragma once
 // Comma-separated values as RFC 4180 has them: fields may be quoted, and then hold separators, line
-// ends and doubled quotes.
+// ends and doubled quotes. Rows end with LF, CRLF or a lone CR.
 
 #include <cstdint>
 #include <string>
@@ -26,7 +26,8 @@ class CsvReader {
  private:
   std::string ReadField();
   std::string ReadQuoted();
-  bool AtLineEnd() const;
+  size_t LineEnd() const;  // bytes of the line end here; 0 where there is none
+  bool AtRowEnd() const { return position_ == text_.size() || LineEnd() > 0; }
 
   std::string_view text_;
   std::string_view file_;
@@ -34,5 +35,8 @@ class CsvReader {
   size_t position_ = 0;
   int64_t line_ = 1;
 };
+
+// All rows, for tables without a header; a byte-order mark is skipped. Error as CsvReader's.
+std::vector<CsvRow> ReadCsvRows(std::string_view text, std::string_view file, char separator = ',');
 
 }  // namespace grin
