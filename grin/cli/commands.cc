@@ -3,12 +3,12 @@
 namespace grin {
 
 extern const Command kUnlearn, kLocate, kPerturb, kTune, kFinetune, kLoglik, kGenerate, kTokenize,
-    kDiff, kInspect, kConvert, kDemo, kVersion;
+    kDiff, kInspect, kFetch, kConvert, kDemo, kVersion;
 
 std::span<const Command* const> Commands() {
   static const Command* const commands[] = {&kUnlearn,  &kLocate,   &kPerturb,  &kTune, &kFinetune,
                                             &kLoglik,   &kGenerate, &kTokenize, &kDiff, &kInspect,
-                                            &kConvert,  &kDemo,     &kVersion};
+                                            &kFetch,    &kConvert,  &kDemo,     &kVersion};
   return commands;
 }
 
