@@ -8,6 +8,7 @@ else()
 endif()
 set(GRIN_DEPS ${GRIN_DEPS_DEFAULT} CACHE PATH "Unpacked dependencies, see script/bootstrap")
 set(GRIN_TORCH_VERSION 2.13.0)
+set(GRIN_ARROW_VERSION 26.0.1)
 
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
@@ -17,6 +18,8 @@ find_package(ICU REQUIRED COMPONENTS uc i18n)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 find_package(ZLIB REQUIRED)
+find_package(CURL REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 find_package(Threads REQUIRED)
 if(GRIN_TESTS)
@@ -40,7 +43,18 @@ target_link_libraries(grin_torch INTERFACE
   Threads::Threads)
 # --allow-shlib-undefined: libtorch_cpu.so names CUDA symbols that nothing here calls.
 target_link_options(grin_torch INTERFACE -Wl,--allow-shlib-undefined)
-set(GRIN_RPATH ${GRIN_TORCH}/lib ${GRIN_CUDA_LIB_DIRS})
+# Arrow C++ from the unpacked pyarrow wheel, which has no names without a version for the linker.
+set(GRIN_ARROW ${GRIN_DEPS}/pyarrow-${GRIN_ARROW_VERSION}/pyarrow CACHE PATH "The unpacked pyarrow")
+file(GLOB GRIN_ARROW_LIBS ${GRIN_ARROW}/libparquet.so.*00 ${GRIN_ARROW}/libarrow.so.*00)
+list(LENGTH GRIN_ARROW_LIBS count)
+if(NOT count EQUAL 2)
+  message(FATAL_ERROR "Arrow is not at ${GRIN_ARROW}; run script/bootstrap first")
+endif()
+add_library(grin_arrow INTERFACE)
+target_compile_options(grin_arrow INTERFACE "SHELL:-idirafter ${GRIN_ARROW}/include")
+target_link_libraries(grin_arrow INTERFACE ${GRIN_ARROW_LIBS})
+
+set(GRIN_RPATH ${GRIN_TORCH}/lib ${GRIN_ARROW} ${GRIN_CUDA_LIB_DIRS})
 if(GRIN_CUDA)
   target_link_libraries(grin_torch INTERFACE
     -Wl,--no-as-needed ${GRIN_TORCH}/lib/libtorch_cuda.so ${GRIN_TORCH}/lib/libc10_cuda.so

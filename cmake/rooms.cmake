@@ -1,7 +1,8 @@
-# grin_room(NAME [TORCH] [LINK libs...]): the static library grin_NAME from grin/NAME/*.cc.
+# grin_room(NAME [TORCH] [LINK libs...] [USES libs...]): the static library grin_NAME from
+# grin/NAME/*.cc. LINK: libraries that its headers show; USES: those that only its sources include.
 # TORCH rooms share one precompiled header with ATen, which otherwise costs seconds per file.
 function(grin_room name)
-  cmake_parse_arguments(ARG "TORCH" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "" "LINK;USES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/grin/${name}/*.cc)
   list(FILTER sources EXCLUDE REGEX "/cli/main\\.cc$")
   if(sources)
@@ -16,6 +17,9 @@ function(grin_room name)
   endif()
   target_include_directories(grin_${name} ${scope} ${CMAKE_SOURCE_DIR})
   target_link_libraries(grin_${name} ${scope} ${ARG_LINK})
+  if(ARG_USES)
+    target_link_libraries(grin_${name} PRIVATE ${ARG_USES})
+  endif()
   if(ARG_TORCH)
     target_link_libraries(grin_${name} ${scope} grin_torch)
   endif()

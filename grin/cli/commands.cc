@@ -3,12 +3,12 @@
 namespace grin {
 
 extern const Command kUnlearn, kLocate, kPerturb, kTune, kFinetune, kLoglik, kGenerate, kTokenize,
-    kDiff, kInspect, kConvert, kDemo, kEval, kReport, kVersion;
+    kDiff, kInspect, kFetch, kConvert, kDemo, kEval, kReport, kVersion;
 
 std::span<const Command* const> Commands() {
-  static const Command* const commands[] = {&kUnlearn, &kLocate,  &kPerturb, &kTune,     &kFinetune,
-                                            &kEval,    &kReport,  &kLoglik,  &kGenerate, &kTokenize,
-                                            &kDiff,    &kInspect, &kConvert, &kDemo,     &kVersion};
+  static const Command* const commands[] = {
+      &kUnlearn,  &kLocate,   &kPerturb, &kTune,    &kFinetune, &kEval,    &kReport, &kLoglik,
+      &kGenerate, &kTokenize, &kDiff,    &kInspect, &kFetch,    &kConvert, &kDemo,   &kVersion};
   return commands;
 }
 

@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <unistd.h>
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <thread>
@@ -11,6 +13,7 @@
 #include "grin/base/hash.h"
 #include "grin/base/log.h"
 #include "grin/base/memory.h"
+#include "grin/io/data_files.h"
 #include "grin/model/footprint.h"
 
 namespace grin {
@@ -138,7 +141,12 @@ int64_t RecordedPassTokens(const Model& model, const CommonOptions& common, int6
 }
 
 Json DescribeInput(const fs::path& path, int64_t records) {
-  return {{"path", path.string()}, {"fingerprint", FileFingerprint(path)}, {"records", records}};
+  std::vector<std::string> prints;
+  for (const fs::path& file : FindDataFiles(path)) prints.push_back(FileFingerprint(file));
+  // Of several files, that of their fingerprints in order.
+  const std::string print =
+      prints.size() == 1 ? prints[0] : Fingerprint(fmt::format("{}", fmt::join(prints, "")));
+  return {{"path", path.string()}, {"fingerprint", print}, {"records", records}};
 }
 
 std::string Version() {

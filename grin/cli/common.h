@@ -63,7 +63,7 @@ struct DataOptions {
           "chat, qa, raw or a file; default: chat where the checkpoint has a chat template, else "
           "qa");
     visit("system-prompt", system_prompt, "for chat templates; default: the template's own");
-    visit("columns", columns, "such as prompt=Q,response=A; default: found by name");
+    visit("columns", columns, "such as prompt=Q,response=A, text=BODY or messages=CHAT; default: found by name");
     visit("max-length", max_length, "longest sequence in tokens; 0: the model's context");
     visit("compat", compat, "open-unlearning: its way of tokenising and labelling");
   }
@@ -113,7 +113,7 @@ int64_t LongestOf(const std::vector<Sequence>& sequences);
 // "2G", "512M", "1.5GiB", "1000000" -> bytes.
 int64_t ParseBytes(const std::string& text);
 
-// Names a file of data with its fingerprint, for grin.json.
+// Names data, in one file or several, with their fingerprint, for grin.json.
 Json DescribeInput(const std::filesystem::path& path, int64_t records);
 
 // The start of grin.json: versions, command, recipe, seed.

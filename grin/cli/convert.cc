@@ -1,16 +1,27 @@
-// grin convert: GGUF, or another type of numbers, to a checkpoint directory.
+// grin convert: GGUF, or another type of numbers, to a checkpoint directory; a checkpoint to GGUF.
 
 #include "grin/base/error.h"
 #include "grin/base/log.h"
 #include "grin/cli/command.h"
 #include "grin/cli/stages.h"
+#include "grin/io/gguf_export.h"
+#include "grin/io/gguf_quantize.h"
 #include "grin/io/write_checkpoint.h"
 
 namespace grin {
 namespace {
 
+struct ConvertOptions {
+  std::string to = "checkpoint";
+  template <typename Visitor>
+  void Visit(Visitor& visit) {
+    visit("to", to, "checkpoint: a directory; gguf: one file");
+  }
+};
+
 struct Options {
   std::string source;
+  ConvertOptions convert;
   OutputOptions output;
 };
 
@@ -22,9 +33,26 @@ std::optional<DType> StoredType(const std::string& name) {
   BadUsage("convert", "--dtype '{}' is not known; it is float32, float16 or bfloat16", name);
 }
 
-void Run(const Options& options, const CommonOptions& common, const Json& recipe) {
-  Require(options.output.out, "--out");
-  CheckOutput(options.output);
+void ToGguf(const Options& options, const CommonOptions& common) {
+  std::optional<GgufType> type;
+  if (!common.dtype.empty()) {
+    type = WritableGgufType(common.dtype);
+    if (!type) {
+      BadUsage("convert", "--dtype '{}' is not known; with --to gguf it is one of {}", common.dtype,
+               WritableGgufTypes());
+    }
+  }
+  if (std::filesystem::is_directory(options.output.out)) {
+    BadInput("convert", "{}: is a directory; with --to gguf --out names a file",
+             options.output.out);
+  }
+  const auto source = Checkpoint::Open(options.source);
+  WriteGguf(*source, options.output.out, type);
+  Info("wrote {}", options.output.out);
+  PrintJson(common, {{"out", options.output.out}, {"tensors", source->tensors().size()}});
+}
+
+void ToCheckpoint(const Options& options, const CommonOptions& common, const Json& recipe) {
   const auto source = Checkpoint::Open(options.source);
   const WriteOptions write{.float_dtype = StoredType(common.dtype)};
   AtomicDirectory directory(options.output.out, options.output.force);
@@ -38,9 +66,22 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
   PrintJson(common, {{"out", options.output.out}, {"tensors", written->tensors().size()}});
 }
 
+void Run(const Options& options, const CommonOptions& common, const Json& recipe) {
+  Require(options.output.out, "--out");
+  CheckOutput(options.output);
+  if (options.convert.to == "gguf") {
+    ToGguf(options, common);
+  } else if (options.convert.to == "checkpoint") {
+    ToCheckpoint(options, common, recipe);
+  } else {
+    BadUsage("convert", "--to '{}' is not known; it is checkpoint or gguf", options.convert.to);
+  }
+}
+
 std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
   auto options = std::make_shared<Options>();
   flags.Positional("SOURCE", options->source, "a .gguf file or a checkpoint directory");
+  flags.Bind("Output", options->convert);
   flags.Bind("Output", options->output);
   return [options, &flags, &common] { Run(*options, common, flags.Recipe()); };
 }
@@ -50,10 +91,12 @@ std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
 extern const Command kConvert;
 const Command kConvert = {
     .name = "convert",
-    .summary = "write a GGUF file, or a checkpoint in another type, as a checkpoint directory",
+    .summary = "between GGUF and checkpoint directories, and to other types of numbers",
     .examples = "Examples:\n"
                 "  grin convert model.gguf --out model --dtype bfloat16\n"
-                "Without --dtype float types are kept, and quantised tensors become float32.",
+                "  grin convert model --to gguf --dtype q8_0 --out model-q8_0.gguf\n"
+                "Without --dtype float types are kept, and quantised tensors become float32. With "
+                "--to gguf it may also be q8_0 or q4_0.",
     .set_up = SetUp};
 
 }  // namespace grin

@@ -11,7 +11,7 @@ struct FinetuneData {
   std::string data;
   template <typename Visitor>
   void Visit(Visitor& visit) {
-    visit("data", data, "what the model is to learn: questions and answers, or text");
+    visit.List("data", data, "what the model is to learn: questions and answers, or text");
   }
 };
 

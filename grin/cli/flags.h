@@ -53,6 +53,12 @@ class Flags {
     options.Visit(add);
   }
 
+  // One field that is a list with commas: the flag may also be repeated.
+  void List(const std::string& name, std::string& value, const std::string& help) {
+    (*this)(name, value, help);
+    entries_[name].option->join(',');
+  }
+
   // An argument without a flag, which must be given.
   void Positional(const std::string& name, std::string& value, const std::string& help) {
     app_.add_option(name, value, help)->required();

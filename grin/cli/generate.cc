@@ -20,7 +20,7 @@ struct GenerateOptions {
   template <typename Visitor>
   void Visit(Visitor& visit) {
     visit("prompt", prompt, "one prompt, put into the template");
-    visit("data", data, "a file of prompts (its answers are shown beside, not used)");
+    visit.List("data", data, "a file of prompts (its answers are shown beside, not used)");
     visit("max-new-tokens", max_new_tokens, "longest continuation");
     visit("temperature", temperature, "0: greedy; above: sampled");
     visit("top-p", top_p, "sample from the smallest set of tokens with this probability");
@@ -59,7 +59,7 @@ void Run(const Options& options, const CommonOptions& common) {
   }
   std::vector<std::vector<int32_t>> prompts;
   for (const Example& example : examples) {
-    prompts.push_back(encoder.EncodePrompt(example.is_text() ? example.response : example.prompt));
+    prompts.push_back(encoder.EncodePrompt(example));
     if (static_cast<int64_t>(prompts.back().size()) >= workspace.model.config.context) {
       BadInput("generate", "{}: the prompt has {} tokens, the model's context is {}",
                example.where.empty() ? "--prompt" : example.where, prompts.back().size(),

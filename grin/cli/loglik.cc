@@ -1,5 +1,7 @@
 // grin loglik: per-token log-probabilities.
 
+#include <utility>
+
 #include "grin/base/error.h"
 #include "grin/base/log.h"
 #include "grin/cli/command.h"
@@ -14,7 +16,7 @@ struct LoglikOptions {
   std::string data;
   template <typename Visitor>
   void Visit(Visitor& visit) {
-    visit("data", data,
+    visit.List("data", data,
           "questions and answers, text, or {\"tokens\": [...]} records, of which every next token "
           "is scored");
   }
@@ -68,6 +70,7 @@ std::vector<Sequence> LoadSequences(Workspace& workspace, const Options& options
       BadInput("loglik", "{}: 'tokens' is missing, which earlier records have", record.Where());
     }
     sequences.push_back(FromTokens(record, workspace.model.config));
+    sequences.back().example = static_cast<int64_t>(sequences.size()) - 1;
     truncated += sequences.back().truncated;
   }
   if (truncated > 0) {
@@ -75,6 +78,10 @@ std::vector<Sequence> LoadSequences(Workspace& workspace, const Options& options
          truncated, sequences.size(), workspace.model.config.context);
   }
   return sequences;
+}
+
+Json EmptyLine() {
+  return {{"tokens", Json::array()}, {"logprobs", Json::array()}, {"argmax", Json::array()}};
 }
 
 void Run(const Options& options, const CommonOptions& common) {
@@ -88,15 +95,18 @@ void Run(const Options& options, const CommonOptions& common) {
   if (!options.output.out.empty()) file.emplace(options.output.out);
   double sum = 0;
   int64_t labels = 0;
+  Json line = EmptyLine();
   for (size_t i = 0; i < sequences.size(); ++i) {
-    Json line = {{"tokens", Json::array()}, {"logprobs", scores[i].logp},
-                 {"argmax", scores[i].argmax}};
-    for (const int32_t label : sequences[i].labels) {
-      line["tokens"].push_back(sequences[i].tokens[label]);
+    for (size_t k = 0; k < scores[i].logp.size(); ++k) {
+      line["tokens"].push_back(sequences[i].tokens[sequences[i].labels[k]]);
+      line["logprobs"].push_back(scores[i].logp[k]);
+      line["argmax"].push_back(scores[i].argmax[k]);
+      sum += scores[i].logp[k];
     }
-    for (const float logp : scores[i].logp) sum += logp;
     labels += static_cast<int64_t>(scores[i].logp.size());
-    const std::string text = line.dump() + "\n";
+    // The windows of a long text follow each other, and make one line.
+    if (i + 1 < sequences.size() && sequences[i + 1].example == sequences[i].example) continue;
+    const std::string text = std::exchange(line, EmptyLine()).dump() + "\n";
     file ? file->Write(text) : void(std::fputs(text.c_str(), stdout));
   }
   if (file) file->Commit();

@@ -15,8 +15,10 @@ struct TaskOptions {
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
-    visit("forget", forget, "what must go: JSON Lines, JSON or CSV of questions and answers, or text");
-    visit("retain", retain, "what must stay, in the same form");
+    visit.List("forget", forget,
+                "what must go: files of questions and answers, chats or text (JSON Lines, JSON, "
+                "CSV, Parquet), patterns, or hub://datasets/ORG/NAME/FILE");
+    visit.List("retain", retain, "what must stay, in the same form");
     visit("allow-overlap", allow_overlap, "accept records that are in both sets");
   }
 };

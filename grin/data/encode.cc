@@ -93,7 +93,7 @@ Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
   }
   if (chat_) {
     // The token that closes an answer in this template ends generation as well.
-    const Sequence probe = EncodeRendered(Render("x", "x"));
+    const Sequence probe = EncodeRendered(Render({.prompt = "x", .response = "x"}));
     if (!probe.tokens.empty() && !std::ranges::count(end_tokens_, probe.tokens.back())) {
       end_tokens_.push_back(probe.tokens.back());
     }
@@ -104,29 +104,36 @@ std::string Encoder::DescribeTemplate() const {
   return chat_ ? fmt::format("{} ({})", template_name_, chat_->family()) : template_name_;
 }
 
-Encoder::Rendered Encoder::Render(const std::string& prompt, const std::string& response) const {
+Encoder::Rendered Encoder::Render(const Example& example) const {
+  const std::string &prompt = example.prompt, &response = example.response;
   Rendered rendered;
-  if (prompt.empty()) {  // plain text takes no template
+  if (example.is_text()) {  // plain text takes no template
     rendered.text = response;
     rendered.response_end = static_cast<int64_t>(response.size());
     return rendered;
   }
-  if (!chat_) {
-    rendered.text = pattern_;
-    // The response first, so that a prompt with "{response}" in it stays as it is.
-    size_t at = rendered.text.find(kResponseMark);
-    const size_t prompt_at = rendered.text.find(kPromptMark);
-    rendered.text.replace(at, kResponseMark.size(), response);
-    rendered.text.replace(prompt_at + (prompt_at > at ? response.size() - kResponseMark.size() : 0),
-                          kPromptMark.size(), prompt);
-    if (prompt_at < at) at += prompt.size() - kPromptMark.size();
-    rendered.response_begin = static_cast<int64_t>(at);
-    rendered.response_end = static_cast<int64_t>(at + response.size());
-    return rendered;
+  if (chat_) return RenderChat(example);
+  rendered.text = pattern_;
+  // The response first, so that a prompt with "{response}" in it stays as it is.
+  size_t at = rendered.text.find(kResponseMark);
+  const size_t prompt_at = rendered.text.find(kPromptMark);
+  rendered.text.replace(at, kResponseMark.size(), response);
+  rendered.text.replace(prompt_at + (prompt_at > at ? response.size() - kResponseMark.size() : 0),
+                        kPromptMark.size(), prompt);
+  if (prompt_at < at) at += prompt.size() - kPromptMark.size();
+  rendered.response_begin = static_cast<int64_t>(at);
+  rendered.response_end = static_cast<int64_t>(at + response.size());
+  return rendered;
+}
+
+Encoder::Rendered Encoder::RenderChat(const Example& example) const {
+  const std::string& response = example.response;
+  Rendered rendered;
+  std::vector<Message> messages = example.turns;
+  if (messages.empty()) messages.push_back({"user", example.prompt});
+  if (!system_prompt_.empty() && messages.front().role != "system") {
+    messages.insert(messages.begin(), {"system", system_prompt_});
   }
-  std::vector<Message> messages;
-  if (!system_prompt_.empty()) messages.push_back({"system", system_prompt_});
-  messages.push_back({"user", prompt});
   const std::string head = chat_->Render(messages, /*add_generation_prompt=*/true);
   messages.push_back({"assistant", response});
   rendered.text = chat_->Render(messages, /*add_generation_prompt=*/false);
@@ -140,8 +147,8 @@ Encoder::Rendered Encoder::Render(const std::string& prompt, const std::string& 
                         ? whole
                         : (from ? rendered.text.find(trimmed, from) : rendered.text.rfind(trimmed));
   if (at == std::string::npos) {
-    BadInput("data", "the chat template does not show the answer '{}'; give another by --template",
-             response);
+    BadInput("data", "{}: the chat template does not show the answer '{}'; give another by --template",
+             example.where, response);
   }
   rendered.response_begin = static_cast<int64_t>(at);
   rendered.response_end =
@@ -203,7 +210,7 @@ void Encoder::LabelAfterPrompt(const Rendered& rendered, const Encoding& encodin
 }
 
 Sequence Encoder::Encode(const Example& example) const {
-  Sequence sequence = EncodeRendered(Render(example.prompt, example.response));
+  Sequence sequence = EncodeRendered(Render(example));
   sequence.where = example.where;
   if (sequence.length() > max_length_) {
     sequence.truncated = true;
@@ -217,14 +224,56 @@ Sequence Encoder::Encode(const Example& example) const {
   return sequence;
 }
 
+std::vector<Sequence> Encoder::EncodeWindows(const Example& example) const {
+  Sequence whole = EncodeRendered(Render(example));
+  whole.where = example.where;
+  if (whole.length() <= max_length_ || whole.labels.empty()) return {std::move(whole)};
+  // What every window begins with, and the first token that is scored.
+  const bool special = tokenizer_.IsSpecial(whole.tokens.front());
+  int64_t begin = whole.labels.front();
+  const int64_t lead = special ? begin : 1;
+  if (lead >= max_length_) return {Encode(example)};
+  // An end token alone says nothing about the text.
+  const bool closed = !end_tokens_.empty() && whole.tokens.back() == end_tokens_.front();
+  const int64_t text_end = whole.length() - (closed ? 1 : 0);
+  std::vector<Sequence> windows;
+  size_t label = 0;
+  while (begin < text_end) {
+    const int64_t end = std::min(begin + max_length_ - lead, whole.length());
+    Sequence window;
+    window.where = example.where;
+    const auto at = [&](int64_t index) { return whole.tokens.begin() + index; };
+    window.tokens.assign(at(special ? 0 : begin - lead), at(special ? lead : begin));
+    window.tokens.insert(window.tokens.end(), at(begin), at(end));
+    for (; label < whole.labels.size() && whole.labels[label] < end; ++label) {
+      window.labels.push_back(static_cast<int32_t>(whole.labels[label] - begin + lead));
+      window.label_spans.push_back(whole.label_spans[label]);
+    }
+    window.label_weights.assign(window.labels.size(), 1.0f);
+    windows.push_back(std::move(window));
+    begin = end;
+  }
+  return windows;
+}
+
 std::vector<Sequence> Encoder::EncodeAll(const std::vector<Example>& examples) const {
-  std::vector<Sequence> sequences(examples.size());
+  std::vector<std::vector<Sequence>> encoded(examples.size());
   at::parallel_for(0, static_cast<int64_t>(examples.size()), 32, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      sequences[i] = Encode(examples[i]);
-      sequences[i].example = i;
+      if (examples[i].is_text()) {
+        encoded[i] = EncodeWindows(examples[i]);
+      } else {
+        encoded[i].push_back(Encode(examples[i]));
+      }
     }
   });
+  std::vector<Sequence> sequences;
+  for (size_t i = 0; i < encoded.size(); ++i) {
+    for (Sequence& sequence : encoded[i]) {
+      sequence.example = static_cast<int64_t>(i);
+      sequences.push_back(std::move(sequence));
+    }
+  }
   const auto truncated = std::ranges::count(sequences, true, &Sequence::truncated);
   if (truncated > 0) {
     const auto first = std::ranges::find(sequences, true, &Sequence::truncated);
@@ -247,7 +296,13 @@ std::vector<Sequence> Encoder::EncodeAll(const std::vector<Example>& examples) c
 }
 
 std::vector<int32_t> Encoder::EncodePrompt(const std::string& prompt) const {
-  const Rendered rendered = Render(prompt, "x");
+  return EncodePrompt(Example{.prompt = prompt});
+}
+
+std::vector<int32_t> Encoder::EncodePrompt(const Example& example) const {
+  const Rendered rendered = Render({.prompt = example.is_text() ? example.response : example.prompt,
+                                    .response = "x",
+                                    .turns = example.turns});
   const std::string head = rendered.text.substr(0, rendered.response_begin);
   const bool may_merge = !head.empty() && std::isspace(static_cast<unsigned char>(head.back()));
   std::vector<int32_t> tokens = tokenizer_.Encode(head, rendered.add_special).ids;

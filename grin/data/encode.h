@@ -33,13 +33,21 @@ class Encoder {
   // The labelled sequence of an example. Too long ones lose their end and are marked.
   Sequence Encode(const Example& example) const;
 
-  // All of them, in order, in parallel. Those that lost tokens are counted in one warning; those
-  // that lost every label are left out, counted too.
+  // All of them, in order, in parallel. Plain text that is too long becomes several sequences, each
+  // of its tokens scored once (EncodeWindows). Others that lost tokens are counted in one warning;
+  // those that lost every label are left out, counted too.
   std::vector<Sequence> EncodeAll(const std::vector<Example>& examples) const;
 
   // What the model is given to continue: the sequence up to where the response would begin. White
   // space that would merge into the response's first token is left for the model to produce.
   std::vector<int32_t> EncodePrompt(const std::string& prompt) const;
+  // The same of an example, with every turn of a conversation. Plain text is a prompt here.
+  std::vector<int32_t> EncodePrompt(const Example& example) const;
+
+  // Plain text cut into sequences of at most the longest length. Each begins with the tokens that
+  // the tokenizer puts before a text, or, where there are none, with the token before its first
+  // scored one.
+  std::vector<Sequence> EncodeWindows(const Example& example) const;
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
   // Tokens that end an answer.
@@ -56,7 +64,8 @@ class Encoder {
     int64_t response_begin = 0, response_end = 0;
     bool add_special = true;  // whether the tokenizer's own first and last tokens belong to it
   };
-  Rendered Render(const std::string& prompt, const std::string& response) const;
+  Rendered Render(const Example& example) const;
+  Rendered RenderChat(const Example& example) const;
   Sequence EncodeRendered(const Rendered& rendered) const;
   void LabelAfterPrompt(const Rendered& rendered, const Encoding& encoding,
                         Sequence& sequence) const;

@@ -4,78 +4,25 @@
 #include <optional>
 
 #include "grin/base/error.h"
+#include "grin/base/log.h"
+#include "grin/data/columns.h"
+#include "grin/data/conversation.h"
 #include "grin/io/table.h"
 
 namespace grin {
 namespace {
 
-struct Columns {
-  std::string prompt, response;  // prompt is empty where response is plain text
-};
-
-const Columns kKnownColumns[] = {{"question", "answer"},      {"prompt", "response"},
-                                 {"prompt", "completion"},    {"instruction", "output"},
-                                 {"", "text"}};
-
-std::string Keys(const Json& fields) {
-  std::vector<std::string> keys;
-  for (const auto& [key, value] : fields.items()) keys.push_back(key);
-  return fmt::format("{}", fmt::join(keys, ", "));
+bool IsBlank(const std::string& text) {
+  return text.find_first_not_of(" \t\r\n") == std::string::npos;
 }
 
-// "prompt=Q,response=A" or "text=BODY".
-Columns ParseColumns(const std::string& text) {
-  Columns columns;
-  size_t begin = 0;
-  while (begin <= text.size()) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    const std::string part = text.substr(begin, end - begin);
-    const size_t equals = part.find('=');
-    const std::string role = part.substr(0, equals);
-    if (equals == std::string::npos || equals + 1 == part.size() ||
-        (role != "prompt" && role != "response" && role != "text")) {
-      BadUsage("data", "--columns '{}' is not of the form prompt=NAME,response=NAME or text=NAME",
-               text);
-    }
-    (role == "prompt" ? columns.prompt : columns.response) = part.substr(equals + 1);
-    begin = end + 1;
+// Text, {"text": ...} as RealToxicityPrompts has it.
+std::string Text(const Record& record, const std::string& column, const Json& value) {
+  if (value.is_object() && value.contains("text")) return Text(record, column, value["text"]);
+  if (!value.is_string()) {
+    BadInput("data", "{}: '{}' is {}; it must be text", record.Where(), column, value.type_name());
   }
-  if (columns.response.empty()) {
-    BadUsage("data", "--columns '{}' names no response (or text) column", text);
-  }
-  return columns;
-}
-
-Columns FindColumns(const Record& first) {
-  for (const Columns& known : kKnownColumns) {
-    if (first.fields.contains(known.response) &&
-        (known.prompt.empty() || first.fields.contains(known.prompt))) {
-      return known;
-    }
-  }
-  // A half that is there tells more than the whole list.
-  for (const Columns& known : kKnownColumns) {
-    if (!known.prompt.empty() && first.fields.contains(known.prompt)) {
-      BadInput("data", "{}: '{}' is missing; the record has {}", first.Where(), known.response,
-               Keys(first.fields));
-    }
-  }
-  BadInput("data", "{}: no known columns; the record has {}; expected question and answer, prompt "
-           "and response, prompt and completion, instruction and output, or text (or name them: "
-           "--columns prompt=..,response=..)", first.Where(), Keys(first.fields));
-}
-
-std::string Text(const Record& record, const std::string& column) {
-  const auto found = record.fields.find(column);
-  if (found == record.fields.end()) {
-    BadInput("data", "{}: '{}' is missing; the record has {}", record.Where(), column,
-             Keys(record.fields));
-  }
-  if (!found->is_string()) {
-    BadInput("data", "{}: '{}' is {}; it must be text", record.Where(), column,
-             found->type_name());
-  }
-  return found->get<std::string>();
+  return value.get<std::string>();
 }
 
 // A list of strings, or one string, where the record has the column.
@@ -94,40 +41,104 @@ std::vector<std::string> Strings(const Record& record, const char* column) {
   return strings;
 }
 
-bool IsBlank(const std::string& text) {
-  return text.find_first_not_of(" \t\r\n") == std::string::npos;
+// An answer that is the number of one of `choices` (WMDP, MMLU): that choice, with the others as
+// alternatives. Error (bad input) when there is none of that number.
+std::string TakeChoice(const Record& record, const Json& number, Example& example) {
+  const std::vector<std::string> choices = Strings(record, "choices");
+  const auto chosen = number.get<int64_t>();
+  if (chosen < 0 || chosen >= static_cast<int64_t>(choices.size())) {
+    BadInput("data", "{}: the answer is choice {}, and there are {}", record.Where(), chosen,
+             choices.size());
+  }
+  for (size_t i = 0; i < choices.size(); ++i) {
+    if (static_cast<int64_t>(i) != chosen) example.alternatives.push_back(choices[i]);
+  }
+  return choices[static_cast<size_t>(chosen)];
+}
+
+void ReadPrompt(const Record& record, const std::string& column, Example& example) {
+  const Json& value = ColumnOf(record, column);
+  if (IsConversation(value)) {
+    example.turns = ReadMessages(value, record.Where());
+  } else {
+    example.prompt = Text(record, column, value);
+    // Alpaca's records add what the instruction is about in a column of its own.
+    const auto input = column == "instruction" ? record.fields.find("input") : record.fields.end();
+    if (input != record.fields.end() && input->is_string() && !IsBlank(*input)) {
+      example.prompt += '\n';
+      example.prompt += input->get<std::string>();
+    }
+  }
+}
+
+void ReadResponse(const Record& record, const std::string& column, bool alone, Example& example) {
+  const Json& value = ColumnOf(record, column);
+  if (IsConversation(value)) {
+    std::vector<Message> messages = std::move(example.turns);
+    if (!alone && messages.empty()) messages.push_back({"user", example.prompt});
+    for (Message& message : ReadMessages(value, record.Where())) {
+      messages.push_back(std::move(message));
+    }
+    example.response = TakeLastAnswer(messages, record.Where());
+    example.turns = std::move(messages);
+  } else if (value.is_number_integer() && record.fields.contains("choices")) {
+    example.response = TakeChoice(record, value, example);
+  } else {
+    example.response = Text(record, column, value);
+  }
+}
+
+Example ReadExample(const Record& record, const Columns& columns) {
+  Example example;
+  const bool alone = columns.prompt.empty();
+  if (!alone) ReadPrompt(record, columns.prompt, example);
+  ReadResponse(record, columns.response, alone, example);
+  if (!example.turns.empty()) {
+    example.prompt = JoinContents(example.turns);
+    // One user's turn is what a plain prompt becomes.
+    if (example.turns.size() == 1 && example.turns[0].role == "user") example.turns.clear();
+  }
+  if ((!alone || !example.turns.empty()) && IsBlank(example.prompt)) {
+    BadInput("data", "{}: '{}' is empty", record.Where(),
+             alone ? columns.response : columns.prompt);
+  }
+  if (!example.is_text() && IsBlank(example.response)) {
+    BadInput("data", "{}: '{}' is empty", record.Where(), columns.response);
+  }
+  example.keywords = Strings(record, "keywords");
+  for (const char* column : {"perturbed_answer", "alternate_answer", "alternate", "false_answer"}) {
+    for (std::string& text : Strings(record, column)) {
+      example.alternatives.push_back(std::move(text));
+    }
+  }
+  example.where = record.Where();
+  return example;
 }
 
 }  // namespace
 
 std::vector<Example> LoadExamples(const std::filesystem::path& path, const std::string& columns) {
-  const std::vector<Record> records = ReadTable(path);
-  if (records.empty()) BadInput("data", "{}: has no records", path.string());
-  const Columns names = columns.empty() ? FindColumns(records.front()) : ParseColumns(columns);
+  std::vector<Record> records = ReadTable(path);
+  Columns names;
   std::vector<Example> examples;
   examples.reserve(records.size());
-  for (const Record& record : records) {
-    Example example;
-    if (!names.prompt.empty()) {
-      example.prompt = Text(record, names.prompt);
-      if (IsBlank(example.prompt)) {
-        BadInput("data", "{}: '{}' is empty", record.Where(), names.prompt);
-      }
+  int64_t blank = 0;
+  const std::string* file = nullptr;
+  for (Record& record : records) {
+    if (!file || record.file != *file) {
+      names = columns.empty() ? FindColumns(record) : ParseColumns(columns);
+      file = &record.file;
     }
-    example.response = Text(record, names.response);
-    if (IsBlank(example.response)) {
-      BadInput("data", "{}: '{}' is empty", record.Where(), names.response);
+    Example example = ReadExample(record, names);
+    if (example.is_text() && IsBlank(example.response)) {
+      ++blank;
+      continue;
     }
-    example.keywords = Strings(record, "keywords");
-    for (const char* column : {"perturbed_answer", "alternate_answer", "alternate", "false_answer"}) {
-      for (std::string& text : Strings(record, column)) {
-        example.alternatives.push_back(std::move(text));
-      }
-    }
-    example.fields = record.fields;
-    example.where = record.Where();
+    example.fields = std::move(record.fields);
     examples.push_back(std::move(example));
   }
+  if (examples.empty()) BadInput("data", "{}: every text is blank", path.string());
+  if (blank > 0) Info("{}: {} blank texts are left out", path.string(), blank);
   return examples;
 }
 
@@ -145,9 +156,10 @@ void RefuseOverlap(const std::vector<Example>& forget, const std::vector<Example
     }
   }
   if (shared == 0) return;
-  BadInput("data", "{} and {} are the same record, and {} in all are in both sets; what is to be "
-           "forgotten cannot be retained (--allow-overlap accepts this)", first_forget->where,
-           first_retain->where, shared);
+  BadInput("data",
+           "{} and {} are the same record, and {} in all are in both sets; what is to be "
+           "forgotten cannot be retained (--allow-overlap accepts this)",
+           first_forget->where, first_retain->where, shared);
 }
 
 }  // namespace grin

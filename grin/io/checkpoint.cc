@@ -18,7 +18,10 @@ namespace fs = std::filesystem;
 std::shared_ptr<const Checkpoint> Checkpoint::Open(const fs::path& source) {
   std::error_code ignored;
   fs::path path = source;
-  if (!fs::exists(path, ignored)) path = FindInHubCache(source.string());
+  if (!fs::exists(path, ignored)) {
+    const std::string name = source.string();
+    path = FindInHubCache(IsHubUrl(name) ? ParseHubUrl(name).repo : ParseHubRepo(name));
+  }
   if (fs::is_directory(path, ignored)) return OpenDirectoryCheckpoint(path);
   if (IsGgufFile(path)) return OpenGgufCheckpoint(path);
   if (path.extension() == ".safetensors") {

@@ -18,21 +18,7 @@ constexpr uint64_t kMinKeyValue = 8 + 4 + 1;        // bytes: key length, type, 
 constexpr uint64_t kMinTensor = 8 + 4 + 8 + 4 + 8;  // bytes: name length, rank, size, type, offset
 constexpr uint32_t kMaxRank = 4;
 
-enum ValueType : uint32_t {
-  kUint8,
-  kInt8,
-  kUint16,
-  kInt16,
-  kUint32,
-  kInt32,
-  kFloat32,
-  kBool,
-  kString,
-  kArray,
-  kUint64,
-  kInt64,
-  kFloat64
-};
+using namespace gguf_value;
 
 // Smallest number of bytes that a value of a type can take; 0 for an unknown type.
 uint64_t MinSize(uint32_t type) {

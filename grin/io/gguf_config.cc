@@ -6,10 +6,10 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 #include "grin/base/error.h"
 #include "grin/io/gguf_dequantize.h"
+#include "grin/io/llama3_rope.h"
 #include "grin/io/printable.h"
 
 namespace grin {
@@ -19,6 +19,19 @@ constexpr std::array kArchitectures{
     GgufArchitecture{"llama", "llama", "LlamaForCausalLM", true},
     GgufArchitecture{"qwen2", "qwen2", "Qwen2ForCausalLM", false},
 };
+
+// Names of a layer's parts, in GGUF and in a checkpoint.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kParts{{
+    {"attn_norm", "input_layernorm"},
+    {"attn_q", "self_attn.q_proj"},
+    {"attn_k", "self_attn.k_proj"},
+    {"attn_v", "self_attn.v_proj"},
+    {"attn_output", "self_attn.o_proj"},
+    {"ffn_norm", "post_attention_layernorm"},
+    {"ffn_gate", "mlp.gate_proj"},
+    {"ffn_up", "mlp.up_proj"},
+    {"ffn_down", "mlp.down_proj"},
+}};
 
 constexpr uint64_t kMaxCount = uint64_t{1} << 31;  // products of two then fit 64 bits
 
@@ -77,22 +90,6 @@ class Settings {
 
 // The shortest decimal that is this fp32 value: 1e-05, not 9.999999747378752e-06.
 double AsWritten(double value) { return std::stod(fmt::format("{}", static_cast<float>(value))); }
-
-// The "llama3" rule: frequencies of long wave length are divided by `factor`, short ones are kept,
-// with a smooth passage between.
-struct Llama3Rope {
-  double factor, low_freq_factor, high_freq_factor, original_context;
-
-  double Divisor(double theta, int64_t dimensions, int64_t i) const {
-    const double frequency = std::pow(theta, -2.0 * static_cast<double>(i) / dimensions);
-    const double wave_length = 2.0 * std::numbers::pi / frequency;
-    if (wave_length < original_context / high_freq_factor) return 1.0;
-    if (wave_length > original_context / low_freq_factor) return factor;
-    const double smooth =
-        (original_context / wave_length - low_freq_factor) / (high_freq_factor - low_freq_factor);
-    return 1.0 / ((1.0 - smooth) / factor + smooth);
-  }
-};
 
 // GGUF keeps only the resulting divisors (tensor rope_freqs); this finds the rule behind them.
 Json RecoverLlama3Rope(const GgufFile& file, const GgufTensor& tensor, double theta,
@@ -170,6 +167,14 @@ void AddTokenIds(const GgufFile& file, Json& config) {
 }
 
 }  // namespace
+
+const GgufArchitecture* GgufArchitectureOf(std::string_view model_type) {
+  if (model_type == "mistral") model_type = "llama";  // a window is all that differs
+  for (const GgufArchitecture& architecture : kArchitectures) {
+    if (architecture.model_type == model_type) return &architecture;
+  }
+  return nullptr;
+}
 
 const GgufArchitecture& FindGgufArchitecture(const GgufFile& file) {
   const std::optional<std::string> name = file.String("general.architecture");
@@ -249,17 +254,6 @@ std::string CheckpointTensorName(std::string_view name, const GgufFile& file) {
   if (name == "output_norm.weight") return "model.norm.weight";
   if (name == "output.weight") return "lm_head.weight";
   if (name == "rope_freqs.weight") return "";
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kParts{{
-      {"attn_norm", "input_layernorm"},
-      {"attn_q", "self_attn.q_proj"},
-      {"attn_k", "self_attn.k_proj"},
-      {"attn_v", "self_attn.v_proj"},
-      {"attn_output", "self_attn.o_proj"},
-      {"ffn_norm", "post_attention_layernorm"},
-      {"ffn_gate", "mlp.gate_proj"},
-      {"ffn_up", "mlp.up_proj"},
-      {"ffn_down", "mlp.down_proj"},
-  }};
   // blk.LAYER.PART.weight
   if (name.starts_with("blk.")) {
     const std::string_view rest = name.substr(4);
@@ -280,6 +274,25 @@ std::string CheckpointTensorName(std::string_view name, const GgufFile& file) {
   }
   BadInput("io", "{}: the tensor '{}' has no place in a model of this architecture", file.path(),
            Printable(name));
+}
+
+std::string GgufTensorName(std::string_view name) {
+  if (name == "model.embed_tokens.weight") return "token_embd.weight";
+  if (name == "model.norm.weight") return "output_norm.weight";
+  if (name == "lm_head.weight") return "output.weight";
+  // model.layers.LAYER.PART.KIND
+  constexpr std::string_view kPrefix = "model.layers.";
+  if (!name.starts_with(kPrefix)) return "";
+  const std::string_view rest = name.substr(kPrefix.size());
+  const size_t dot = rest.find('.'), last = rest.rfind('.');
+  if (dot == std::string_view::npos || last <= dot) return "";
+  const std::string_view part = rest.substr(dot + 1, last - dot - 1), kind = rest.substr(last + 1);
+  for (const auto& [gguf, checkpoint] : kParts) {
+    if (part == checkpoint && (kind == "weight" || kind == "bias")) {
+      return fmt::format("blk.{}.{}.{}", rest.substr(0, dot), gguf, kind);
+    }
+  }
+  return "";
 }
 
 }  // namespace grin

@@ -81,7 +81,42 @@ GgufPreTokenizer Make(Style style) {
   Defect("io", "a pre-tokenizer style has no definition");
 }
 
+// What matters of a component: offsets do not, and files may leave out what is the default.
+Json Essence(const Json& component) {
+  if (!component.is_object()) return nullptr;
+  const std::string type = component.value("type", "");
+  if (type == "Sequence") {
+    for (const char* list : {"pretokenizers", "normalizers"}) {
+      if (!component.contains(list)) continue;
+      Json parts = Json::array();
+      for (const Json& part : component[list]) parts.push_back(Essence(part));
+      return parts.size() == 1 ? parts[0] : parts;
+    }
+  }
+  if (type == "ByteLevel") {
+    return {type, component.value("add_prefix_space", true), component.value("use_regex", true)};
+  }
+  if (type == "Digits") return {type, component.value("individual_digits", false)};
+  if (type == "Split") {
+    return {type, component.value("pattern", Json()), component.value("behavior", ""),
+            component.value("invert", false)};
+  }
+  return {type};
+}
+
 }  // namespace
+
+std::string GgufPreTokenizerName(const Json& normalizer, const Json& pre_tokenizer,
+                                 bool ignore_merges) {
+  for (const Row& row : kTable) {
+    const GgufPreTokenizer known = Make(row.style);
+    if (known.ignore_merges == ignore_merges && Essence(known.normalizer) == Essence(normalizer) &&
+        Essence(known.pre_tokenizer) == Essence(pre_tokenizer)) {
+      return std::string(row.name);
+    }
+  }
+  return {};
+}
 
 GgufPreTokenizer FindGgufPreTokenizer(std::string_view name, std::string_view file) {
   if (name.empty() || name == "default") {

@@ -1,6 +1,7 @@
 #pragma once
 // How text is cut before byte-level BPE, by the name that GGUF gives it (tokenizer.ggml.pre).
 
+#include <string>
 #include <string_view>
 
 #include "grin/base/json.h"
@@ -17,5 +18,9 @@ struct GgufPreTokenizer {
 // Error (bad input) that begins with `file` and lists the known names when `name` is not among
 // them.
 GgufPreTokenizer FindGgufPreTokenizer(std::string_view name, std::string_view file);
+
+// The name of what a tokenizer.json does; empty when GGUF has none for it.
+std::string GgufPreTokenizerName(const Json& normalizer, const Json& pre_tokenizer,
+                                 bool ignore_merges);
 
 }  // namespace grin

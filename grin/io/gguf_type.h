@@ -24,6 +24,25 @@ enum class GgufType : uint32_t {
   kBF16 = 30,
 };
 
+// Types of metadata values, as the file numbers them.
+namespace gguf_value {
+enum Type : uint32_t {
+  kUint8,
+  kInt8,
+  kUint16,
+  kInt16,
+  kUint32,
+  kInt32,
+  kFloat32,
+  kBool,
+  kString,
+  kArray,
+  kUint64,
+  kInt64,
+  kFloat64
+};
+}  // namespace gguf_value
+
 struct GgufTypeTraits {
   GgufType type;
   std::string_view name;

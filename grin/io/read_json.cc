@@ -51,6 +51,14 @@ void JsonPlace::Advance(std::string_view text) {
   }
 }
 
+void RequireUtf8(std::string_view text, std::string_view file, JsonPlace place) {
+  const auto bad = FindInvalidUtf8(text);
+  if (!bad) return;
+  place.Advance(text.substr(0, *bad));
+  BadInput("io", "{}:{}:{}: not UTF-8 text: the byte {:#04x}", file, place.line, place.column,
+           static_cast<unsigned char>(text[*bad]));
+}
+
 Json ParseJson(std::string_view text, std::string_view file, JsonPlace place) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   if (IsTooDeep(text)) {
@@ -59,11 +67,7 @@ Json ParseJson(std::string_view text, std::string_view file, JsonPlace place) {
   try {
     return Json::parse(text.begin(), text.end());
   } catch (const Json::parse_error& error) {
-    if (const auto bad = FindInvalidUtf8(text)) {
-      place.Advance(text.substr(0, *bad));
-      BadInput("io", "{}:{}:{}: not UTF-8 text: the byte {:#04x}", file, place.line, place.column,
-               static_cast<unsigned char>(text[*bad]));
-    }
+    RequireUtf8(text, file, place);
     place.Advance(text.substr(0, error.byte > 0 ? error.byte - 1 : 0));
     BadInput("io", "{}:{}:{}: not valid JSON: {}", file, place.line, place.column,
              Reason(error.what()));

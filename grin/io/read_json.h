@@ -18,6 +18,10 @@ struct JsonPlace {
   void Advance(std::string_view text);
 };
 
+// Error (bad input) "file:LINE:COLUMN: not UTF-8 text: the byte 0x.." unless `text`, which begins
+// at `place`, is UTF-8.
+void RequireUtf8(std::string_view text, std::string_view file, JsonPlace place = {});
+
 // Parses `text`, which begins at `place` of the file. Error (bad input) "file:LINE:COLUMN: ..."
 // when it is not valid JSON, or names the byte that is not UTF-8.
 Json ParseJson(std::string_view text, std::string_view file, JsonPlace place = {});

@@ -1,11 +1,15 @@
 #include "grin/io/table.h"
 
 #include <algorithm>
+#include <fstream>
 #include <string_view>
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
+#include "grin/io/arrow_table.h"
 #include "grin/io/csv.h"
+#include "grin/io/data_files.h"
+#include "grin/io/decompress.h"
 #include "grin/io/printable.h"
 #include "grin/io/read_json.h"
 
@@ -20,23 +24,37 @@ bool IsBlank(std::string_view text) {
   return text.find_first_not_of(kBlank) == std::string_view::npos;
 }
 
-// The file's text, known to be UTF-8 and not blank; the byte-order mark is cut off.
-std::string ReadText(const fs::path& path, std::string_view what) {
-  std::string text = ReadFile(path);
-  const std::string file = path.string();
-  if (text.starts_with("PAR1")) BadInput("io", "{}: is Parquet, which is not read here", file);
-  if (text.starts_with("\x1f\x8b")) BadInput("io", "{}: is compressed; unpack it first", file);
-  if (const auto bad = FindInvalidUtf8(text)) {
-    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<int64_t>(*bad), '\n');
-    BadInput("io", "{}:{}: not UTF-8 text: the byte {:#04x} at offset {}", file, line,
-             static_cast<unsigned char>(text[*bad]), *bad);
+// Formats that are neither text nor packed text, by their first bytes.
+struct OtherFormat {
+  std::string_view mark, advice;
+};
+constexpr OtherFormat kOtherFormats[] = {
+    {"PK\x03\x04", "is a ZIP archive; unpack it first"},
+    {"BZh", "is packed by bzip2; unpack it first"},
+    {"\xfd"
+     "7zXZ",
+     "is packed by xz; unpack it first"},
+    {"\xff\xfe", "is UTF-16; save it as UTF-8"},
+    {"\xfe\xff", "is UTF-16; save it as UTF-8"},
+    {"PAR1", "is Parquet, which cannot be read here: records are expected as text"},
+};
+
+// The text of a file's bytes, unpacked, known to be UTF-8 and not blank; the byte-order mark is cut
+// off.
+std::string ToText(std::string text, const std::string& file, std::string_view what) {
+  if (IsGzip(text)) text = Gunzip(text, file);
+  if (IsZstd(text)) text = Unzstd(text, file);
+  for (const OtherFormat& other : kOtherFormats) {
+    if (text.starts_with(other.mark)) BadInput("io", "{}: {}", file, other.advice);
   }
+  RequireUtf8(text, file);
   if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
   if (IsBlank(text)) BadInput("io", "{}: has no {}", file, what);
   return text;
 }
 
 void AddRecord(Json fields, const std::string& file, int64_t line, std::vector<Record>& records) {
+  if (fields.is_string()) fields = {{"text", fields}};
   if (!fields.is_object()) {
     BadInput("io", "{}:{}: the record is {}, expected a JSON object", file, line,
              fields.type_name());
@@ -148,11 +166,16 @@ std::vector<Record> ReadCsv(std::string_view text, const std::string& file, char
   return records;
 }
 
-std::vector<Record> ReadAny(std::string_view text, const fs::path& path) {
-  const std::string file = path.string(), extension = path.extension().string();
+std::vector<Record> ReadAnyText(std::string_view text, const fs::path& path) {
+  const std::string file = path.string();
+  std::string extension = path.extension().string();
+  if (extension == ".gz" || extension == ".zst") extension = path.stem().extension().string();
   if (extension == ".csv") return ReadCsv(text, file, ',');
   if (extension == ".tsv") return ReadCsv(text, file, '\t');
   const char first = text[text.find_first_not_of(kBlank)];
+  if (first != '{' && (extension == ".txt" || extension == ".raw")) {
+    return {{Json{{"text", text}}, file, 1}};
+  }
   if (first == '[') return ReadJsonArray(text, file);
   if (first == '{' || extension == ".json" || extension == ".jsonl") {
     return ReadJsonLines(text, file);
@@ -160,19 +183,46 @@ std::vector<Record> ReadAny(std::string_view text, const fs::path& path) {
   return ReadCsv(text, file, ',');
 }
 
+// The first bytes of a file; nothing of a pipe, which can be read only once.
+std::string Head(const fs::path& path) {
+  std::string head(8, '\0');
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return {};
+  std::ifstream in(path, std::ios::binary);
+  in.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<size_t>(in.gcount()));
+  return head;
+}
+
+std::vector<Record> ReadOneTable(const fs::path& path) {
+  const std::string head = Head(path);
+  std::vector<Record> records;
+  if (IsParquet(head)) {
+    records = ReadParquet(path);
+  } else if (IsArrowIpc(head)) {
+    records = ReadArrowIpc(path);
+  } else {
+    records = ReadAnyText(ToText(ReadFile(path), path.string(), "records"), path);
+  }
+  if (records.empty()) BadInput("io", "{}: has no records", path.string());
+  return records;
+}
+
 }  // namespace
 
 std::string Record::Where() const { return fmt::format("{}:{}", file, line); }
 
-std::vector<Record> ReadTable(const fs::path& path) {
-  std::vector<Record> records = ReadAny(ReadText(path, "records"), path);
-  if (records.empty()) BadInput("io", "{}: has no records", path.string());
+std::vector<Record> ReadTable(const fs::path& source) {
+  std::vector<Record> records;
+  for (const fs::path& path : FindDataFiles(source)) {
+    for (Record& record : ReadOneTable(path)) records.push_back(std::move(record));
+  }
   return records;
 }
 
 std::vector<std::string> ReadLines(const fs::path& path) {
   std::vector<std::string> lines;
-  const std::string text = ReadText(path, "lines");
+  const std::string text = ToText(ReadFile(path), path.string(), "lines");
   ForEachLine(text, [&](std::string_view line, int64_t) {
     if (!IsBlank(line)) lines.emplace_back(line);
   });

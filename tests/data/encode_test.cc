@@ -151,8 +151,8 @@ TEST_P(EncodeTest, TruncationKeepsTheBeginning) {
   EXPECT_THAT(MessageOf([&] { encoder.EncodeAll({Ask("What?", answer)}); }),
               HasSubstr("set.jsonl:1: no token of the answer is left"));
   const auto kept = encoder.EncodeAll({Ask("What?", answer), Example{.response = "short"}});
-  ASSERT_EQ(kept.size(), 1u);
-  EXPECT_EQ(kept[0].example, 1);  // its place in the data set stays known
+  ASSERT_GE(kept.size(), 1u);
+  for (const Sequence& sequence : kept) EXPECT_EQ(sequence.example, 1);  // its place stays known
 }
 
 TEST(Encode, PlainTextScoresEverythingButTheFirstToken) {
@@ -162,6 +162,79 @@ TEST(Encode, PlainTextScoresEverythingButTheFirstToken) {
   EXPECT_EQ(sequence.labels.size() + 1, sequence.tokens.size());
   std::vector<int32_t> text(sequence.tokens.begin(), sequence.tokens.end() - 1);
   EXPECT_EQ(encoder.tokenizer().Decode(text, false), "Once upon a time.");
+}
+
+// The scored tokens of all windows, in order.
+std::vector<int32_t> Scored(const std::vector<Sequence>& windows) {
+  std::vector<int32_t> ids;
+  for (const Sequence& window : windows) {
+    for (const int32_t label : window.labels) ids.push_back(window.tokens[label]);
+  }
+  return ids;
+}
+
+TEST(Encode, LongTextBecomesWindowsThatScoreEveryTokenOnce) {
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += fmt::format("Line {} says naïve things. ", i * i);
+  const Example example = {.response = text, .where = "set.jsonl:1"};
+  for (const char* tokenizer : {"byte_level", "sentencepiece_like"}) {  // without and with a first token
+    const auto dir = MakeToy("encode_windows", {.tokenizer = tokenizer, .end_token = "</s>",
+                                                .context = 4096});
+    const Sequence whole = MakeEncoder(dir).Encode(example);
+    ASSERT_FALSE(whole.truncated);
+    for (const int64_t length : {2, 3, 17, 64, 100, 101, 102}) {
+      SCOPED_TRACE(fmt::format("{} {}", tokenizer, length));
+      const Encoder encoder = MakeEncoder(dir, {.max_length = length});
+      const auto windows = encoder.EncodeAll({Example{.response = "short"}, example});
+      std::vector<Sequence> of_text;
+      std::ranges::copy_if(windows, std::back_inserter(of_text),
+                           [](const Sequence& window) { return window.example == 1; });
+      EXPECT_EQ(windows.front().example, 0);
+      for (const Sequence& window : of_text) {
+        EXPECT_LE(window.length(), length);
+        EXPECT_FALSE(window.truncated);
+        EXPECT_EQ(window.labels.size(), window.tokens.size() - 1);
+        EXPECT_EQ(window.label_spans.size(), window.labels.size());
+        EXPECT_EQ(window.label_weights.size(), window.labels.size());
+        if (encoder.tokenizer().IsSpecial(whole.tokens[0])) {
+          EXPECT_EQ(window.tokens[0], whole.tokens[0]);
+        }
+      }
+      // All of the text; the end token too, unless it would stand alone.
+      std::vector<int32_t> ids = Scored(of_text), expected = Scored({whole});
+      if (ids.size() + 1 == expected.size()) expected.pop_back();
+      EXPECT_EQ(ids, expected);
+      EXPECT_EQ(of_text.back().label_spans.back().second == -1
+                    ? static_cast<int64_t>(text.size())
+                    : of_text.back().label_spans.back().second,
+                static_cast<int64_t>(text.size()));
+    }
+  }
+}
+
+TEST(Encode, ConversationsShowEveryTurn) {
+  const auto dir = MakeToy("encode_turns", {.chat_template = kToyChat});
+  Example example = Ask("joined", "Later.");
+  example.turns = {{"system", "S"}, {"user", "a"}, {"assistant", "b"}, {"user", "c"}};
+  const std::string head =
+      "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\na<|im_end|>\n"
+      "<|im_start|>assistant\nb<|im_end|>\n<|im_start|>user\nc<|im_end|>\n"
+      "<|im_start|>assistant\n";
+  // A system prompt of the caller's gives way to the record's own.
+  for (const char* system : {"", "Be brief."}) {
+    const Encoder encoder = MakeEncoder(dir, {.system_prompt = system});
+    EXPECT_EQ(encoder.tokenizer().Decode(encoder.EncodePrompt(example), false), head);
+    const Sequence sequence = encoder.Encode(example);
+    EXPECT_EQ(Labelled(encoder, sequence), "Later.");
+  }
+  example.turns.erase(example.turns.begin());
+  const Encoder encoder = MakeEncoder(dir, {.system_prompt = "Be brief."});
+  EXPECT_THAT(encoder.tokenizer().Decode(encoder.EncodePrompt(example), false),
+              ::testing::StartsWith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\na"));
+  // Without a chat template the turns are one text.
+  EXPECT_THAT(MakeEncoder(dir, {.template_name = "qa"}).tokenizer().Decode(
+                  MakeEncoder(dir, {.template_name = "qa"}).Encode(example).tokens, false),
+              HasSubstr("Question: joined\nAnswer: Later."));
 }
 
 TEST(Encode, ChatIsTheDefaultWhereThereIsATemplate) {

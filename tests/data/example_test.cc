@@ -74,6 +74,86 @@ TEST_F(ExampleTest, ReadsCsvAndJson) {
   EXPECT_EQ(json[0].response, "a");
 }
 
+TEST_F(ExampleTest, ReadsConversations) {
+  const auto one = Load(
+      R"({"prompt": "unused", "messages": [{"role": "user", "content": "Who?"},)"
+      R"( {"role": "assistant", "content": "Ada."}]})");
+  EXPECT_EQ(one[0].prompt, "Who?");
+  EXPECT_EQ(one[0].response, "Ada.");
+  EXPECT_TRUE(one[0].turns.empty());  // the same as a prompt with its response
+  const auto many = Load(
+      R"({"conversations": [{"from": "system", "value": "S"}, {"from": "human", "value": "a"},)"
+      R"( {"from": "gpt", "value": "b"}, {"from": "human", "value": "c"},)"
+      R"( {"from": "gpt", "value": "d"}]})");
+  EXPECT_EQ(many[0].prompt, "S\n\na\n\nb\n\nc");
+  EXPECT_EQ(many[0].response, "d");
+  ASSERT_EQ(many[0].turns.size(), 4u);
+  EXPECT_EQ(many[0].turns[1].role, "user");
+  // Prompt and completion as messages, as TRL has them; a column of another name.
+  const auto halves = Load(
+      R"({"prompt": [{"role": "user", "content": "q"}],)"
+      R"( "completion": [{"role": "assistant", "content": "a"}]})");
+  EXPECT_EQ(halves[0].prompt + halves[0].response, "qa");
+  const auto named = Load(
+      R"({"chat": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})",
+      "messages=chat");
+  EXPECT_EQ(named[0].prompt + named[0].response, "qa");
+  EXPECT_THAT(Message(R"({"messages": [{"role": "user", "content": "q"}]})"),
+              HasSubstr("set.jsonl:1: the conversation has no assistant's answer"));
+}
+
+TEST_F(ExampleTest, ReadsTheFormsOfPublicDataSets) {
+  // WMDP and MMLU: the answer is the number of a choice.
+  const auto choice =
+      Load(R"({"question": "q", "choices": ["a", "b", "c"], "answer": 1, "subject": "s"})");
+  EXPECT_EQ(choice[0].response, "b");
+  EXPECT_THAT(choice[0].alternatives, ElementsAre("a", "c"));
+  EXPECT_THAT(Message(R"({"question": "q", "choices": ["a"], "answer": 1})"),
+              HasSubstr("choice 1, and there are 1"));
+  // RealToxicityPrompts: texts with scores beside them.
+  const auto toxic =
+      Load(R"({"prompt": {"text": "p", "toxicity": 0.1}, "continuation": {"text": "c"}})");
+  EXPECT_EQ(toxic[0].prompt + toxic[0].response, "pc");
+  EXPECT_EQ(Load(R"({"a": {"b": "x"}, "c.d": "y"})", "prompt=a.b,response=c.d")[0].response, "y");
+  EXPECT_THAT(Message(R"({"a": {"b": "x"}})", "text=a.c"), HasSubstr("'a.c' is missing"));
+  // Alpaca: what the instruction is about stands beside it.
+  EXPECT_EQ(Load(R"({"instruction": "Sum.", "input": "1 2", "output": "3"})")[0].prompt,
+            "Sum.\n1 2");
+  EXPECT_EQ(Load(R"({"instruction": "Sum.", "input": "", "output": "3"})")[0].prompt, "Sum.");
+  EXPECT_EQ(Load(R"({"prompt": "p", "gt": "g"})")[0].response, "g");  // MUSE
+  // WikiText: blank rows.
+  const auto texts = Load("{\"text\": \"\"}\n{\"text\": \" a\\n\"}\n");
+  ASSERT_EQ(texts.size(), 1u);
+  EXPECT_EQ(texts[0].response, " a\n");
+  EXPECT_THAT(Message(R"({"text": " "})"), HasSubstr("every text is blank"));
+}
+
+TEST_F(ExampleTest, ReadsSeveralFiles) {
+  const auto a = File("a.csv", "question,answer\nq1,a1\n");
+  const auto b = File("b.jsonl", R"({"prompt": "q2", "response": "a2"})");
+  const auto both = LoadExamples(a.string() + "," + b.string());
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[1].prompt + both[1].response, "q2a2");
+  EXPECT_THAT(both[1].where, EndsWith("b.jsonl:1"));
+}
+
+TEST_F(ExampleTest, ReadsThePublicDataSets) {
+  const std::filesystem::path data = std::filesystem::path(GRIN_SHARED) / "data";
+  if (!std::filesystem::exists(data)) GTEST_SKIP() << "../shared/data is not there";
+  const auto count = [&](const char* name, const char* columns = "") {
+    return LoadExamples(data / name, columns).size();
+  };
+  EXPECT_EQ(count("tofu/forget10_perturbed.json"), 400u);
+  EXPECT_EQ(count("tofu/real_authors.json"), 100u);
+  EXPECT_EQ(count("wmdp/chem_questions.json"), 408u);
+  EXPECT_EQ(count("wmdp/cyber_text/T_corpus.jsonl", "text=question"), 197u);
+  EXPECT_EQ(count("realtoxicityprompts/realtoxicityprompts_val5000.jsonl"), 5000u);
+  EXPECT_GT(count("safepku/pairs_by_category/*.csv", "prompt=prompt,response=unsafe_response"),
+            1000u);
+  EXPECT_EQ(count("text/c4_demo.jsonl"), 300u);
+  EXPECT_EQ(count("text/wiki.test.raw"), 1u);
+}
+
 TEST_F(ExampleTest, KeepsKeywordsAndAlternatives) {
   const auto examples = Load(
       R"({"question": "q", "answer": "a b", "keywords": ["b"], "perturbed_answer": ["c", "d"],)"

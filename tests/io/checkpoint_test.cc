@@ -218,7 +218,7 @@ TEST(Checkpoint, IsFoundInTheHubCache) {
     EXPECT_EQ(Checkpoint::Open(name)->path(), repo / "snapshots" / "0123abc") << name;
   }
   EXPECT_THAT(OpenError("org/tiny@next"), HasSubstr("has no revision 'next' of it"));
-  EXPECT_THAT(OpenError("org/tiny@../../x"), HasSubstr("has no revision"));
+  EXPECT_THAT(OpenError("org/tiny@../../x"), HasSubstr("can be no revision"));
   EXPECT_THAT(OpenError("a/b/c"), HasSubstr("a/b/c: no such file or directory"));
   unsetenv("HF_HUB_CACHE");
 }

@@ -18,7 +18,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 TEST(Zip, ReadsStoredAndDeflatedEntries) {
-  const ZipFile zip(TestData("archive.zip"));
+  const ZipFile zip(TestData("tables/archive.zip"));
   std::vector<std::string> names;
   for (const ZipEntry& entry : zip.entries()) names.push_back(entry.name);
   EXPECT_THAT(names, ElementsAre("data/a.csv", "stored.txt", "empty", "big"));
@@ -35,7 +35,7 @@ TEST(Zip, ReadsStoredAndDeflatedEntries) {
 }
 
 TEST(Zip, NamesWhatIsDamaged) {
-  const std::string whole = ReadFile(TestData("archive.zip"));
+  const std::string whole = ReadFile(TestData("tables/archive.zip"));
   const fs::path path = Scratch("zip") / "a.zip";
   const auto error = [&](const std::string& bytes, const char* name) {
     Put(path, bytes);
@@ -62,7 +62,7 @@ TEST(Zip, NamesWhatIsDamaged) {
 }
 
 TEST(Zip, AnyDamageIsAnErrorOrHarmless) {
-  const std::string whole = ReadFile(TestData("archive.zip"));
+  const std::string whole = ReadFile(TestData("tables/archive.zip"));
   const fs::path path = Scratch("zip_damage") / "a.zip";
   std::mt19937 random(7);
   int errors = 0;
