@@ -1,6 +1,5 @@
 #include "grin/eval/suite.h"
 
-#include "grin/base/names.h"
 #include "grin/base/table.h"
 
 namespace grin {

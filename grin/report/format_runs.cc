@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "grin/base/names.h"
 #include "grin/base/table.h"
 #include "grin/report/comparison.h"
 #include "grin/report/figures.h"
