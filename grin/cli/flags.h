@@ -49,8 +49,8 @@ class Flags {
   template <typename Options>
   void IgnoreInConfig() {
     Options options;
-    const auto add = [this](const std::string& name, auto&&, auto&&) { ignored_.insert(name); };
-    options.Visit(add);
+    Ignoring ignoring{ignored_};
+    options.Visit(ignoring);
   }
 
   // One field that is a list with commas: the flag may also be repeated.
@@ -84,6 +84,17 @@ class Flags {
   std::vector<std::string> Names() const { return order_; }
 
  private:
+  // A visitor that only takes names.
+  struct Ignoring {
+    std::set<std::string>& names;
+
+    template <typename T>
+    void operator()(const std::string& name, T&, const std::string&) {
+      names.insert(name);
+    }
+    void List(const std::string& name, std::string&, const std::string&) { names.insert(name); }
+  };
+
   struct Entry {
     CLI::Option* option = nullptr;
     std::function<Json()> value;
