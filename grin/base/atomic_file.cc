@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -14,10 +15,12 @@ namespace grin {
 namespace fs = std::filesystem;
 namespace {
 
+// Unlike any other of this process or another: several may be writing the same file.
 fs::path PartialName(const fs::path& path) {
+  static std::atomic<int> count = 0;
   fs::path whole = path;
   if (whole.filename().empty()) whole = whole.parent_path();  // "out/" means "out"
-  whole += fmt::format(".partial-{}", getpid());
+  whole += fmt::format(".partial-{}-{}", getpid(), ++count);
   return whole;
 }
 

@@ -274,7 +274,7 @@ TEST(Encode, EndTokensOfAllSources) {
 
 TEST(Encode, Refusals) {
   EXPECT_THAT(MessageOf([] { MakeEncoder(MakeToy("encode_bad", {.tokenizer = ""})); }),
-              HasSubstr("has no tokenizer.json"));
+              HasSubstr("no tokenizer.json"));
   EXPECT_THAT(MessageOf([] { MakeEncoder(MakeToy("encode_bad"), {.template_name = "chat"}); }),
               HasSubstr("has no chat_template"));
   EXPECT_THAT(MessageOf([] { MakeEncoder(MakeToy("encode_bad"), {.template_name = "no_file"}); }),
