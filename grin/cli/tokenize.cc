@@ -1,5 +1,8 @@
 // grin tokenize: text to ids and back.
 
+#include <ATen/Parallel.h>
+#include <fmt/ranges.h>
+
 #include <cstdio>
 #include <iostream>
 
@@ -28,11 +31,14 @@ struct Options {
   }
 };
 
-// From a checkpoint, a directory with tokenizer files only, a .gguf file or a tokenizer.json.
+// From a checkpoint, a directory with tokenizer files only, a .gguf file, a tokenizer.json or a
+// tokenizer.model.
 Tokenizer LoadTokenizer(const std::string& source) {
   const fs::path path(source);
-  if (fs::is_regular_file(path) && path.extension() == ".json") return Tokenizer::Load(path);
-  if (fs::is_directory(path)) return Tokenizer::Load(path);
+  const bool is_tokenizer = path.extension() == ".json" || path.extension() == ".model";
+  if (fs::is_directory(path) || (is_tokenizer && fs::is_regular_file(path))) {
+    return Tokenizer::Load(path);
+  }
   const auto checkpoint = Checkpoint::Open(path);
   return Tokenizer::FromFiles([&](std::string_view name) { return checkpoint->SideText(name); },
                               checkpoint->path().string());
@@ -56,13 +62,47 @@ std::vector<std::string> Lines(const Options& options) {
 }
 
 template <typename T>
-T ParseLine(const std::string& line, const Options& options, size_t number, const char* expected) {
+T ParseLine(const std::string& line, const char* expected) {
   try {
     return Json::parse(line).get<T>();
   } catch (const nlohmann::json::exception&) {
-    BadInput("tokenize", "{}:{}: is not {}", options.file.empty() ? "--text" : options.file, number,
-             expected);
+    BadInput("tokenize", "is not {}", expected);
   }
+}
+
+// One line in, one line of JSON out.
+std::string Answer(const Tokenizer& tokenizer, const Options& options, const std::string& line) {
+  if (options.decode) {
+    const auto ids = ParseLine<std::vector<int32_t>>(line, "an array of ids");
+    return Json(tokenizer.Decode(ids, options.no_special)).dump() + "\n";
+  }
+  const bool special = !options.no_special;
+  const Encoding encoding =
+      options.jsonl ? tokenizer.Encode(ParseLine<std::string>(line, "a JSON string"), special)
+                    : tokenizer.Encode(line, special);
+  return fmt::format("[{}]\n", fmt::join(encoding.ids, ","));
+}
+
+// The answers to lines [begin, end), on all threads. An error names the first line that has one.
+std::vector<std::string> Answers(const Tokenizer& tokenizer, const Options& options,
+                                 const std::vector<std::string>& lines, size_t begin, size_t end) {
+  std::vector<std::string> answers(end - begin);
+  std::vector<std::optional<std::string>> errors(end - begin);
+  at::parallel_for(0, static_cast<int64_t>(end - begin), 64, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      try {
+        answers[i] = Answer(tokenizer, options, lines[begin + i]);
+      } catch (const Error& error) {
+        errors[i] = error.what();
+      }
+    }
+  });
+  for (size_t i = 0; i < errors.size(); ++i) {
+    if (!errors[i]) continue;
+    const std::string file = options.file.empty() ? "--text" : options.file;
+    BadInput("tokenize", "{}:{}: {}", file, begin + i + 1, *errors[i]);
+  }
+  return answers;
 }
 
 void Run(const Options& options) {
@@ -70,25 +110,14 @@ void Run(const Options& options) {
   if (options.text.empty() == options.file.empty()) {
     BadUsage("tokenize", "give either --text TEXT or --file FILE");
   }
+  constexpr size_t kBlock = 1 << 14;  // lines whose answers are in memory
   const Tokenizer tokenizer = LoadTokenizer(options.model.model);
-  size_t number = 0;
-  for (const std::string& line : Lines(options)) {
-    ++number;
-    Json out;
-    if (options.decode) {
-      const auto ids = ParseLine<std::vector<int32_t>>(line, options, number, "an array of ids");
-      out = tokenizer.Decode(ids, options.no_special);
-    } else {
-      const std::string text =
-          options.jsonl ? ParseLine<std::string>(line, options, number, "a JSON string") : line;
-      try {
-        out = tokenizer.Encode(text, !options.no_special).ids;
-      } catch (const Error& error) {
-        if (options.file.empty()) throw;
-        BadInput("tokenize", "{}:{}: {}", options.file, number, error.what());
-      }
+  const std::vector<std::string> lines = Lines(options);
+  for (size_t begin = 0; begin < lines.size(); begin += kBlock) {
+    const size_t end = std::min(begin + kBlock, lines.size());
+    for (const std::string& answer : Answers(tokenizer, options, lines, begin, end)) {
+      std::fwrite(answer.data(), 1, answer.size(), stdout);
     }
-    std::fputs((out.dump() + "\n").c_str(), stdout);
   }
 }
 
@@ -105,11 +134,12 @@ extern const Command kTokenize;
 const Command kTokenize = {
     .name = "tokenize",
     .summary = "text to token ids, or back",
-    .examples = "Examples:\n"
-                "  grin tokenize --model M --text \"Hello\"\n"
-                "  grin tokenize --model tokenizer.json --file texts.jsonl --jsonl\n"
-                "Each line in gives one JSON line out. MODEL may also be a directory with tokenizer "
-                "files only.",
+    .examples =
+        "Examples:\n"
+        "  grin tokenize --model M --text \"Hello\"\n"
+        "  grin tokenize --model tokenizer.json --file texts.jsonl --jsonl\n"
+        "Each line in gives one JSON line out. MODEL may also be a directory with tokenizer "
+        "files only.",
     .set_up = SetUp};
 
 }  // namespace grin

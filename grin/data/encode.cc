@@ -32,13 +32,15 @@ std::optional<std::string> TokenText(const Json& config, const char* key) {
   return std::nullopt;
 }
 
+ReadSideFile SideFilesOf(const Checkpoint& checkpoint) {
+  return [&](std::string_view name) { return checkpoint.SideText(name); };
+}
+
 }  // namespace
 
 Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
                  const EncodeOptions& options)
-    : tokenizer_(Tokenizer::FromFiles(
-          [&](std::string_view name) { return checkpoint.SideText(name); },
-          checkpoint.path().string())),
+    : tokenizer_(Tokenizer::FromFiles(SideFilesOf(checkpoint), checkpoint.path().string())),
       system_prompt_(options.system_prompt) {
   if (tokenizer_.size() > config.vocabulary) {
     BadInput("data", "{}: the tokenizer has ids up to {}, the model's vocab_size is {}; they do not "
@@ -51,10 +53,8 @@ Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
   }
   prompt_alone_ = !options.compat.empty();
 
-  const Json tokenizer_config =
-      Json::parse(checkpoint.TokenizerConfigJson().value_or("{}"), nullptr, false);
-  const std::string where = checkpoint.path().string() + "/tokenizer_config.json";
-  if (!tokenizer_config.is_object()) BadInput("data", "{}: is not a JSON object", where);
+  const std::string where = checkpoint.path().string();
+  const Json tokenizer_config = ReadTokenizerConfig(SideFilesOf(checkpoint), where);
   if (const auto text = TokenText(tokenizer_config, "eos_token")) {
     if (const auto id = tokenizer_.IdOf(*text)) end_tokens_.push_back(*id);
   }
@@ -64,9 +64,9 @@ Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
 
   const std::string& name = template_name_ = options.template_name;
   if (name.empty() || name == "chat") {
-    chat_ = ChatTemplate::FromConfig(tokenizer_config, where);
+    chat_ = ChatTemplate::FromFiles(SideFilesOf(checkpoint), tokenizer_config, where);
     if (!chat_ && name == "chat") {
-      BadInput("data", "{}: has no chat_template; use --template qa, raw or FILE", where);
+      BadInput("data", "{}: has no chat template; use --template qa, raw or FILE", where);
     }
     if (!chat_) pattern_ = kQa;
   } else if (name == "qa") {

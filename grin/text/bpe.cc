@@ -15,6 +15,8 @@ namespace {
 // Up to this many symbols, looking through all pairs for each merge is faster than a queue.
 constexpr size_t kShortWord = 48;
 
+constexpr std::string_view kMark = "\u2581";  // SentencePiece's space
+
 uint64_t Pair(int32_t left, int32_t right) {
   return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
 }
@@ -66,6 +68,20 @@ Bpe::Bpe(Vocabulary known, const std::vector<std::pair<std::string, std::string>
     if (position == token->size()) basic_characters_[character] = id;
   }
   PrepareBytes();
+  splits_at_marks_ = settings_.continuing_prefix.empty() && settings_.end_of_word_suffix.empty() &&
+                     !settings_.ignore_merges && NoTokenHasInnerMark();
+}
+
+bool Bpe::NoTokenHasInnerMark() const {
+  if (!vocabulary().IdOf(kMark)) return false;  // it could be fused with unknown neighbours
+  for (int32_t id = 0; id < vocabulary().size(); ++id) {
+    const std::string* token = vocabulary().TokenOf(id);
+    if (token == nullptr) continue;
+    size_t behind_marks = 0;
+    while (token->compare(behind_marks, kMark.size(), kMark) == 0) behind_marks += kMark.size();
+    if (token->find(kMark, behind_marks) != std::string::npos) return false;
+  }
+  return true;
 }
 
 void Bpe::PrepareBytes() {
@@ -100,6 +116,19 @@ void Bpe::AddMerge(int32_t left, int32_t right, int32_t rank, int32_t id) {
 }
 
 void Bpe::Tokenize(std::string_view word, Alphabet alphabet, std::vector<WordToken>& tokens) const {
+  if (!splits_at_marks_ || alphabet == Alphabet::kBytes)
+    return TokenizeWord(word, alphabet, tokens);
+  while (!word.empty()) {
+    size_t behind_marks = 0;
+    while (word.substr(behind_marks).starts_with(kMark)) behind_marks += kMark.size();
+    const size_t end = std::min(word.find(kMark, behind_marks), word.size());
+    TokenizeWord(word.substr(0, end), alphabet, tokens);
+    word.remove_prefix(end);
+  }
+}
+
+void Bpe::TokenizeWord(std::string_view word, Alphabet alphabet,
+                       std::vector<WordToken>& tokens) const {
   if (word.empty()) return;
   WordCache& cache = WordCache::OfThisThread();
   if (cache.Find(serial_, word, tokens)) return;

@@ -44,6 +44,8 @@ class Bpe : public TokenModel {
   void AddMerge(int32_t left, int32_t right, int32_t rank, int32_t id);
   std::optional<int32_t> IdOfCharacter(std::string_view character) const;
   void PrepareBytes();
+  bool NoTokenHasInnerMark() const;
+  void TokenizeWord(std::string_view word, Alphabet alphabet, std::vector<WordToken>& tokens) const;
   void SplitCharacters(std::string_view word, std::vector<WordToken>& tokens) const;
   void MergeShort(std::vector<WordToken>& tokens) const;
   void MergeLong(std::vector<WordToken>& tokens) const;
@@ -56,6 +58,9 @@ class Bpe : public TokenModel {
   std::vector<int32_t> basic_characters_;  // id of each character below U+10000, -1 when none
   int32_t byte_ids_[256];
   bool takes_bytes_ = false;
+  // No merge reaches across a place in front of "\u2581", where the words of SentencePiece begin;
+  // each can be taken apart alone.
+  bool splits_at_marks_ = false;
   std::unordered_map<std::string, int32_t> byte_words_;  // with ignore_merges: tokens as bytes
 };
 

@@ -61,7 +61,32 @@ Json SpecialTokens(const Json& config) {
   return tokens;
 }
 
+// Runs `work`; an error of the template says how to do without it.
+template <typename Work>
+auto WithAdvice(std::string_view family, Work work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (error.error_class() != ErrorClass::kBadInput) throw;
+    std::string_view message = error.what();
+    message.remove_prefix(std::min(message.find("] ") + 2, message.size()));
+    BadInput("text", "{} ({} chat template); --template FILE takes another one", message, family);
+  }
+}
+
 }  // namespace
+
+std::optional<ChatTemplate> ChatTemplate::FromFiles(const ReadSideFile& read,
+                                                    const Json& tokenizer_config,
+                                                    const std::string& where) {
+  if (auto source = read("chat_template.jinja")) {
+    return FromText(std::move(*source), tokenizer_config, where + "/chat_template.jinja");
+  }
+  if (auto chat = FromConfig(tokenizer_config, where + "/tokenizer_config.json")) return chat;
+  Json config = tokenizer_config;
+  config.update(ReadSideObject(read, "chat_template.json", where));
+  return FromConfig(config, where + "/chat_template.json");
+}
 
 std::optional<ChatTemplate> ChatTemplate::FromConfig(const Json& tokenizer_config,
                                                      std::string_view where) {
@@ -73,8 +98,10 @@ std::optional<ChatTemplate> ChatTemplate::FromConfig(const Json& tokenizer_confi
   const std::string name = fmt::format("{}: chat_template", where);
   if (given.is_string()) return FromText(given.get<std::string>(), tokenizer_config, name);
   if (!given.is_array()) {
-    BadInput("text", "{} is a {}; a string or a list of named templates was expected", name,
-             given.type_name());
+    BadInput("text",
+             "{} is a {}; a string or a list of named templates was expected; give one by "
+             "--template FILE",
+             name, given.type_name());
   }
   std::string names;
   for (const Json& entry : given) {
@@ -90,13 +117,16 @@ std::optional<ChatTemplate> ChatTemplate::FromConfig(const Json& tokenizer_confi
     names += (names.empty() ? "" : ", ") + label.get<std::string>();
   }
   if (names.empty()) return std::nullopt;
-  BadInput("text", "{} has no template named 'default', only {}; give one as a file", name, names);
+  BadInput("text", "{} has no template named 'default', only {}; give one by --template FILE", name,
+           names);
 }
 
 ChatTemplate ChatTemplate::FromText(std::string source, const Json& tokenizer_config,
                                     std::string_view where) {
-  JinjaTemplate jinja(source, std::string(where));
-  return ChatTemplate(std::move(jinja), FamilyOf(source), SpecialTokens(tokenizer_config));
+  const std::string_view family = FamilyOf(source);
+  JinjaTemplate jinja =
+      WithAdvice(family, [&] { return JinjaTemplate(source, std::string(where)); });
+  return ChatTemplate(std::move(jinja), family, SpecialTokens(tokenizer_config));
 }
 
 void ChatTemplate::SetVariable(std::string_view name, Json value) {
@@ -113,7 +143,7 @@ std::string ChatTemplate::Render(std::span<const Message> messages,
     list.push_back({{"role", message.role}, {"content", message.content}});
   }
   variables["add_generation_prompt"] = add_generation_prompt;
-  return jinja_.Render(variables, settings_);
+  return WithAdvice(family_, [&] { return jinja_.Render(variables, settings_); });
 }
 
 }  // namespace grin

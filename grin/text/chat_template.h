@@ -10,6 +10,7 @@
 
 #include "grin/base/json.h"
 #include "grin/text/jinja.h"
+#include "grin/text/tokenizer_settings.h"
 
 namespace grin {
 
@@ -26,6 +27,13 @@ class ChatTemplate {
   // throws BadInput where the template cannot be parsed.
   static std::optional<ChatTemplate> FromConfig(const Json& tokenizer_config,
                                                 std::string_view where);
+
+  // From the files beside a model: chat_template.jinja, else "chat_template" of its
+  // tokenizer_config.json (given), else that of chat_template.json. nullopt where there is none.
+  // `where` names their directory.
+  static std::optional<ChatTemplate> FromFiles(const ReadSideFile& read,
+                                               const Json& tokenizer_config,
+                                               const std::string& where);
 
   // From the text of a chat_template.jinja. The special tokens (bos_token, eos_token, ...; strings
   // or objects with "content") come from the tokenizer_config, which may be an empty object.

@@ -4,6 +4,7 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
+#include "grin/io/sentencepiece.h"
 #include "grin/text/added_tokens.h"
 #include "grin/text/bert_tokenizer.h"
 #include "grin/text/byte_alphabet.h"
@@ -38,6 +39,17 @@ void CountSpaces(std::string_view token, EncodedToken& encoded) {
   for (size_t at = token.size(); at > 0 && IsTokenSpace(PreviousCharacter(token, at));) {
     ++encoded.spaces_behind;
   }
+}
+
+constexpr std::string_view kTokenizerJson = "tokenizer.json";
+
+// The one file with such an ending beside `file`, else `file`.
+std::filesystem::path OnlyTokenizerJson(const std::filesystem::path& file) {
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(file.parent_path())) {
+    if (entry.path().filename().string().ends_with(kTokenizerJson)) found.push_back(entry.path());
+  }
+  return found.size() == 1 ? found[0] : file;
 }
 
 }  // namespace
@@ -97,10 +109,14 @@ Tokenizer Tokenizer::Load(const std::filesystem::path& file_or_directory) {
   namespace fs = std::filesystem;
   std::error_code ignored;
   if (!fs::is_directory(file_or_directory, ignored)) {
-    return FromText(ReadFile(file_or_directory), file_or_directory.string());
+    const std::string where = file_or_directory.string();
+    const std::string content = ReadFile(file_or_directory);
+    if (!IsSentencePieceModel(content)) return FromText(content, where);
+    return FromFile(SentencePieceTokenizer(content, {}, where), where);
   }
   const auto read = [&](std::string_view name) -> std::optional<std::string> {
-    const fs::path file = file_or_directory / name;
+    fs::path file = file_or_directory / name;
+    if (name == kTokenizerJson && !fs::exists(file, ignored)) file = OnlyTokenizerJson(file);
     if (!fs::is_regular_file(file, ignored)) return std::nullopt;
     return ReadFile(file);
   };
@@ -108,7 +124,9 @@ Tokenizer Tokenizer::Load(const std::filesystem::path& file_or_directory) {
 }
 
 Tokenizer Tokenizer::FromFiles(const ReadSideFile& read, const std::string& where) {
-  if (const auto json = read("tokenizer.json")) return FromText(*json, where + "/tokenizer.json");
+  if (const auto json = read(kTokenizerJson)) {
+    return FromText(*json, fmt::format("{}/{}", where, kTokenizerJson));
+  }
   if (const auto model = read("tokenizer.model")) {
     const std::string file = where + "/tokenizer.model";
     return FromFile(SentencePieceTokenizer(*model, ReadTokenizerSettings(read, where), file), file);

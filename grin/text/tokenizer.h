@@ -30,7 +30,8 @@ struct Encoding {
 // Immutable; copies share one state. All members may be called from several threads.
 class Tokenizer {
  public:
-  // Reads a tokenizer.json, or the tokenizer files of a directory. Error (bad input) when they are
+  // Reads a tokenizer.json, a SentencePiece model, or the tokenizer files of a directory, where the
+  // only file whose name ends in "tokenizer.json" counts as that. Error (bad input) when they are
   // missing, malformed, inconsistent, or of a kind that is not supported (the message names what
   // is).
   static Tokenizer Load(const std::filesystem::path& file_or_directory);

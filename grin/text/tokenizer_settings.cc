@@ -135,13 +135,21 @@ void TokenizerSettings::AddSpecial(const std::string& content) {
   Append(added_tokens, {{"content", content}, {"normalized", false}, {"special", true}});
 }
 
-TokenizerSettings ReadTokenizerSettings(const ReadSideFile& read, const std::string& where) {
+Json ReadTokenizerConfig(const ReadSideFile& read, const std::string& where) {
   Json config = ReadSideObject(read, "tokenizer_config.json", where);
+  const auto decoder = config.find("added_tokens_decoder");
+  if (decoder == config.end() || decoder->is_null()) {
+    config.update(ReadSideObject(read, "special_tokens_map.json", where));
+  }
+  return config;
+}
+
+TokenizerSettings ReadTokenizerSettings(const ReadSideFile& read, const std::string& where) {
+  const Json config = ReadTokenizerConfig(read, where);
   const Json model_config = ReadSideObject(read, "config.json", where);
   TokenizerSettings settings;
   const auto decoder = config.find("added_tokens_decoder");
   if (decoder == config.end() || decoder->is_null()) {
-    config.update(ReadSideObject(read, "special_tokens_map.json", where));
     AppendAddedTokens(ReadSideObject(read, "added_tokens.json", where),
                       where + "/added_tokens.json", config, settings.added_tokens);
   }

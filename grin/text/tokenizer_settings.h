@@ -32,9 +32,12 @@ struct TokenizerSettings {
 // is no object, naming the directory `where`.
 Json ReadSideObject(const ReadSideFile& read, std::string_view name, const std::string& where);
 
-// Later files win as in `transformers`: tokenizer_config.json, but special_tokens_map.json and
-// added_tokens.json where that has no added_tokens_decoder. Error (bad input) on a wrong type,
-// naming the file in the directory `where`.
+// tokenizer_config.json; where it has no added_tokens_decoder, with the tokens of
+// special_tokens_map.json in it, as `transformers` has them. Errors as above.
+Json ReadTokenizerConfig(const ReadSideFile& read, const std::string& where);
+
+// From those and, where there is no added_tokens_decoder, added_tokens.json. Error (bad input) on a
+// wrong type, naming the file in the directory `where`.
 TokenizerSettings ReadTokenizerSettings(const ReadSideFile& read, const std::string& where);
 
 // Writes "added_tokens", and a "post_processor" that puts the first and the last token around a

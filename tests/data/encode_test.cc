@@ -276,7 +276,7 @@ TEST(Encode, Refusals) {
   EXPECT_THAT(MessageOf([] { MakeEncoder(MakeToy("encode_bad", {.tokenizer = ""})); }),
               HasSubstr("no tokenizer.json"));
   EXPECT_THAT(MessageOf([] { MakeEncoder(MakeToy("encode_bad"), {.template_name = "chat"}); }),
-              HasSubstr("has no chat_template"));
+              HasSubstr("has no chat template"));
   EXPECT_THAT(MessageOf([] { MakeEncoder(MakeToy("encode_bad"), {.template_name = "no_file"}); }),
               HasSubstr("no_file"));
   const auto dir = EmptyDirectory("encode_small");  // a model of 97 tokens

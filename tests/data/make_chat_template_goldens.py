@@ -635,6 +635,93 @@ PHI3 = (
     "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"
 )
 
+# The turns of Tulu, which OLMo-2 has.
+OLMO2 = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'system' %}"
+    "{{ '<|system|>\n' + message['content'] + '\n' }}{% elif message['role'] == 'user' %}"
+    "{{ '<|user|>\n' + message['content'] + '\n' }}{% elif message['role'] == 'assistant' %}"
+    "{{ '<|assistant|>\n' + message['content'] + eos_token }}"
+    "{% if not loop.last %}{{ '\n' }}{% endif %}{% endif %}"
+    "{% if loop.last and add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}{% endfor %}"
+)
+STABLELM = (
+    "{% for message in messages %}{% if message['role'] in ['user', 'system', 'assistant'] %}"
+    "{{ '<|' ~ message['role'] ~ '|>\n' + message['content'] + eos_token }}"
+    "{% if not (loop.last and message['role'] == 'assistant') %}{{ '\n' }}{% endif %}{% endif %}"
+    "{% if loop.last and add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}{% endfor %}"
+)
+FALCON = (
+    "{% if messages[0]['role'] == 'system' %}{% set rest = messages[1:] %}"
+    "{% set system = messages[0]['content'] | trim %}{% else %}{% set rest = messages %}"
+    "{% set system = '' %}{% endif %}{{ system }}{% for message in rest %}"
+    "{% set content = message['content'] | trim | replace('\r\n', '\n') | replace('\n\n', '\n') %}"
+    "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('roles must alternate') }}{% endif %}"
+    "{{ ('' if loop.first and not system else '\n\n') ~ message['role'] | capitalize ~ ': ' ~ content }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '\n\nAssistant:' }}{% endif %}"
+)
+PHI35 = (
+    "{% for message in messages %}{% if message['role'] == 'system' and message['content'] %}"
+    "{{'<|system|>\n' + message['content'] + '<|end|>\n'}}{% elif message['role'] == 'user' %}"
+    "{{'<|user|>\n' + message['content'] + '<|end|>\n'}}{% elif message['role'] == 'assistant' %}"
+    "{{'<|assistant|>\n' + message['content'] + '<|end|>\n'}}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"
+)
+SMOLLM3 = """{#- thinking or not, and the day -#}
+{%- if enable_thinking is not defined -%}
+{%- set enable_thinking = true -%}
+{%- endif -%}
+{%- if messages[0].role == "system" -%}
+    {%- set system_message = messages[0].content -%}
+    {%- if "/no_think" in system_message -%}
+        {%- set mode = "/no_think" -%}
+    {%- elif "/think" in system_message -%}
+        {%- set mode = "/think" -%}
+    {%- else -%}
+        {%- set mode = "/think" if enable_thinking else "/no_think" -%}
+    {%- endif -%}
+    {%- set instructions = system_message.replace("/no_think", "").replace("/think", "").rstrip() -%}
+{%- else -%}
+    {%- set mode = "/think" if enable_thinking else "/no_think" -%}
+{%- endif -%}
+{{- "<|im_start|>system\\n" -}}
+{%- if instructions and "/system_override" in instructions -%}
+    {{- instructions.replace("/system_override", "").rstrip() -}}
+    {{- "<|im_end|>\\n" -}}
+{%- else -%}
+    {{- "## Metadata\\n\\n" -}}
+    {{- "Today Date: " ~ strftime_now("%d %B %Y") ~ "\\n" -}}
+    {{- "Reasoning Mode: " + mode + "\\n\\n" -}}
+    {{- "## Custom Instructions\\n\\n" -}}
+    {%- if instructions -%}
+        {{- instructions + "\\n\\n" -}}
+    {%- elif mode == "/think" -%}
+        {{- "Think first, then answer.\\n\\n" -}}
+    {%- endif -%}
+    {{- "<|im_end|>\\n" -}}
+{%- endif -%}
+{%- for message in messages -%}
+    {%- set content = message.content if message.content is string else "" -%}
+    {%- if message.role == "user" -%}
+        {{ "<|im_start|>" + message.role + "\\n" + content + "<|im_end|>\\n" }}
+    {%- elif message.role == "assistant" -%}
+        {%- generation -%}
+        {%- if mode == "/think" -%}
+            {{ "<|im_start|>assistant\\n" + content.lstrip("\\n") + "<|im_end|>\\n" }}
+        {%- else -%}
+            {{ "<|im_start|>assistant\\n" + "<think>\\n\\n</think>\\n" + content.lstrip("\\n") + "<|im_end|>\\n" }}
+        {%- endif -%}
+        {%- endgeneration -%}
+    {%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+    {{- "<|im_start|>assistant\\n" -}}
+    {%- if mode == "/no_think" -%}
+        {{- "<think>\\n\\n</think>\\n" -}}
+    {%- endif -%}
+{%- endif -%}
+"""
+
 # family, template, tokenizer_config besides the template
 MODELS = [
     ("ChatML", CHATML, {"eos_token": "<|im_end|>"}),
@@ -651,6 +738,11 @@ MODELS = [
     ("Gemma", GEMMA, {"bos_token": "<bos>", "eos_token": "<eos>"}),
     ("Gemma", GEMMA3, {"bos_token": "<bos>", "eos_token": "<eos>"}),
     ("Phi-3", PHI3, {"bos_token": "<s>", "eos_token": "<|endoftext|>"}),
+    ("Phi-3", PHI35, {"bos_token": "<s>", "eos_token": "<|endoftext|>"}),
+    ("Zephyr", OLMO2, {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>"}),
+    ("custom", STABLELM, {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>"}),
+    ("custom", FALCON, {"bos_token": None, "eos_token": "<|endoftext|>"}),
+    ("ChatML", SMOLLM3, {"bos_token": None, "eos_token": "<|im_end|>"}),
     ("Mistral", MISTRAL1, {"eos_token": "</s>"}),  # bos_token is not defined
     ("ChatML", CHATML, {"bos_token": None}),
 ]

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "grin/base/error.h"
 
@@ -85,15 +86,41 @@ TEST(ChatTemplate, ErrorsNameTheFile) {
   };
   EXPECT_EQ(error_of(5),
             "[text] m/c.json: chat_template is a number; a string or a list of named "
-            "templates was expected");
+            "templates was expected; give one by --template FILE");
   EXPECT_EQ(error_of({{{"name", "rag"}, {"template", "x"}}}),
             "[text] m/c.json: chat_template has no template named 'default', only rag; give one "
-            "as a file");
+            "by --template FILE");
   EXPECT_EQ(error_of({{{"name", "rag"}}}),
             "[text] m/c.json: chat_template: an entry of the list lacks a string 'name' or "
             "'template'");
   EXPECT_EQ(error_of("\n{{ messages[0].role }}"),
-            "[text] m/c.json: chat_template: line 2: there is no item 0 in a list of 0");
+            "[text] m/c.json: chat_template: line 2: there is no item 0 in a list of 0 (custom "
+            "chat template); --template FILE takes another one");
+  EXPECT_EQ(error_of("<|im_start|>{% nonsense %}").find("[text] m/c.json: chat_template: line 1: "),
+            0u);
+  EXPECT_NE(error_of("<|im_start|>{% nonsense %}").find("(ChatML chat template)"),
+            std::string::npos);
+}
+
+TEST(ChatTemplate, FilesBesideTheModelInOrder) {
+  std::map<std::string, std::string, std::less<>> files;
+  const ReadSideFile read = [&](std::string_view name) -> std::optional<std::string> {
+    const auto found = files.find(name);
+    return found == files.end() ? std::nullopt : std::optional(found->second);
+  };
+  const auto text = [&](const Json& config) {
+    const auto chat = ChatTemplate::FromFiles(read, config, "m");
+    return chat ? chat->Render({}, false) : "none";
+  };
+  const Json config = {{"chat_template", "config {{ bos_token }}"}, {"bos_token", "<s>"}};
+  EXPECT_EQ(text(Json::object()), "none");
+  files["chat_template.json"] = R"({"chat_template": "json"})";
+  EXPECT_EQ(text(Json::object()), "json");
+  EXPECT_EQ(text(config), "config <s>");
+  files["chat_template.jinja"] = "jinja {{ bos_token }}\n";
+  EXPECT_EQ(text(config), "jinja <s>");
+  files["special_tokens_map.json"] = R"({"bos_token": {"content": "<b>"}})";
+  EXPECT_EQ(text(ReadTokenizerConfig(read, "m")), "jinja <b>");
 }
 
 TEST(ChatTemplate, VariablesAndDateCanBeSet) {

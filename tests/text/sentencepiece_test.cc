@@ -111,6 +111,12 @@ TEST(SentencePiece, SettingsBesideTheModelCount) {
   EXPECT_FALSE(more.IsSpecial(300));
 }
 
+TEST(SentencePiece, AModelFileIsReadByItself) {
+  EXPECT_EQ(
+      Tokenizer::Load(kData / "bpe.model").Encode("kalo ne", true).ids,
+      FromFiles({{"tokenizer.model", ReadFile(kData / "bpe.model")}}).Encode("kalo ne", true).ids);
+}
+
 TEST(SentencePiece, UnigramDetails) {
   const auto tokenizer = [](const char* model) {
     return Tokenizer::FromText(std::string("{\"model\": ") + model + "}", "t");
