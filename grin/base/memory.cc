@@ -2,9 +2,6 @@
 
 #include <malloc.h>
 #include <sys/resource.h>
-#include <unistd.h>
-
-#include <fstream>
 
 namespace grin {
 
@@ -14,12 +11,11 @@ int64_t PeakMemory() {
   return int64_t{usage.ru_maxrss} * 1024;
 }
 
-int64_t PresentMemory() {
-  int64_t size = 0, resident = 0;  // in pages
-  std::ifstream("/proc/self/statm") >> size >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
+void ReturnLargeBlocks() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 256 << 10);  // a threshold that is set does not grow any more
+  mallopt(M_TRIM_THRESHOLD, 16 << 20);
+#endif
 }
-
-void ReturnFreedMemory() { malloc_trim(0); }
 
 }  // namespace grin

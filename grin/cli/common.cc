@@ -15,6 +15,7 @@
 #include "grin/base/memory.h"
 #include "grin/io/data_files.h"
 #include "grin/model/footprint.h"
+#include "grin/report/report.h"
 
 namespace grin {
 namespace fs = std::filesystem;
@@ -173,6 +174,7 @@ void WriteOutput(const OutputOptions& output, const Checkpoint& source, Trainabl
     std::string lines;
     for (const Json& record : log) lines += record.dump() + "\n";
     WriteFile(directory.path() / "log.jsonl", lines);
+    WriteFile(directory.path() / "report.html", RenderRunReport(output.out, document, log, mask));
   }
   directory.Commit();
 }

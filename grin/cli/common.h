@@ -120,7 +120,7 @@ Json DescribeInput(const std::filesystem::path& path, int64_t records);
 Json Provenance(std::string_view command, const Json& recipe);
 
 // Writes a whole output directory: the checkpoint with `trainable`'s entries replaced, grin.json,
-// and, where given, the mask and the log.
+// and, where given, the mask, and the log with a report of it.
 void WriteOutput(const OutputOptions& output, const Checkpoint& source, Trainable* trainable,
                  const Json& provenance, const Mask* mask, const std::vector<Json>& log);
 

@@ -6,6 +6,7 @@
 #include "grin/base/error.h"
 #include "grin/base/interrupt.h"
 #include "grin/base/log.h"
+#include "grin/base/memory.h"
 #include "grin/base/nearest.h"
 #include "grin/base/progress.h"
 #include "grin/cli/command.h"
@@ -90,6 +91,7 @@ int Run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  grin::ReturnLargeBlocks();
   int code = 1;
   try {
     code = Run(argc, argv);

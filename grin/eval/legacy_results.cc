@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "grin/base/error.h"
+#include "grin/eval/metric.h"
 
 namespace grin {
 namespace {
@@ -21,8 +22,6 @@ constexpr Task kTasks[] = {{"eval_log.json", "retain", false, false},
                            {"eval_real_author_wo_options.json", "ra", false, true},
                            {"eval_real_world_wo_options.json", "wf", false, true},
                            {"eval_log_forget.json", "forget", true, false}};
-
-Json NotMeasured(const std::string& why) { return {{"agg_value", nullptr}, {"not_measured", why}}; }
 
 // One task's columns, {"avg_gt_loss": {index: value}}, as lists over the same examples.
 class Columns {
@@ -115,8 +114,8 @@ double AverageOrNaN(const std::vector<double>& values) {
 }
 
 // A metric from one entry per example, and the value of each that is averaged.
-Json Metric(const std::vector<std::string>& indices,
-            const std::function<std::pair<Json, double>(const std::string&)>& entry) {
+Json MetricOf(const std::vector<std::string>& indices,
+              const std::function<std::pair<Json, double>(const std::string&)>& entry) {
   Json by_index = Json::object();
   std::vector<double> values;
   for (const std::string& index : indices) {
@@ -137,7 +136,7 @@ Json Metric(const std::vector<std::string>& indices,
 
 Json Probability(const Columns& task, const char* column) {
   if (!task.Has(column)) return NotMeasured(fmt::format("the file has no {}", column));
-  return Metric(task.Indices(column), [&](const std::string& index) {
+  return MetricOf(task.Indices(column), [&](const std::string& index) {
     const double loss = task.Number(column, index);
     return std::pair(Json{{"prob", std::exp(-loss)}, {"avg_loss", loss}}, std::exp(-loss));
   });
@@ -147,18 +146,19 @@ constexpr const char* kPerturbed = "average_perturb_loss";
 
 Json WrongProbability(const Columns& task) {
   if (!task.Has(kPerturbed)) return NotMeasured(fmt::format("the file has no {}", kPerturbed));
-  return Metric(task.Indices(kPerturbed), [&](const std::string& index) {
+  return MetricOf(task.Indices(kPerturbed), [&](const std::string& index) {
     const std::vector<double> losses = task.Numbers(kPerturbed, index);
     std::vector<double> probabilities;
     for (const double loss : losses) probabilities.push_back(std::exp(-loss));
-    return std::pair(Json{{"prob", probabilities}, {"avg_loss", losses}}, AverageOrNaN(probabilities));
+    return std::pair(Json{{"prob", probabilities}, {"avg_loss", losses}},
+                     AverageOrNaN(probabilities));
   });
 }
 
 Json NormalisedProbability(const Columns& task) {
   const std::string missing = task.Missing({"avg_gt_loss", kPerturbed});
   if (!missing.empty()) return NotMeasured(fmt::format("the file has no {}", missing));
-  return Metric(task.Indices("avg_gt_loss"), [&](const std::string& index) {
+  return MetricOf(task.Indices("avg_gt_loss"), [&](const std::string& index) {
     const double right = std::exp(-task.Number("avg_gt_loss", index));
     double all = right;
     for (const double loss : task.Numbers(kPerturbed, index)) all += std::exp(-loss);
@@ -168,7 +168,7 @@ Json NormalisedProbability(const Columns& task) {
 
 Json Rouge(const Columns& task) {
   if (!task.Has("rougeL_recall")) return NotMeasured("the file has no rougeL_recall");
-  return Metric(task.Indices("rougeL_recall"), [&](const std::string& index) {
+  return MetricOf(task.Indices("rougeL_recall"), [&](const std::string& index) {
     const double recall = task.Number("rougeL_recall", index);
     Json entry = {{"rougeL_recall", recall}};
     if (task.Has("rouge1_recall")) entry["rouge1_recall"] = task.Number("rouge1_recall", index);
@@ -184,7 +184,7 @@ Json Rouge(const Columns& task) {
 Json TruthRatio(const Columns& task, bool is_forget) {
   const std::string missing = task.Missing({"avg_paraphrased_loss", kPerturbed});
   if (!missing.empty()) return NotMeasured(fmt::format("the file has no {}", missing));
-  return Metric(task.Indices("avg_paraphrased_loss"), [&](const std::string& index) {
+  return MetricOf(task.Indices("avg_paraphrased_loss"), [&](const std::string& index) {
     const double ratio = std::exp(task.Number("avg_paraphrased_loss", index) -
                                   AverageOrNaN(task.Numbers(kPerturbed, index)));
     const double value = std::isnan(ratio) ? ratio

@@ -6,7 +6,6 @@
 
 #include "grin/base/error.h"
 #include "grin/base/log.h"
-#include "grin/base/memory.h"
 #include "grin/base/progress.h"
 #include "grin/base/random.h"
 #include "grin/data/packing.h"
@@ -96,8 +95,11 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
   const auto scored = [&](size_t i, const at::Tensor& values) {
     return rows.defined() && names[i] == embedding ? values.index_select(0, rows) : values;
   };
+  // Two gradients of every scored weight are held while the forget set passes: the most memory that
+  // a run needs. Smaller passes here cost little time and lower that peak.
+  constexpr int64_t kScoringPass = 256;
   const GradientPassOptions pass{.statistic = ParseStatistic(options.statistic),
-                                 .pass_tokens = pass_tokens};
+                                 .pass_tokens = std::min(pass_tokens, kScoringPass)};
   const Epsilon epsilon = Epsilon::Parse(options.epsilon);
 
   LocateReport local;
@@ -141,7 +143,6 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
   }
   Mask mask = SelectTopK(scores, count);
   scores.clear();
-  ReturnFreedMemory();
   if (rows.defined()) {
     std::vector<MaskTensor> tensors = mask.tensors();
     for (MaskTensor& tensor : tensors) {

@@ -140,7 +140,7 @@ size_t MostOf(const std::string& set) {
 }  // namespace
 
 Section AnswersSection(const ReportedRun& run, const Yardsticks& yardsticks) {
-  Section section{.id = "answers", .title = "Sample answers", .content = {}};
+  Section section{.id = "answers", .title = "Sample answers", .link = "Answers", .content = {}};
   if (!run.evaluated()) return section;
   std::vector<std::string> metrics;
   for (const std::string& metric : MetricNames(run.results)) {

@@ -72,7 +72,7 @@ Markup DrawAxes(const Frame& frame, const Margins& margins) {
   return axes;
 }
 
-Markup Legend(const std::vector<LegendKey>& keys) {
+Markup Legend(const std::vector<LegendKey>& keys, bool points) {
   Markup items;
   for (const LegendKey& key : keys) {
     const Markup swatch =
@@ -82,7 +82,7 @@ Markup Legend(const std::vector<LegendKey>& keys) {
                     {{"class", "dot " + key.css_class}, {"cx", "13"}, {"cy", "5"}, {"r", "3.5"}}));
     items += Tag("li", {}, swatch + Text(key.name));
   }
-  return Tag("ul", {{"class", "legend"}}, items);
+  return Tag("ul", {{"class", points ? "legend points" : "legend"}}, items);
 }
 
 }  // namespace grin

@@ -39,11 +39,11 @@ std::string Position(double value);
 Markup Line(double x1, double y1, double x2, double y2, const std::string& css_class);
 Markup Label(double x, double y, const std::string& css_class, std::string_view text);
 
-// One key of a legend: a swatch of the series' class, and its name.
+// One key of a legend: a swatch of the series' class, and its name. `points`: drawn as dots alone.
 struct LegendKey {
   std::string css_class;
   std::string name;
 };
-Markup Legend(const std::vector<LegendKey>& keys);
+Markup Legend(const std::vector<LegendKey>& keys, bool points = false);
 
 }  // namespace grin

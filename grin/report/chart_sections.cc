@@ -104,7 +104,8 @@ Markup TitledChart(std::string_view title, const Markup& chart) {
 }  // namespace
 
 Section TruthRatioSection(const ReportedRun& run, const Yardsticks& yardsticks) {
-  Section section{.id = "truth-ratios", .title = "Truth ratios", .content = {}};
+  Section section{
+      .id = "truth-ratios", .title = "Truth ratios", .link = "Truth ratios", .content = {}};
   if (!run.evaluated()) return section;
   std::vector<Sample> samples = {{"this run", "unlearned", PositiveRatios(run.results)}};
   if (samples[0].values.empty()) return section;
@@ -134,7 +135,8 @@ Section TruthRatioSection(const ReportedRun& run, const Yardsticks& yardsticks) 
 }
 
 Section ExamplesSection(const ReportedRun& run, const Yardsticks& yardsticks) {
-  Section section{.id = "examples", .title = "Example by example", .content = {}};
+  Section section{
+      .id = "examples", .title = "Example by example", .link = "Examples", .content = {}};
   if (!run.evaluated() || !yardsticks.before.is_object()) return section;
   const Markup charts =
       ChangeOf("forget", "forget", run, yardsticks) + ChangeOf("retain", "retain", run, yardsticks);
@@ -148,7 +150,8 @@ Section ExamplesSection(const ReportedRun& run, const Yardsticks& yardsticks) {
 }
 
 Section DensitySection(const ReportedRun& run) {
-  Section section{.id = "mask", .title = "Where the selected weights lie", .content = {}};
+  Section section{
+      .id = "mask", .title = "Where the selected weights lie", .link = "Weights", .content = {}};
   if (!run.density || run.density->cells.empty()) return section;
   const DensityGrid& grid = *run.density;
   std::string caption = fmt::format(
@@ -166,7 +169,7 @@ Section DensitySection(const ReportedRun& run) {
 }
 
 Section TrainingSection(const ReportedRun& run) {
-  Section section{.id = "training", .title = "Training", .content = {}};
+  Section section{.id = "training", .title = "Training", .link = "Training", .content = {}};
   std::optional<double> kept;
   if (run.record.is_object() && run.record.contains("tune")) {
     kept = NumberOf(run.record["tune"], "kept_step");

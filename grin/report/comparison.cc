@@ -94,7 +94,8 @@ void AddYardsticks(const Yardsticks& yardsticks, const Plane& plane,
 }
 
 Section TradeOffSection(const Report& report) {
-  Section section{.id = "trade-off", .title = "Forgotten against kept", .content = {}};
+  Section section{
+      .id = "trade-off", .title = "Forgotten against kept", .link = "Trade-off", .content = {}};
   for (const Plane& plane : kPlanes) {
     std::vector<TradeOffPoint> points = PointsIn(report, plane);
     if (points.size() < 2) continue;
@@ -112,7 +113,7 @@ Section TradeOffSection(const Report& report) {
                                            {.kept_label = LabelOf(plane.kept),
                                             .forgotten_label = LabelOf(plane.forgotten),
                                             .log_forgotten = plane.log}),
-                             Legend(keys), caption);
+                             Legend(keys, true), caption);
     return section;
   }
   return section;
@@ -161,7 +162,7 @@ Section TableSection(const Report& report) {
                             {"data-table", "runs"}}) +
               TextTag("output", {{"id", "shown"}, {"for", "filter"}, {"aria-live", "polite"}},
                       fmt::format("{} runs", report.runs.size())));
-  Section section{.id = "table", .title = "All runs", .content = {}};
+  Section section{.id = "table", .title = "All runs", .link = "Runs", .content = {}};
   section.content =
       filter + Tag("div",
                    {{"class", "scroll"},
@@ -206,7 +207,7 @@ std::vector<ComparisonColumn> ColumnsOf(const Report& report) {
 
 Markup ComparisonPage(const Report& report, Markup& links) {
   const auto name = [](const Json& results) {
-    return results.is_object() ? StringOr(results["grin"], "file", "") : std::string("not given");
+    return results.is_object() ? FileNameOf(results) : std::string("not given");
   };
   Markup body =
       Tag("section", {{"class", "verdict"}, {"aria-labelledby", "verdict"}},
@@ -219,7 +220,7 @@ Markup ComparisonPage(const Report& report, Markup& links) {
   for (const Section& section : {TradeOffSection(report), TableSection(report)}) {
     if (section.empty()) continue;
     body += Render(section);
-    links += Tag("li", {}, TextTag("a", {{"href", "#" + section.id}}, section.title));
+    links += Tag("li", {}, TextTag("a", {{"href", "#" + section.id}}, section.link));
   }
   return body;
 }

@@ -121,7 +121,7 @@ bool IsSubject(const std::string& metric) { return metric.starts_with("mmlu_"); 
 }  // namespace
 
 Section MetricsSection(const ReportedRun& run, const Yardsticks& yardsticks) {
-  Section section{.id = "metrics", .title = "All figures", .content = {}};
+  Section section{.id = "metrics", .title = "All figures", .link = "Figures", .content = {}};
   if (!run.evaluated()) return section;
   Columns columns = {yardsticks.before.is_object(), yardsticks.retain.is_object(), false};
   std::map<MetricGroup, std::vector<std::string>> groups;

@@ -52,7 +52,7 @@ void AddInput(const std::string& name, const Json& input, Rows& rows) {
 }  // namespace
 
 Section CostSection(const ReportedRun& run) {
-  Section section{.id = "cost", .title = "Cost", .content = {}};
+  Section section{.id = "cost", .title = "Cost", .link = "Cost", .content = {}};
   Rows rows;
   const auto add = [&](const char* label, const std::optional<double>& value,
                        std::string (*format)(double)) {
@@ -77,7 +77,7 @@ Section CostSection(const ReportedRun& run) {
 }
 
 Section RecipeSection(const ReportedRun& run) {
-  Section section{.id = "recipe", .title = "Recipe", .content = {}};
+  Section section{.id = "recipe", .title = "Recipe", .link = "Recipe", .content = {}};
   const auto add = [&](std::string_view title, const Json& recipe) {
     if (!recipe.is_object() || recipe.empty()) return;
     Rows rows;
@@ -90,7 +90,7 @@ Section RecipeSection(const ReportedRun& run) {
 }
 
 Section ProvenanceSection(const ReportedRun& run, const Yardsticks& yardsticks) {
-  Section section{.id = "provenance", .title = "Provenance", .content = {}};
+  Section section{.id = "provenance", .title = "Provenance", .link = "Provenance", .content = {}};
   Rows rows;
   const auto add = [&](const char* label, const std::string& text) {
     if (!text.empty()) rows.emplace_back(label, text);
@@ -99,7 +99,8 @@ Section ProvenanceSection(const ReportedRun& run, const Yardsticks& yardsticks) 
     const Json& grin = run.results["grin"];
     add("Results file", StringOr(grin, "file", ""));
     const std::string source = StringOr(grin, "source", "");
-    add("Written by", source == "grin" ? "grin eval " + StringOr(grin, "version", "") : source);
+    add("Written by",
+        source == "grin" ? "grin eval " + StringOr(grin, "grin_version", "") : source);
     add("Model", StringOr(grin, "model", ""));
     add("Architecture", StringOr(grin, "model_description", ""));
     const Json& inputs = Member(grin, "inputs");

@@ -25,7 +25,7 @@ Markup RunPage(const ReportedRun& run, const Yardsticks& yardsticks, Markup& lin
   for (const Section& section : sections) {
     if (section.empty()) continue;
     body += Render(section);
-    links += Tag("li", {}, TextTag("a", {{"href", "#" + section.id}}, section.title));
+    links += Tag("li", {}, TextTag("a", {{"href", "#" + section.id}}, section.link));
   }
   return body;
 }

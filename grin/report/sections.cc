@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "grin/report/figures.h"
 
 namespace grin {
@@ -51,6 +53,10 @@ std::optional<double> NumberOf(const Json& object, std::string_view key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_number() ? std::optional(found->get<double>())
                                                      : std::nullopt;
+}
+
+std::string FileNameOf(const Json& results) {
+  return std::filesystem::path(StringOr(results["grin"], "file", "results")).filename().string();
 }
 
 }  // namespace grin

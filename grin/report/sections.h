@@ -11,7 +11,8 @@ namespace grin {
 
 struct Section {
   std::string id;     // of the heading, for links
-  std::string title;  // "Truth ratios"
+  std::string title;  // "Where the selected weights lie"
+  std::string link;   // the same in a word, for the navigation: "Weights"
   Markup content;
 
   bool empty() const { return content.empty(); }
@@ -49,5 +50,8 @@ std::string Plain(const Json& value);
 // The text of a JSON member, or nothing: never an error for one of another type.
 std::string StringOr(const Json& object, std::string_view key, std::string_view otherwise);
 std::optional<double> NumberOf(const Json& object, std::string_view key);
+
+// The name of a results file without its directories; the page's provenance has them.
+std::string FileNameOf(const Json& results);
 
 }  // namespace grin

@@ -25,6 +25,33 @@ Scale Around(std::vector<double> values, double from, double to) {
   return Scale::Linear(low, high, from, to);
 }
 
+// About how wide a label is.
+double WidthOf(const std::string& text) { return 6.0 * static_cast<double>(text.size()); }
+
+// The room that labels have taken. One that would lie over another is left out: the tip and the
+// table name every point.
+class LabelRoom {
+ public:
+  bool Take(double left, double y, const std::string& text) {
+    constexpr double kHeight = 12.0;
+    const Rectangle wanted = {left, left + WidthOf(text), y - kHeight, y};
+    for (const Rectangle& taken : taken_) {
+      if (wanted.left < taken.right && taken.left < wanted.right && wanted.top < taken.bottom &&
+          taken.top < wanted.bottom) {
+        return false;
+      }
+    }
+    taken_.push_back(wanted);
+    return true;
+  }
+
+ private:
+  struct Rectangle {
+    double left, right, top, bottom;
+  };
+  std::vector<Rectangle> taken_;
+};
+
 }  // namespace
 
 Markup TradeOffChart(const std::string& id, const std::vector<TradeOffPoint>& points,
@@ -45,6 +72,7 @@ Markup TradeOffChart(const std::string& id, const std::vector<TradeOffPoint>& po
                        .y_label = axes.forgotten_label};
   Markup content = DrawAxes(frame, kMargins);
   std::string description;
+  LabelRoom labels;
   for (const TradeOffPoint& point : points) {
     const double x = frame.x(point.kept), y = frame.y(point.forgotten);
     const std::string tip =
@@ -56,8 +84,10 @@ Markup TradeOffChart(const std::string& id, const std::vector<TradeOffPoint>& po
                               {"cy", Position(y)},
                               {"r", "6"},
                               {"data-tip", tip}});
-    content += Label(right ? x + 10 : x - 10, y + 4, right ? "point-label" : "point-label end",
-                     point.label);
+    if (labels.Take(right ? x + 10 : x - 10 - WidthOf(point.label), y + 4, point.label)) {
+      content += Label(right ? x + 10 : x - 10, y + 4, right ? "point-label" : "point-label end",
+                       point.label);
+    }
     description += tip + ". ";
   }
   return Drawing(id, "What was forgotten against what was kept", description, kWidth, kHeight,

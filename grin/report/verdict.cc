@@ -25,13 +25,19 @@ Value Of(const Json& results, std::string_view metric) {
   return results.is_object() ? AggregateOf(results, metric) : std::nullopt;
 }
 
+// A label within a sentence: "Keyword accuracy, forget set" -> "Keyword accuracy (forget set)".
+std::string Spoken(std::string_view metric) {
+  std::string label = InfoOf(metric).label;
+  const size_t comma = label.rfind(", ");
+  if (comma == std::string::npos) return label;
+  return label.substr(0, comma) + " (" + label.substr(comma + 2) + ")";
+}
+
 // A metric with its values in the run and in both yardsticks.
 struct Triple {
   std::string metric;
   double after = 0;
   Value before, never;
-
-  std::string Label() const { return InfoOf(metric).label; }
 };
 
 // The first of the metrics that the run has.
@@ -59,7 +65,7 @@ constexpr const char* kKept[] = {
     "retain_knowmem_ROUGE", "retain_Q_A_ROUGE",        "retain_Q_A_Prob"};
 
 std::string Compared(const Triple& triple) {
-  std::string text = fmt::format("{} is {}", triple.Label(), FormatFigure(triple.after));
+  std::string text = fmt::format("{} is {}", Spoken(triple.metric), FormatFigure(triple.after));
   if (triple.before) text += fmt::format("; it was {} before", FormatFigure(*triple.before));
   if (triple.never) {
     text += fmt::format("{} {} in a model that never saw the data",
@@ -211,7 +217,7 @@ Finding JudgeExcess(const ReportedRun& run, const Yardsticks& yardsticks) {
     if (!after || !never) continue;
     ++compared;
     if (*after < *never - kNear && *after < 0.75 * *never) {
-      below += fmt::format("{}{} is {} against {}", below.empty() ? "" : "; ", InfoOf(metric).label,
+      below += fmt::format("{}{} is {} against {}", below.empty() ? "" : "; ", Spoken(metric),
                            FormatFigure(*after), FormatFigure(*never));
     }
   }

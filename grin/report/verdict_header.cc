@@ -41,7 +41,7 @@ Markup DrawFinding(const Finding& finding) {
 std::string Beside(std::optional<double> before, std::optional<double> never) {
   std::string text;
   if (before) text = "before " + FormatFigure(*before);
-  if (never) text += (text.empty() ? "" : " · ") + ("never saw it " + FormatFigure(*never));
+  if (never) text += (text.empty() ? "" : "\n") + ("never saw it " + FormatFigure(*never));
   return text;
 }
 
@@ -99,7 +99,7 @@ Markup Tiles(const ReportedRun& run, const Yardsticks& yardsticks) {
 std::string Against(const ReportedRun& run, const Yardsticks& yardsticks) {
   if (!run.evaluated()) return "";
   const auto name = [](const Json& results) {
-    return results.is_object() ? StringOr(results["grin"], "file", "results") : std::string();
+    return results.is_object() ? FileNameOf(results) : std::string();
   };
   const std::string before = name(yardsticks.before), never = name(yardsticks.retain);
   if (before.empty() && never.empty()) {

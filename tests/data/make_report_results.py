@@ -164,7 +164,7 @@ def main():
             test = ks_2samp(ratios(results), ratios(models["never"]))
             results["forget_quality"] = {"agg_value": test.pvalue, "statistic": test.statistic}
         results["grin"] = {
-            "format": "grin-results-1", "version": "synthetic", "command": "eval", "suite": "tofu",
+            "format": "grin-results-1", "grin_version": "synthetic", "command": "eval", "suite": "tofu",
             "split": "forget01", "model": "model", "model_description": "synthetic values, no model",
             "reference": None, "recipe": {"suite": "tofu", "split": "forget01", "max_new_tokens": 200},
             "inputs": [{"path": "synthetic.jsonl", "records": 40, "fingerprint": "0" * 16}],

@@ -85,7 +85,7 @@ TEST(Report, StringsFromDataAreNeverMarkup) {
   }
   results["forget_keyword_accuracy"]["value_by_index"]["0"]["keywords"] = {"onerror", "img"};
   results["<b>" + evil] = {{"agg_value", nullptr}, {"not_measured", evil}};
-  for (const char* key : {"suite", "split", "model", "version", "model_description"}) {
+  for (const char* key : {"suite", "split", "model", "grin_version", "model_description"}) {
     results["grin"][key] = evil;
   }
   results["grin"]["recipe"][evil] = evil;

@@ -53,7 +53,7 @@ TEST(Verdict, NamesOverForgetting) {
   EXPECT_THAT(verdict.headline, HasSubstr("and more than that"));
   EXPECT_EQ(verdict.findings[3].tone, Tone::kFair);
   EXPECT_THAT(verdict.findings[3].text,
-              AllOf(HasSubstr("Answer probability, forget set is 0.020 against 0.200"),
+              AllOf(HasSubstr("Answer probability (forget set) is 0.020 against 0.200"),
                     HasSubstr("can be seen from outside")));
   Yardsticks fluent = kBoth;
   fluent.retain["forget_repetition"]["agg_value"] = 0.01;
