@@ -5,8 +5,7 @@
 //   cmake -B build -DGRIN_BENCHMARKS=ON && cmake --build build --target bench_sampled_product
 //   build/bench/bench_sampled_product --benchmark_counters_tabular=true
 //
-// GatherSink takes the sampled product below the density at which the two cross
-// (SampledProduct::Pays).
+// SampledProduct::Pays is to hold the density at which the two cross.
 
 #include "grin/tune/sampled_product.h"
 

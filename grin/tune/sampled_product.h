@@ -15,8 +15,8 @@ class SampledProduct {
   // on the CPU. Products and sums are in fp32 and do not depend on the number of threads.
   void Add(const at::Tensor& grad_output, const at::Tensor& input, MaskedParameter& parameter);
 
-  // Whether this beats the dense product for a mask of this density (selected / all entries). The
-  // crossover was measured: see bench/sampled_product.cc.
+  // Whether this is expected to beat the dense product for a mask of this density (selected / all
+  // entries). An estimate from the speed of the inner loops; bench/sampled_product.cc measures it.
   static bool Pays(double density, at::ScalarType type);
 
  private:
