@@ -12,8 +12,9 @@ PackedBatch Pack(std::span<const Sequence* const> sequences, at::Device device) 
   std::vector<float> weights;
   for (const Sequence* sequence : sequences) {
     const auto begin = static_cast<int64_t>(tokens.size());
-    tokens.insert(tokens.end(), sequence->tokens.begin(), sequence->tokens.end());
-    for (int64_t i = 0; i < sequence->length(); ++i) positions.push_back(i);
+    const int64_t read = sequence->length() - sequence->unread;
+    tokens.insert(tokens.end(), sequence->tokens.begin(), sequence->tokens.begin() + read);
+    for (int64_t i = 0; i < read; ++i) positions.push_back(i);
     for (const int32_t label : sequence->labels) {
       rows.push_back(begin + label - 1);  // the row before a token predicts it
       labels.push_back(sequence->tokens[label]);

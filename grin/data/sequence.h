@@ -17,6 +17,7 @@ struct Sequence {
   std::string where;                 // the record it came from
   int64_t example = 0;               // its index in the data set
   bool truncated = false;
+  int64_t unread = 0;  // so many last tokens are predicted only and not given to the model
 
   int64_t length() const { return static_cast<int64_t>(tokens.size()); }
 };
