@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "grin/base/error.h"
+#include "grin/base/interrupt.h"
 #include "grin/base/progress.h"
 #include "grin/base/random.h"
 #include "grin/model/cache.h"
@@ -73,6 +74,7 @@ class Batch {
       progress.emplace(options_.progress, static_cast<int64_t>(prompts_.size()));
     }
     while (!rows_.empty() || !again_.empty() || started_ < prompts_.size()) {
+      ThrowIfInterrupted();
       Fill();
       if (!rows_.empty()) Step();
       if (progress) progress->Update(finished_);
@@ -207,6 +209,11 @@ std::vector<Generated> Generate(const Model& model,
                                 const GenerationOptions& options) {
   for (size_t i = 0; i < prompts.size(); ++i) {
     if (prompts[i].empty()) BadInput("eval", "prompt {} has no tokens", i + 1);
+    if (model.positions.defined() &&
+        static_cast<int64_t>(prompts[i].size()) > model.config.context) {
+      BadInput("eval", "prompt {} has {} tokens, the model has positions for {}", i + 1,
+               prompts[i].size(), model.config.context);
+    }
   }
   if (prompts.empty() || options.max_new_tokens <= 0) return std::vector<Generated>(prompts.size());
   at::NoGradGuard no_grad;

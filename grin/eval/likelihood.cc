@@ -4,6 +4,7 @@
 #include <numeric>
 #include <optional>
 
+#include "grin/base/interrupt.h"
 #include "grin/base/progress.h"
 #include "grin/data/packing.h"
 
@@ -34,6 +35,7 @@ std::vector<SequenceScores> ScoreSequences(const Model& model,
 
   const HeadOptions head{.argmax = options.argmax, .moments = options.moments};
   for (const auto& pass : PlanPasses(sequences, options.pass_tokens)) {
+    ThrowIfInterrupted();
     const PackedBatch batch = Pack(Select(sequences, pass), model.weights->device());
     const LabelScores scores = ScoreBatch(model, batch, nullptr, head);
     const at::Tensor logp = scores.logp.cpu();

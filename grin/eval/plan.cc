@@ -7,6 +7,7 @@
 #include "grin/base/interrupt.h"
 #include "grin/base/log.h"
 #include "grin/base/progress.h"
+#include "grin/base/space.h"
 #include "grin/eval/engine_cache.h"
 #include "grin/eval/generation.h"
 #include "grin/eval/gradient_norm.h"
@@ -108,7 +109,6 @@ EngineResults EvalPlan::Run(const Model& model, const Encoder& encoder,
                     .moments = moments_,
                     .progress = "likelihood",
                     .on_scored = [&](size_t at, const SequenceScores& scores) {
-                      ThrowIfInterrupted();
                       results.scores[numbers[at]] = scores;
                       cache.Add(key(numbers[at]), ToJson(scores));
                     }});
@@ -142,9 +142,8 @@ EngineResults EvalPlan::Run(const Model& model, const Encoder& encoder,
       };
     }
     generation.on_finished = [&](size_t at, const Generated& generated) {
-      ThrowIfInterrupted();
       std::string text = decode(generated.tokens);
-      text = Trimmed(text.substr(0, FindStop(text, how.stop)));
+      text = std::string(Trimmed(text.substr(0, FindStop(text, how.stop)), kPythonSpace));
       cache.Add(key(numbers[at]), text);
       results.continuations[numbers[at]] = std::move(text);
     };

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <optional>
 
+#include "grin/base/interrupt.h"
 #include "grin/base/progress.h"
 #include "grin/data/packing.h"
 
@@ -87,6 +88,7 @@ std::vector<ScoreTensor> AccumulateGradients(const Model& model,
     progress.emplace(options.progress, static_cast<int64_t>(sequences.size()));
   }
   for (const auto& pass : passes) {
+    ThrowIfInterrupted();
     const PackedBatch batch = Pack(Select(sequences, pass), model.weights->device());
     const LabelScores scores = ScoreBatch(model, batch, &sink);
     // d (mean NLL of a sequence) / d logp; the mean over sequences is taken here for the signed
