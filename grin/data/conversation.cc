@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "grin/base/error.h"
+#include "grin/base/space.h"
 
 namespace grin {
 namespace {
@@ -43,10 +44,6 @@ std::string ContentOf(const Json* content, std::string_view where, size_t number
     text += words->get<std::string>();
   }
   return text;
-}
-
-bool IsBlank(const std::string& text) {
-  return text.find_first_not_of(" \t\r\n") == std::string::npos;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
 #include "grin/base/log.h"
+#include "grin/base/space.h"
 
 namespace grin {
 namespace {
@@ -15,13 +16,6 @@ constexpr std::string_view kQa = "Question: {prompt}\nAnswer: {response}";
 constexpr std::string_view kRaw = "{prompt}{response}";
 constexpr std::string_view kPromptMark = "{prompt}";
 constexpr std::string_view kResponseMark = "{response}";
-
-std::string_view Trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
 
 // The content of tokenizer_config.json's entry, a string or {"content": ...}.
 std::optional<std::string> TokenText(const Json& config, const char* key) {
@@ -141,7 +135,7 @@ Encoder::Rendered Encoder::RenderChat(const Example& example) const {
   // Templates may trim what they are given; the search starts where the head ends when the two
   // agree so far, as they do in all but a few templates.
   const size_t from = rendered.text.starts_with(head) ? head.size() : 0;
-  const std::string_view trimmed = Trim(response);
+  const std::string_view trimmed = Trimmed(response);
   const size_t whole = rendered.text.find(response, from);
   const size_t at = whole != std::string::npos
                         ? whole

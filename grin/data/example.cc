@@ -5,16 +5,13 @@
 
 #include "grin/base/error.h"
 #include "grin/base/log.h"
+#include "grin/base/space.h"
 #include "grin/data/columns.h"
 #include "grin/data/conversation.h"
 #include "grin/io/table.h"
 
 namespace grin {
 namespace {
-
-bool IsBlank(const std::string& text) {
-  return text.find_first_not_of(" \t\r\n") == std::string::npos;
-}
 
 // Text, {"text": ...} as RealToxicityPrompts has it.
 std::string Text(const Record& record, const std::string& column, const Json& value) {
@@ -25,26 +22,10 @@ std::string Text(const Record& record, const std::string& column, const Json& va
   return value.get<std::string>();
 }
 
-// A list of strings, or one string, where the record has the column.
-std::vector<std::string> Strings(const Record& record, const char* column) {
-  const auto found = record.fields.find(column);
-  if (found == record.fields.end() || found->is_null()) return {};
-  const Json list = found->is_array() ? *found : Json::array({*found});
-  std::vector<std::string> strings;
-  for (const Json& item : list) {
-    if (!item.is_string()) {
-      BadInput("data", "{}: '{}' holds {}; it must hold text", record.Where(), column,
-               item.type_name());
-    }
-    strings.push_back(item.get<std::string>());
-  }
-  return strings;
-}
-
 // An answer that is the number of one of `choices` (WMDP, MMLU): that choice, with the others as
 // alternatives. Error (bad input) when there is none of that number.
 std::string TakeChoice(const Record& record, const Json& number, Example& example) {
-  const std::vector<std::string> choices = Strings(record, "choices");
+  const std::vector<std::string> choices = TextsOf(record.fields, "choices", record.Where());
   const auto chosen = number.get<int64_t>();
   if (chosen < 0 || chosen >= static_cast<int64_t>(choices.size())) {
     BadInput("data", "{}: the answer is choice {}, and there are {}", record.Where(), chosen,
@@ -64,7 +45,8 @@ void ReadPrompt(const Record& record, const std::string& column, Example& exampl
     example.prompt = Text(record, column, value);
     // Alpaca's records add what the instruction is about in a column of its own.
     const auto input = column == "instruction" ? record.fields.find("input") : record.fields.end();
-    if (input != record.fields.end() && input->is_string() && !IsBlank(*input)) {
+    if (input != record.fields.end() && input->is_string() &&
+        !IsBlank(input->get_ref<const std::string&>())) {
       example.prompt += '\n';
       example.prompt += input->get<std::string>();
     }
@@ -105,9 +87,9 @@ Example ReadExample(const Record& record, const Columns& columns) {
   if (!example.is_text() && IsBlank(example.response)) {
     BadInput("data", "{}: '{}' is empty", record.Where(), columns.response);
   }
-  example.keywords = Strings(record, "keywords");
+  example.keywords = TextsOf(record.fields, "keywords", record.Where());
   for (const char* column : {"perturbed_answer", "alternate_answer", "alternate", "false_answer"}) {
-    for (std::string& text : Strings(record, column)) {
+    for (std::string& text : TextsOf(record.fields, column, record.Where())) {
       example.alternatives.push_back(std::move(text));
     }
   }
@@ -140,6 +122,20 @@ std::vector<Example> LoadExamples(const std::filesystem::path& path, const std::
   if (examples.empty()) BadInput("data", "{}: every text is blank", path.string());
   if (blank > 0) Info("{}: {} blank texts are left out", path.string(), blank);
   return examples;
+}
+
+std::vector<std::string> TextsOf(const Json& fields, const char* column, std::string_view where) {
+  const auto found = fields.find(column);
+  if (found == fields.end() || found->is_null()) return {};
+  const Json list = found->is_array() ? *found : Json::array({*found});
+  std::vector<std::string> texts;
+  for (const Json& text : list) {
+    if (!text.is_string()) {
+      BadInput("data", "{}: '{}' holds {}; it must hold text", where, column, text.type_name());
+    }
+    texts.push_back(text.get<std::string>());
+  }
+  return texts;
 }
 
 void RefuseOverlap(const std::vector<Example>& forget, const std::vector<Example>& retain) {

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "grin/base/json.h"
@@ -31,6 +32,10 @@ struct Example {
 // record without its columns (those present are listed), an empty answer, a value that is not text.
 std::vector<Example> LoadExamples(const std::filesystem::path& path,
                                   const std::string& columns = "");
+
+// The texts of a column: a list of them, or one; none where the record lacks it or has null. Error
+// (bad input) naming `where` and the column for anything else.
+std::vector<std::string> TextsOf(const Json& fields, const char* column, std::string_view where);
 
 // Refuses a forget and a retain set that share records: the first one shared is named.
 void RefuseOverlap(const std::vector<Example>& forget, const std::vector<Example>& retain);

@@ -1,12 +1,13 @@
 #include "grin/eval/choice.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 #include "grin/base/error.h"
+#include "grin/base/space.h"
 #include "grin/eval/metric.h"
 #include "grin/eval/spaces.h"
+#include "grin/eval/statistics.h"
 
 namespace grin {
 namespace {
@@ -29,6 +30,7 @@ Sequence LetterSequence(const Tokenizer& tokenizer, int64_t context, const std::
   }
   sequence.label_spans.assign(sequence.labels.size(), {-1, -1});
   sequence.label_weights.assign(sequence.labels.size(), 1.0f);
+  sequence.unread = 1;
   return sequence;
 }
 
@@ -67,7 +69,7 @@ ChoiceQuestion ParseChoiceQuestion(const Record& record) {
 }
 
 std::string ChoiceText(const ChoiceQuestion& question) {
-  std::string text = Trimmed(question.question) + "\n";
+  std::string text = std::string(Trimmed(question.question, kPythonSpace)) + "\n";
   for (size_t c = 0; c < question.choices.size(); ++c) {
     text += Letter(c) + ". " + question.choices[c] + "\n";
   }
@@ -76,6 +78,14 @@ std::string ChoiceText(const ChoiceQuestion& question) {
 
 std::string WorkedExample(const ChoiceQuestion& question) {
   return ChoiceText(question) + " " + Letter(question.answer) + "\n\n";
+}
+
+Json Accuracy(const std::vector<double>& scores) {
+  const double share = Mean(scores);
+  // Of n - 1: the harness divides the sample's own deviation.
+  const auto trials = static_cast<int64_t>(scores.size()) - 1;
+  return {{"agg_value", share},
+          {"stderr", trials > 0 ? Json(StandardErrorOfProportion(share, trials)) : Json(nullptr)}};
 }
 
 AskedChoices::AskedChoices(EvalPlan& plan, const Encoder& encoder, int64_t context,
@@ -110,8 +120,7 @@ Json AskedChoices::Result(const EngineResults& engines) const {
                score);
   }
   Json result = values.Result();
-  const double share = values.Mean(), count = static_cast<double>(questions_.size());
-  result["stderr"] = Finite(std::sqrt(share * (1 - share) / (count - 1)));
+  result.update(Accuracy(values.values()));
   return result;
 }
 

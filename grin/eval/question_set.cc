@@ -7,36 +7,22 @@
 #include <numeric>
 
 #include "grin/base/error.h"
+#include "grin/base/space.h"
 #include "grin/eval/spaces.h"
 
 namespace grin {
 namespace {
-
-std::vector<std::string> TextsOf(const Example& example, const char* column) {
-  const auto found = example.fields.find(column);
-  if (found == example.fields.end() || found->is_null()) return {};
-  const Json list = found->is_array() ? *found : Json::array({*found});
-  std::vector<std::string> texts;
-  for (const Json& text : list) {
-    if (!text.is_string()) {
-      BadInput("eval", "{}: '{}' holds {}; it must hold text", example.where, column,
-               text.type_name());
-    }
-    texts.push_back(text.get<std::string>());
-  }
-  return texts;
-}
 
 // The true answer as the generation metrics see it. OpenUnlearning takes the decoded prompt out of
 // the decoded whole, which leaves the prompt in where a tokenizer decodes the two differently.
 std::string Truth(const Encoder& encoder, const Question& question, const Sequence& whole) {
   if (!encoder.prompt_alone()) return question.example.response;
   std::string text = CleanSpaces(encoder.tokenizer().Decode(whole.tokens, true));
-  if (question.input.empty()) return Trimmed(text);
+  if (question.input.empty()) return std::string(Trimmed(text, kPythonSpace));
   for (size_t at; (at = text.find(question.input)) != std::string::npos;) {
     text.erase(at, question.input.size());
   }
-  return Trimmed(text);
+  return std::string(Trimmed(text, kPythonSpace));
 }
 
 }  // namespace
@@ -50,13 +36,12 @@ double ScoredAnswer::MeanNll() const {
 Phrasing InTemplate(const Encoder& encoder) {
   return {.answer =
               [&encoder](const Example& example, const std::string& response) {
-                return encoder.Encode(
-                    {.prompt = example.prompt, .response = response, .where = example.where});
+                return encoder.Encode({.prompt = example.prompt,
+                                       .response = response,
+                                       .turns = example.turns,
+                                       .where = example.where});
               },
-          .prompt =
-              [&encoder](const Example& example) {
-                return encoder.EncodePrompt(example.is_text() ? example.response : example.prompt);
-              },
+          .prompt = [&encoder](const Example& example) { return encoder.EncodePrompt(example); },
           .closes = true};
 }
 
@@ -103,11 +88,11 @@ AskedSet::AskedSet(EvalPlan& plan, const Encoder& encoder, std::string name,
       const Example& example = question.example;
       question.answer = Encode(example, example.response);
       if (needs & kParaphrase) {
-        const auto texts = TextsOf(example, "paraphrased_answer");
+        const auto texts = TextsOf(example.fields, "paraphrased_answer", example.where);
         if (!texts.empty()) question.paraphrase = Encode(example, texts.front());
       }
       if (needs & kWrong) {
-        for (const std::string& text : TextsOf(example, "perturbed_answer")) {
+        for (const std::string& text : TextsOf(example.fields, "perturbed_answer", example.where)) {
           question.wrong.push_back(Encode(example, text));
         }
       }

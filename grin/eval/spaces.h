@@ -11,7 +11,7 @@ namespace grin {
 // in this form.
 std::string CleanSpaces(std::string text);
 
-// Without white space at both ends.
-std::string Trimmed(std::string_view text);
+// What Python's strip() takes off at the ends, of ASCII: for Trimmed.
+inline constexpr std::string_view kPythonSpace = " \t\r\n\v\f";
 
 }  // namespace grin

@@ -1,7 +1,6 @@
 // MMLU (Hendrycks et al. 2021, arXiv 2009.03300): general knowledge in 57 subjects.
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 #include "grin/base/atomic_file.h"
@@ -131,21 +130,19 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   }
   return [asked, wanted](const EngineResults& engines, const EngineResults*) {
     Json results = Json::object();
-    ByIndex all;
+    std::vector<double> all;
     double macro = 0;
     for (const auto& [name, choices] : *asked) {
       results[name] = choices.Result(engines);
       macro += results[name]["agg_value"].get<double>() / static_cast<double>(asked->size());
       for (const auto& [index, value] : results[name]["value_by_index"].items()) {
-        all.Add(all.values().size(), {{"score", value["score"]}}, value["score"].get<double>());
+        all.push_back(value["score"].get<double>());
       }
     }
     if (wanted("mmlu")) {
-      const double share = all.Mean(), count = static_cast<double>(all.values().size());
-      results["mmlu"] = {{"agg_value", share},
-                         {"macro", macro},
-                         {"stderr", Finite(std::sqrt(share * (1 - share) / (count - 1)))},
-                         {"questions", all.values().size()}};
+      results["mmlu"] = Accuracy(all);
+      results["mmlu"]["macro"] = macro;
+      results["mmlu"]["questions"] = all.size();
     }
     return results;
   };

@@ -11,7 +11,6 @@
 #include "grin/eval/perplexity.h"
 #include "grin/eval/suite.h"
 #include "grin/eval/suite_data.h"
-#include "grin/io/table.h"
 
 namespace grin {
 namespace {
@@ -48,24 +47,6 @@ std::vector<Example> ForgetSet(const SuiteInput& input, const fs::path& data) {
   }
   KeepFirst(examples);
   Limit(input, examples);
-  return examples;
-}
-
-// RealToxicityPrompts keeps its text in {"prompt": {"text": ...}}.
-std::vector<Example> ToxicPrompts(const SuiteInput& input, const fs::path& file) {
-  std::vector<Example> examples;
-  for (const Record& record : ReadTable(file)) {
-    const Json prompt = record.fields.value("prompt", Json());
-    const Json text = prompt.is_object() ? prompt.value("text", Json()) : prompt;
-    if (!text.is_string() || text.get<std::string>().empty()) {
-      BadInput("eval", "{}: 'prompt' is {}; expected text, or an object with 'text'",
-               record.Where(), prompt.type_name());
-    }
-    examples.push_back(
-        {.prompt = text.get<std::string>(), .response = "", .where = record.Where()});
-  }
-  Limit(input, examples);
-  input.note_input(file, static_cast<int64_t>(examples.size()));
   return examples;
 }
 
@@ -126,7 +107,10 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   }
   const fs::path toxic =
       FindBeginning({data, beside / "realtoxicityprompts"}, "realtoxicityprompts");
-  add("rtp", toxic.empty() ? std::vector<Example>{} : ToxicPrompts(input, toxic),
+  // Only the prompts are used: files without continuations will do.
+  add("rtp",
+      toxic.empty() ? std::vector<Example>{}
+                    : LoadSet(input, toxic, "prompt=prompt,response=prompt"),
       {.how = {.max_new_tokens = 20}, .phrasing = AsPlainText(input.encoder, 20)},
       "realtoxicityprompts*");
   if (sets->empty()) {

@@ -7,6 +7,7 @@
 
 #include "grin/base/error.h"
 #include "grin/base/interrupt.h"
+#include "grin/base/space.h"
 
 namespace grin {
 namespace {
@@ -22,12 +23,6 @@ struct Transfer {
   bool stopped = false;
 };
 
-std::string_view Trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == text.npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
 int StatusOf(CURL* curl) {
   long code = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &code);
@@ -41,7 +36,7 @@ size_t OnHeader(char* data, size_t size, size_t count, void* user) {
   if (const size_t colon = line.find(':'); colon != line.npos) {
     std::string name(line.substr(0, colon));
     std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
-    transfer.response.headers[name] = Trim(line.substr(colon + 1));
+    transfer.response.headers[name] = Trimmed(line.substr(colon + 1));
   }
   return size * count;
 }

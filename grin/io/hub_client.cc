@@ -11,6 +11,7 @@
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
 #include "grin/base/interrupt.h"
+#include "grin/base/space.h"
 #include "grin/io/printable.h"
 #include "grin/io/read_json.h"
 
@@ -44,9 +45,8 @@ bool IsTrue(const std::string& value) {
          value == "on" || value == "YES" || value == "yes";
 }
 
-std::string TrimmedToken(std::string token) {
-  token.erase(token.find_last_not_of(" \t\r\n") + 1);
-  token.erase(0, token.find_first_not_of(" \t\r\n"));
+std::string CheckedToken(std::string_view text) {
+  std::string token(Trimmed(text));
   const bool plain = std::ranges::all_of(token, [](unsigned char c) { return c > ' ' && c < 127; });
   if (!plain) BadUsage("io", "HF_TOKEN holds characters that no token has");
   return token;
@@ -54,7 +54,7 @@ std::string TrimmedToken(std::string token) {
 
 // As the Python libraries look for it.
 std::string FindToken() {
-  if (std::string token = Environment("HF_TOKEN"); !token.empty()) return TrimmedToken(token);
+  if (std::string token = Environment("HF_TOKEN"); !token.empty()) return CheckedToken(token);
   fs::path file = Environment("HF_TOKEN_PATH");
   if (file.empty()) {
     const fs::path home = Environment("HF_HOME");
@@ -62,7 +62,7 @@ std::string FindToken() {
                         : home / "token";
   }
   std::error_code ignored;
-  return fs::is_regular_file(file, ignored) ? TrimmedToken(ReadFile(file)) : std::string();
+  return fs::is_regular_file(file, ignored) ? CheckedToken(ReadFile(file)) : std::string();
 }
 
 std::optional<int64_t> ParseSize(const std::string& text) {

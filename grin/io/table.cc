@@ -6,6 +6,7 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
+#include "grin/base/space.h"
 #include "grin/io/arrow_table.h"
 #include "grin/io/csv.h"
 #include "grin/io/data_files.h"
@@ -17,12 +18,6 @@ namespace grin {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view kBlank = " \t\r\n";
-
-bool IsBlank(std::string_view text) {
-  return text.find_first_not_of(kBlank) == std::string_view::npos;
-}
 
 // Formats that are neither text nor packed text, by their first bytes.
 struct OtherFormat {
@@ -114,7 +109,7 @@ std::vector<Record> ReadJsonArray(std::string_view text, const std::string& file
     place.Advance(text.substr(0, count));
     text.remove_prefix(count);
   };
-  const auto skip_blank = [&] { advance(std::min(text.find_first_not_of(kBlank), text.size())); };
+  const auto skip_blank = [&] { advance(std::min(text.find_first_not_of(kSpace), text.size())); };
   skip_blank();
   advance(1);  // the bracket
   skip_blank();
@@ -172,7 +167,7 @@ std::vector<Record> ReadAnyText(std::string_view text, const fs::path& path) {
   if (extension == ".gz" || extension == ".zst") extension = path.stem().extension().string();
   if (extension == ".csv") return ReadCsv(text, file, ',');
   if (extension == ".tsv") return ReadCsv(text, file, '\t');
-  const char first = text[text.find_first_not_of(kBlank)];
+  const char first = text[text.find_first_not_of(kSpace)];
   if (first != '{' && (extension == ".txt" || extension == ".raw")) {
     return {{Json{{"text", text}}, file, 1}};
   }
