@@ -106,7 +106,7 @@ class Study {
     for (const auto& [name, examples] : examples_) {
       const auto sequences = workspace.encoder->EncodeAll(examples);
       const SetScores scores = AverageScores(
-          examples, sequences, ScoreSequences(workspace.model, sequences, {.argmax = true}));
+          examples, sequences, ScoreSequences(workspace.model, sequences, {.extras = {.argmax = true}}));
       json[name] = {{"probability", scores.probability},
                     {"keyword_accuracy", scores.keyword_accuracy},
                     {"keyword_confidence", scores.keyword_confidence}};

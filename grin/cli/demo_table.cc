@@ -63,7 +63,7 @@ DemoColumn MeasureColumn(const std::string& name, const Model& model, const Enco
     DemoScores result;
     result.scores = AverageScores(
         set.examples, set.sequences,
-        ScoreSequences(model, set.sequences, {.argmax = true, .progress = name + ": scores"}));
+        ScoreSequences(model, set.sequences, {.extras = {.argmax = true}, .progress = name + ": scores"}));
     for (const Example& example : set.examples) {
       const std::string answer = encoder.tokenizer().Decode(generated[next++].tokens, true);
       result.generated_accuracy += FindKeywords(example, answer).accuracy;

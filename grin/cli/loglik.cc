@@ -90,7 +90,7 @@ void Run(const Options& options, const CommonOptions& common) {
   Workspace workspace = OpenModel(common, options.model);
   const auto sequences = LoadSequences(workspace, options);
   const auto scores = ScoreSequences(workspace.model, sequences,
-                                     {.argmax = true, .progress = "loglik"});
+                                     {.extras = {.argmax = true}, .progress = "loglik"});
   std::optional<AtomicFile> file;
   if (!options.output.out.empty()) file.emplace(options.output.out);
   double sum = 0;

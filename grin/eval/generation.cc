@@ -62,6 +62,7 @@ class Batch {
         random_(options.seed, "generate"),
         slots_(std::min<int64_t>(options.batch_size, static_cast<int64_t>(prompts.size()))),
         cache_(model.config, slots_, Capacity(), model.embedding.value.options()),
+        logits_(model.head),
         results_(prompts.size()) {
     order_.resize(prompts.size());
     std::iota(order_.begin(), order_.end(), int64_t{0});
@@ -142,9 +143,9 @@ class Batch {
 
   // Picks the next token of rows first .. end from their hidden states, and lets finished ones go.
   void Choose(const at::Tensor& hidden, int64_t first) {
-    const at::Tensor logits = Logits(hidden, model_.head);
+    const at::Tensor logits = logits_(hidden);
     const bool greedy = options_.temperature <= 0;
-    const at::Tensor best = (greedy ? logits.argmax(-1) : logits).cpu().contiguous();
+    const at::Tensor best = (greedy ? ArgmaxOfRows(logits) : logits).cpu().contiguous();
     for (int64_t row = static_cast<int64_t>(rows_.size()) - 1; row >= first; --row) {
       Generated& result = results_[rows_[row].prompt];
       const int64_t i = row - first;
@@ -193,6 +194,7 @@ class Batch {
   RandomStream random_;
   int64_t slots_;
   KeyValueCache cache_;
+  LogitsBuffer logits_;
   std::vector<Generated> results_;
   std::vector<int64_t> order_;  // prompts, the shortest first
   std::vector<Row> rows_;

@@ -1,12 +1,14 @@
 #include "grin/eval/likelihood.h"
 
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <optional>
 
 #include "grin/base/interrupt.h"
 #include "grin/base/progress.h"
 #include "grin/data/packing.h"
+#include "grin/data/shared_prefix.h"
 
 namespace grin {
 namespace {
@@ -15,6 +17,31 @@ template <typename T>
 std::vector<T> Slice(const at::Tensor& values, int64_t begin, int64_t end) {
   const T* data = values.const_data_ptr<T>();
   return {data + begin, data + end};
+}
+
+struct Pass {
+  std::vector<int64_t> order;  // numbers of its sequences, as their labels lie in the batch
+  std::function<PackedBatch()> pack;
+};
+
+std::vector<Pass> Plan(const Model& model, std::span<const Sequence* const> sequences,
+                       const LikelihoodOptions& options) {
+  const at::Device device = model.weights->device();
+  std::vector<Pass> passes;
+  if (options.share_prefixes && !RowsDependOnLength(model)) {
+    for (auto& groups : PlanSharedPasses(sequences, options.pass_tokens)) {
+      Pass& pass = passes.emplace_back();
+      for (const PrefixGroup& group : groups) {
+        pass.order.insert(pass.order.end(), group.members.begin(), group.members.end());
+      }
+      pass.pack = [=] { return PackShared(sequences, groups, device); };
+    }
+    return passes;
+  }
+  for (const auto& numbers : PlanPasses(sequences, options.pass_tokens)) {
+    passes.push_back({numbers, [=] { return Pack(Select(sequences, numbers), device); }});
+  }
+  return passes;
 }
 
 }  // namespace
@@ -33,31 +60,35 @@ std::vector<SequenceScores> ScoreSequences(const Model& model,
   std::optional<Progress> progress;
   if (!options.progress.empty()) progress.emplace(options.progress, total);
 
-  const HeadOptions head{.argmax = options.argmax, .moments = options.moments};
-  for (const auto& pass : PlanPasses(sequences, options.pass_tokens)) {
+  const auto [argmax_wanted, moments_wanted] = options.extras;
+  const HeadOptions head{.argmax = argmax_wanted, .moments = moments_wanted};
+  for (const Pass& pass : Plan(model, sequences, options)) {
     ThrowIfInterrupted();
-    const PackedBatch batch = Pack(Select(sequences, pass), model.weights->device());
+    const PackedBatch batch = pass.pack();
     const LabelScores scores = ScoreBatch(model, batch, nullptr, head);
     const at::Tensor logp = scores.logp.cpu();
     const auto on_cpu = [](const at::Tensor& t) { return t.defined() ? t.cpu() : t; };
     const at::Tensor argmax = on_cpu(scores.argmax), mean = on_cpu(scores.mean),
                      variance = on_cpu(scores.variance);
-    for (size_t s = 0; s < pass.size(); ++s) {
-      SequenceScores& result = results[pass[s]];
+    int64_t done = 0;
+    for (size_t s = 0; s < pass.order.size(); ++s) {
+      const int64_t number = pass.order[s];
+      SequenceScores& result = results[number];
+      done += sequences[number]->length();
       const int64_t begin = batch.label_offsets[s], end = batch.label_offsets[s + 1];
       result.logp = Slice<float>(logp, begin, end);
-      if (options.argmax) {
+      if (argmax_wanted) {
         for (const int64_t id : Slice<int64_t>(argmax, begin, end)) {
           result.argmax.push_back(static_cast<int32_t>(id));
         }
       }
-      if (options.moments) {
+      if (moments_wanted) {
         result.mean = Slice<float>(mean, begin, end);
         result.variance = Slice<float>(variance, begin, end);
       }
-      if (options.on_scored) options.on_scored(pass[s], result);
+      if (options.on_scored) options.on_scored(number, result);
     }
-    if (progress) progress->Add(batch.tokens.size(0));
+    if (progress) progress->Add(done);
   }
   return results;
 }

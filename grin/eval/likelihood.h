@@ -1,6 +1,7 @@
 #pragma once
 // The likelihood engine: log-probabilities of labelled tokens for any number of sequences.
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -22,10 +23,18 @@ struct SequenceScores {
   double Probability() const;
 };
 
-struct LikelihoodOptions {
-  int64_t pass_tokens = 4096;  // tokens of one forward pass
+// What is wanted besides the log-probabilities.
+struct ScoreExtras {
   bool argmax = false;
   bool moments = false;
+
+  auto operator<=>(const ScoreExtras&) const = default;
+};
+
+struct LikelihoodOptions {
+  int64_t pass_tokens = 4096;  // tokens of one forward pass
+  ScoreExtras extras;
+  bool share_prefixes = true;  // what sequences have in common at their start is computed once
   std::string progress;  // label of a progress bar; none when empty
   // Called with each sequence's number and scores as soon as they are there.
   std::function<void(size_t, const SequenceScores&)> on_scored;

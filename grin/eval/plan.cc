@@ -65,9 +65,15 @@ size_t FindStop(const std::string& text, const std::vector<std::string>& stop) {
 
 }  // namespace
 
-size_t EvalPlan::Score(const Sequence& sequence) {
+size_t EvalPlan::Score(const Sequence& sequence, const ScoreExtras& extras) {
   const auto [found, fresh] = seen_.try_emplace(Request('s', sequence), sequences_.size());
-  if (fresh) sequences_.push_back(sequence);
+  if (fresh) {
+    sequences_.push_back(sequence);
+    extras_.emplace_back();
+  }
+  ScoreExtras& wanted = extras_[found->second];
+  wanted.argmax |= extras.argmax;
+  wanted.moments |= extras.moments;
   return found->second;
 }
 
@@ -83,36 +89,41 @@ size_t EvalPlan::GradientNorm(const Sequence& sequence) {
   return found->second;
 }
 
-EngineResults EvalPlan::Run(const Model& model, const Encoder& encoder,
-                            const EngineOptions& options) const {
-  EngineResults results;
-  EngineCache cache(options.cache, options.cache_key);
-  if (cache.size() > 0) Info("{} answers found in {}", cache.size(), options.cache.string());
-  const std::string kind = fmt::format("{}{}", argmax_, moments_);
-
-  {  // likelihood
-    results.scores.resize(sequences_.size());
-    std::vector<const Sequence*> open;
-    std::vector<size_t> numbers;
-    const auto key = [&](size_t i) { return CacheKey(kind + Request('s', sequences_[i])); };
-    for (size_t i = 0; i < sequences_.size(); ++i) {
-      if (const Json* known = cache.Find(key(i))) {
-        results.scores[i] = FromJson(*known);
-      } else if (!sequences_[i].labels.empty()) {
-        open.push_back(&sequences_[i]);
-        numbers.push_back(i);
-      }
+void EvalPlan::Score(const Model& model, const EngineOptions& options, EngineCache& cache,
+                     EngineResults& results) const {
+  const auto key = [&](size_t i) {
+    const auto [argmax, moments] = extras_[i];
+    return CacheKey(fmt::format("{}{}", argmax, moments) + Request('s', sequences_[i]));
+  };
+  results.scores.resize(sequences_.size());
+  std::map<ScoreExtras, std::vector<size_t>> alike;  // extras cost time: only where they are wanted
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    if (const Json* known = cache.Find(key(i))) {
+      results.scores[i] = FromJson(*known);
+    } else if (!sequences_[i].labels.empty()) {
+      alike[extras_[i]].push_back(i);
     }
+  }
+  for (const auto& [extras, numbers] : alike) {
+    std::vector<const Sequence*> open;
+    for (const size_t i : numbers) open.push_back(&sequences_[i]);
     ScoreSequences(model, open,
                    {.pass_tokens = options.pass_tokens,
-                    .argmax = argmax_,
-                    .moments = moments_,
+                    .extras = extras,
                     .progress = "likelihood",
                     .on_scored = [&](size_t at, const SequenceScores& scores) {
                       results.scores[numbers[at]] = scores;
                       cache.Add(key(numbers[at]), ToJson(scores));
                     }});
   }
+}
+
+EngineResults EvalPlan::Run(const Model& model, const Encoder& encoder,
+                            const EngineOptions& options) const {
+  EngineResults results;
+  EngineCache cache(options.cache, options.cache_key);
+  if (cache.size() > 0) Info("{} answers found in {}", cache.size(), options.cache.string());
+  Score(model, options, cache, results);
 
   results.continuations.resize(prompts_.size());
   std::map<ContinueOptions, std::vector<size_t>> alike;

@@ -14,6 +14,8 @@
 
 namespace grin {
 
+class EngineCache;
+
 struct ContinueOptions {
   int64_t max_new_tokens = 200;
   std::vector<std::string> stop;  // the text ends before the first of these
@@ -39,13 +41,9 @@ struct EngineOptions {
 
 class EvalPlan {
  public:
-  // Asks for the log-probabilities of a sequence's labels. A sequence without labels is allowed.
-  size_t Score(const Sequence& sequence);
-
-  // Asks for the first choice at each label, or for the moments of the log-probabilities, too: of
-  // every sequence.
-  void NeedArgmax() { argmax_ = true; }
-  void NeedMoments() { moments_ = true; }
+  // Asks for the log-probabilities of a sequence's labels, and for `extras`. A sequence without
+  // labels is allowed. Whoever asks for it again may ask for more.
+  size_t Score(const Sequence& sequence, const ScoreExtras& extras = {});
 
   // Asks for a greedy continuation of a prompt.
   size_t Continue(const std::vector<int32_t>& prompt, const ContinueOptions& options = {});
@@ -67,8 +65,12 @@ class EvalPlan {
     ContinueOptions options;
   };
 
-  bool argmax_ = false, moments_ = false;
+  // Scores every sequence that is not in the cache yet.
+  void Score(const Model& model, const EngineOptions& options, EngineCache& cache,
+             EngineResults& results) const;
+
   std::vector<Sequence> sequences_, gradient_sequences_;
+  std::vector<ScoreExtras> extras_;  // of sequences_
   std::vector<Prompt> prompts_;
   std::map<std::string, size_t> seen_;  // request as bytes -> its number
 };

@@ -78,8 +78,6 @@ AskedSet::AskedSet(EvalPlan& plan, const Encoder& encoder, std::string name,
       phrasing_(options.phrasing.answer ? options.phrasing : InTemplate(encoder)),
       questions_(examples.size()),
       asked_(examples.size()) {
-  if (needs & kArgmax) plan.NeedArgmax();
-  if (needs & kMoments) plan.NeedMoments();
   std::vector<std::vector<int32_t>> prompts(examples.size());
   at::parallel_for(0, static_cast<int64_t>(examples.size()), 8, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -106,7 +104,10 @@ AskedSet::AskedSet(EvalPlan& plan, const Encoder& encoder, std::string name,
   for (size_t i = 0; i < questions_.size(); ++i) {
     const Question& question = questions_[i];
     Asked& asked = asked_[i];
-    if (needs & kAnswer) asked.answer = plan.Score(question.answer->sequence);
+    if (needs & kAnswer) {
+      asked.answer = plan.Score(question.answer->sequence, {.argmax = (needs & kArgmax) != 0,
+                                                            .moments = (needs & kMoments) != 0});
+    }
     if (question.paraphrase) asked.paraphrase = plan.Score(question.paraphrase->sequence);
     for (const ScoredAnswer& wrong : question.wrong) {
       asked.wrong.push_back(plan.Score(wrong.sequence));

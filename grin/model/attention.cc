@@ -63,4 +63,15 @@ at::Tensor PackedAttention::SequenceLengths() const {
   return at::tensor(lengths, at::kLong);
 }
 
+at::Tensor SharedPrefixAttention::Attend(int64_t layer, const AttentionSpec& spec,
+                                         const at::Tensor& q, const at::Tensor& k,
+                                         const at::Tensor& v) {
+  const auto whole = [&](const at::Tensor& rows) { return rows.index_select(0, expand_); };
+  return packed_.Attend(layer, spec, whole(q), whole(k), whole(v)).index_select(0, collect_);
+}
+
+at::Tensor SharedPrefixAttention::SequenceLengths() const {
+  return packed_.SequenceLengths().index_select(0, collect_.cpu());
+}
+
 }  // namespace grin

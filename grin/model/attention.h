@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include <utility>
 #include <vector>
 
 #include "grin/model/config.h"
@@ -33,6 +34,22 @@ class PackedAttention : public Attention {
 
  private:
   std::vector<int64_t> offsets_;
+};
+
+// Sequences that share the rows of their first tokens: see PackedBatch. Each is attended in full.
+class SharedPrefixAttention : public Attention {
+ public:
+  // offsets [S + 1] of the sequences in full, F tokens in all; expand int64 [F], collect int64 [T].
+  SharedPrefixAttention(std::vector<int64_t> offsets, at::Tensor expand, at::Tensor collect)
+      : packed_(std::move(offsets)), expand_(std::move(expand)), collect_(std::move(collect)) {}
+
+  at::Tensor Attend(int64_t layer, const AttentionSpec& spec, const at::Tensor& q,
+                    const at::Tensor& k, const at::Tensor& v) override;
+  at::Tensor SequenceLengths() const override;
+
+ private:
+  PackedAttention packed_;
+  at::Tensor expand_, collect_;
 };
 
 }  // namespace grin

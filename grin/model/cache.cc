@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "grin/model/slot_attention.h"
+
 namespace grin {
 
 KeyValueCache::KeyValueCache(const ModelConfig& config, int64_t slots, int64_t capacity,
@@ -72,6 +74,19 @@ const at::Tensor& StepAttention::Hidden(std::optional<int64_t> window) {
 
 at::Tensor StepAttention::Attend(int64_t layer, const AttentionSpec& spec, const at::Tensor& q,
                                  const at::Tensor& k, const at::Tensor& v) {
+  const bool by_slot = k.is_cpu() && HasSlotAttention(k.scalar_type());
+  const at::Tensor mixed = by_slot ? SlotAttention(q, k, v, cache_.keys_[layer],
+                                                   cache_.values_[layer], cache_.lengths_, spec)
+                                   : AttendTogether(layer, spec, q, k, v);
+  if (layer + 1 == layers_) {
+    for (int64_t slot = 0; slot < active_; ++slot) ++cache_.lengths_[slot];
+  }
+  return mixed;
+}
+
+at::Tensor StepAttention::AttendTogether(int64_t layer, const AttentionSpec& spec,
+                                         const at::Tensor& q, const at::Tensor& k,
+                                         const at::Tensor& v) {
   cache_.keys_[layer].index_put_({slots_, at::indexing::Slice(), positions_}, k);
   cache_.values_[layer].index_put_({slots_, at::indexing::Slice(), positions_}, v);
   const at::Tensor keys = cache_.keys_[layer].narrow(0, 0, active_).narrow(2, 0, longest_);
@@ -82,11 +97,8 @@ at::Tensor StepAttention::Attend(int64_t layer, const AttentionSpec& spec, const
   at::Tensor scores = at::matmul(queries, keys.transpose(2, 3)).to(at::kFloat).mul_(spec.scale);
   if (spec.softcap) scores.div_(*spec.softcap).tanh_().mul_(*spec.softcap);
   scores.masked_fill_(Hidden(spec.window), -std::numeric_limits<float>::infinity());
-  const at::Tensor mixed = at::matmul(scores.softmax(-1).to(values.scalar_type()), values);
-  if (layer + 1 == layers_) {
-    for (int64_t slot = 0; slot < active_; ++slot) ++cache_.lengths_[slot];
-  }
-  return mixed.reshape({active_, q.size(1) * dim});
+  return at::matmul(scores.softmax(-1).to(values.scalar_type()), values)
+      .reshape({active_, q.size(1) * dim});
 }
 
 }  // namespace grin

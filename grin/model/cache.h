@@ -64,6 +64,10 @@ class StepAttention : public Attention {
   at::Tensor SequenceLengths() const override { return positions_ + 1; }
 
  private:
+  // All slots in one product, as far as the longest reads: for devices without SlotAttention.
+  at::Tensor AttendTogether(int64_t layer, const AttentionSpec& spec, const at::Tensor& q,
+                            const at::Tensor& k, const at::Tensor& v);
+
   // bool [B, 1, 1, longest]: keys that a token must not see.
   const at::Tensor& Hidden(std::optional<int64_t> window);
 

@@ -145,6 +145,11 @@ at::Tensor Forward(const Model& model, const at::Tensor& tokens, const at::Tenso
   return model.project_out.defined() ? Linear(x, model.project_out, sink) : x;
 }
 
+bool RowsDependOnLength(const Model& model) {
+  return std::ranges::any_of(model.ropes,
+                             [](const Rope& rope) { return rope.long_frequencies.defined(); });
+}
+
 bool CacheIsStale(const Model& model, int64_t length) {
   return std::ranges::any_of(model.ropes, [=](const Rope& rope) {
     return rope.long_frequencies.defined() && length == rope.short_limit;
@@ -154,7 +159,9 @@ bool CacheIsStale(const Model& model, int64_t length) {
 LabelScores ScoreBatch(const Model& model, const PackedBatch& batch, GradientSink* sink,
                        const HeadOptions& options) {
   const at::AutoGradMode grad_mode(sink != nullptr);
-  PackedAttention attention(batch.offsets);
+  PackedAttention apart(batch.offsets);
+  SharedPrefixAttention shared(batch.offsets, batch.expand, batch.collect);
+  Attention& attention = batch.expand.defined() ? static_cast<Attention&>(shared) : apart;
   const at::Tensor hidden = Forward(model, batch.tokens, batch.positions, attention, sink);
   return ScoreLabels(hidden.index_select(0, batch.label_rows), batch.label_tokens, model.head, sink,
                      options);

@@ -59,6 +59,10 @@ at::Tensor Forward(const Model& model, const at::Tensor& tokens, const at::Tenso
 // again.
 bool CacheIsStale(const Model& model, int64_t length);
 
+// Whether a row depends on how long its sequence is (longrope), so that sequences which begin alike
+// cannot share rows.
+bool RowsDependOnLength(const Model& model);
+
 // Scores at the labels of a batch.
 LabelScores ScoreBatch(const Model& model, const PackedBatch& batch, GradientSink* sink = nullptr,
                        const HeadOptions& options = {});

@@ -1,6 +1,10 @@
 #include "grin/model/head.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
+#include <cmath>
+#include <memory>
 
 #include "grin/model/layers.h"
 #include "grin/model/record.h"
@@ -12,6 +16,8 @@ int64_t ChunkRows(const Head& head, int64_t chunk_bytes) {
   return std::max<int64_t>(16, chunk_bytes / (head.weight.value.size(0) * 4));
 }
 
+bool IsNan(float value) { return std::isnan(value); }
+
 // Calls visit(begin, count) for chunks of rows.
 template <typename Visit>
 void ForChunks(int64_t rows, int64_t chunk, Visit visit) {
@@ -22,12 +28,44 @@ void ForChunks(int64_t rows, int64_t chunk, Visit visit) {
 
 }  // namespace
 
-at::Tensor Logits(const at::Tensor& hidden, const Head& head) {
-  const at::Tensor logits =
-      at::linear(hidden, head.weight.value,
-                 head.bias.defined() ? std::optional(head.bias.value) : std::nullopt)
-          .to(at::kFloat);
-  return head.softcap ? logits.div(*head.softcap).tanh_().mul_(*head.softcap) : logits;
+at::Tensor LogitsBuffer::operator()(const at::Tensor& hidden) {
+  const at::Tensor& weight = head_.weight.value;
+  const auto rows_of = [&](at::Tensor& buffer, at::ScalarType type) {
+    if (!buffer.defined() || buffer.size(0) < hidden.size(0)) {
+      buffer = at::empty({hidden.size(0), weight.size(0)}, weight.options().dtype(type));
+    }
+    return buffer.narrow(0, 0, hidden.size(0));
+  };
+  at::NoGradGuard no_grad;
+  const bool is_wide = weight.scalar_type() == at::kFloat;
+  at::Tensor product = rows_of(is_wide ? wide_ : narrow_, weight.scalar_type());
+  if (head_.bias.defined()) {
+    at::addmm_out(product, head_.bias.value, hidden, weight.t());
+  } else {
+    at::mm_out(product, hidden, weight.t());
+  }
+  at::Tensor logits = is_wide ? product : rows_of(wide_, at::kFloat).copy_(product);
+  return head_.softcap ? logits.div_(*head_.softcap).tanh_().mul_(*head_.softcap) : logits;
+}
+
+at::Tensor ArgmaxOfRows(const at::Tensor& rows) {
+  if (!rows.is_cpu()) return rows.argmax(-1);
+  // A search for the largest value is several times faster than a search that carries indices.
+  const at::Tensor largest = rows.amax(-1), table = rows.contiguous();
+  at::Tensor indices = at::empty(largest.sizes(), at::kLong);
+  const auto* values = table.const_data_ptr<float>();
+  const auto* wanted = largest.const_data_ptr<float>();
+  auto* found = indices.mutable_data_ptr<int64_t>();
+  const int64_t width = rows.size(1);
+  at::parallel_for(0, rows.size(0), 4, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const float* first = values + row * width;
+      found[row] = std::isnan(wanted[row])
+                       ? std::ranges::find_if(first, first + width, IsNan) - first
+                       : std::ranges::find(first, first + width, wanted[row]) - first;
+    }
+  });
+  return indices;
 }
 
 LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& labels, const Head& head,
@@ -43,23 +81,31 @@ LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& labels, cons
     scores.mean = at::empty({rows}, wide);
     scores.variance = at::empty({rows}, wide);
   }
+  const auto buffer = std::make_shared<LogitsBuffer>(head);
   {
     at::NoGradGuard no_grad;
     ForChunks(rows, chunk, [&](int64_t begin, int64_t count) {
-      const at::Tensor logits = Logits(hidden.narrow(0, begin, count), head);  // [c, V]
-      const at::Tensor normaliser = logits.logsumexp(-1);
-      const at::Tensor label = labels.narrow(0, begin, count).unsqueeze(1);
-      scores.logp.narrow(0, begin, count).copy_(logits.gather(1, label).squeeze(1) - normaliser);
-      log_normaliser.narrow(0, begin, count).copy_(normaliser);
-      if (options.argmax) scores.argmax.narrow(0, begin, count).copy_(logits.argmax(-1));
+      const auto part = [&](const at::Tensor& whole) { return whole.narrow(0, begin, count); };
+      // In place from here on; at::logsumexp takes many times as long as these steps of it.
+      at::Tensor logits = (*buffer)(part(hidden));     // [c, V]
+      const at::Tensor largest = logits.amax(-1, true);  // [c, 1]
+      if (options.argmax) part(scores.argmax).copy_(ArgmaxOfRows(logits));
+      const at::Tensor label = logits.sub_(largest).gather(1, part(labels).unsqueeze(1));
+      at::Tensor total;  // [c, 1]
       if (options.moments) {
-        const at::Tensor logp = logits - normaliser.unsqueeze(1);
-        const at::Tensor p = logp.exp();
-        const at::Tensor mean = (p * logp).sum(-1);
-        scores.mean.narrow(0, begin, count).copy_(mean);
-        scores.variance.narrow(0, begin, count)
-            .copy_((p * (logp - mean.unsqueeze(1)).square()).sum(-1));
+        at::Tensor p = logits.exp();
+        total = p.sum(-1, true);
+        p.div_(total);
+        const at::Tensor logp = logits.sub_(total.log());
+        const at::Tensor mean = (p * logp).sum(-1, true);
+        part(scores.mean).copy_(mean.squeeze(1));
+        part(scores.variance).copy_(p.mul_(logp.sub_(mean).square_()).sum(-1));
+      } else {
+        total = logits.exp_().sum(-1, true);
       }
+      total.log_();
+      part(scores.logp).copy_((label - total).squeeze(1));
+      part(log_normaliser).copy_((largest + total).squeeze(1));
     });
   }
   const at::Tensor input = hidden.detach();
@@ -69,13 +115,12 @@ LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& labels, cons
       const at::Tensor part = input.narrow(0, begin, count);
       const at::Tensor weight = gradient.narrow(0, begin, count).unsqueeze(1);  // [c, 1]
       // d logp / d logits = onehot(label) - softmax
-      const at::Tensor logits = Logits(part, head);
-      at::Tensor slope =
-          logits.sub(log_normaliser.narrow(0, begin, count).unsqueeze(1)).exp_().mul_(weight.neg());
+      at::Tensor slope = (*buffer)(part);
+      at::Tensor inner;  // of the softcap: d capped / d logit = 1 - tanh^2
+      if (head.softcap) inner = slope.div(*head.softcap).square_().neg_().add_(1.0);
+      slope.sub_(log_normaliser.narrow(0, begin, count).unsqueeze(1)).exp_().mul_(weight.neg());
       slope.scatter_add_(1, labels.narrow(0, begin, count).unsqueeze(1), weight);
-      if (head.softcap) {  // d capped / d logit = 1 - tanh^2
-        slope.mul_(logits.div(*head.softcap).square_().neg_().add_(1.0));
-      }
+      if (inner.defined()) slope.mul_(inner);
       const at::Tensor narrow = slope.to(part.scalar_type());
       hidden_gradient.narrow(0, begin, count).copy_(at::mm(narrow, head.weight.value));
       if (Wants(sink, head.weight)) sink->AddProduct(head.weight.name, narrow, part);

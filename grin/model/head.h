@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <optional>
+#include <utility>
 
 #include "grin/model/gradient_sink.h"
 #include "grin/model/weights.h"
@@ -18,7 +19,7 @@ struct Head {
 };
 
 struct HeadOptions {
-  int64_t chunk_bytes = int64_t{32} << 20;  // fp32 logits of one chunk
+  int64_t chunk_bytes = int64_t{16} << 20;  // fp32 logits of one chunk
   bool argmax = false;
   bool moments = false;  // mean and variance of the log-probabilities under the distribution
 };
@@ -35,7 +36,22 @@ struct LabelScores {
 LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& labels, const Head& head,
                         GradientSink* sink, const HeadOptions& options = {});
 
-// Logits of every hidden row, fp32 [N, V]: for generation.
-at::Tensor Logits(const at::Tensor& hidden, const Head& head);
+// Logits of hidden rows. They are written to the same memory every time: the pages of a fresh block
+// cost as much as the product.
+class LogitsBuffer {
+ public:
+  explicit LogitsBuffer(Head head) : head_(std::move(head)) {}
+
+  // fp32 [N, V] of hidden rows [N, d]. They are the caller's to change, until the next call.
+  at::Tensor operator()(const at::Tensor& hidden);
+
+ private:
+  Head head_;
+  at::Tensor wide_, narrow_;  // fp32, and the weights' type where that is another one
+};
+
+// The first index of the largest value of each row: int64 [N] of fp32 [N, V]; of the first NaN where
+// there is one.
+at::Tensor ArgmaxOfRows(const at::Tensor& rows);
 
 }  // namespace grin

@@ -49,7 +49,7 @@ Judge TradeOffJudge(const Model& model, const Task& task, uint64_t seed, int64_t
   state->forget = Draw(task.forget_sequences, seed, "judge/forget");
   state->retain = Draw(task.retain_sequences, seed, "judge/retain");
   const auto both = [state, &model, &task, pass_tokens] {
-    const LikelihoodOptions options{.pass_tokens = pass_tokens, .argmax = true};
+    const LikelihoodOptions options{.pass_tokens = pass_tokens, .extras = {.argmax = true}};
     const SetScores forget =
         AverageScores(task.forget, state->forget, ScoreSequences(model, state->forget, options));
     const SetScores retain =

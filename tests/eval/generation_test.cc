@@ -36,7 +36,7 @@ at::Tensor LastLogits(const Model& model, const std::vector<int32_t>& tokens) {
   PackedAttention attention({0, length});
   const at::Tensor hidden =
       Forward(model, at::tensor(tokens, at::kLong), at::arange(length, at::kLong), attention);
-  return Logits(hidden.narrow(0, length - 1, 1), model.head)[0];
+  return LogitsBuffer(model.head)(hidden.narrow(0, length - 1, 1))[0];
 }
 
 Generated Naive(const Model& model, std::vector<int32_t> tokens,

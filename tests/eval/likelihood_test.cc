@@ -1,4 +1,4 @@
-// The likelihood and the generation engine at the end of a model's positions.
+// The likelihood engine, and both engines at the end of a model's positions.
 
 #include "grin/eval/likelihood.h"
 
@@ -31,6 +31,39 @@ TEST(ScoreSequences, TheTokenBehindTheContextIsPredicted) {
     const Model model = LoadTiny(name);
     const auto scores = ScoreSequences(model, {LastTokenOf(model.config.context + 1, 1)});
     EXPECT_LT(scores[0].logp[0], 0) << name;
+  }
+}
+
+class SharedPrefixes : public ::testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Tiny, SharedPrefixes, ::testing::ValuesIn(kTinyModels),
+                         [](const auto& info) { return std::string(info.param); });
+
+// Three questions with several answers each, one answer twice, and one that begins another.
+TEST_P(SharedPrefixes, ChangeNothing) {
+  const Model model = LoadTiny(GetParam());
+  std::vector<Sequence> sequences;
+  for (int32_t question = 0; question < 3; ++question) {
+    for (int32_t answer = 0; answer < 5; ++answer) {
+      std::vector<int32_t> tokens;
+      for (int32_t t = 0; t < 6 + 4 * question; ++t) tokens.push_back(3 + question + t % 11);
+      for (int32_t t = 0; t < 2 + answer % 4; ++t) tokens.push_back(20 + answer / 2 + 3 * t);
+      sequences.push_back(LabelledSequence(tokens));
+    }
+  }
+  LikelihoodOptions options{.extras = {.argmax = true, .moments = true}, .share_prefixes = false};
+  const auto apart = ScoreSequences(model, sequences, options);
+  options.share_prefixes = true;
+  for (const int64_t pass_tokens : {1, 40, 4096}) {
+    options.pass_tokens = pass_tokens;
+    const auto shared = ScoreSequences(model, sequences, options);
+    for (size_t s = 0; s < sequences.size(); ++s) {
+      ASSERT_EQ(shared[s].logp.size(), apart[s].logp.size());
+      EXPECT_EQ(shared[s].argmax, apart[s].argmax);
+      for (size_t n = 0; n < apart[s].logp.size(); ++n) {
+        EXPECT_NEAR(shared[s].logp[n], apart[s].logp[n], 2e-5) << s << " " << n;
+        EXPECT_NEAR(shared[s].mean[n], apart[s].mean[n], 2e-5);
+      }
+    }
   }
 }
 

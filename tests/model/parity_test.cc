@@ -166,7 +166,7 @@ TEST_P(Parity, GreedyDecodingThroughTheCache) {
   std::vector<int64_t> tokens;
   for (size_t i = 0; i < expected.size(); ++i) {
     tokens.push_back(
-        Logits(hidden.narrow(0, hidden.size(0) - 1, 1), model.head).argmax().item<int64_t>());
+        LogitsBuffer(model.head)(hidden.narrow(0, hidden.size(0) - 1, 1)).argmax().item<int64_t>());
     if (CacheIsStale(model, cache.length(0))) {
       std::vector<int64_t> all = prompt;
       all.insert(all.end(), tokens.begin(), tokens.end());
