@@ -56,7 +56,6 @@ DemoColumn MeasureColumn(const std::string& name, const Model& model, const Enco
   }
   const auto generated = Generate(model, prompts, encoder.end_tokens(),
                                   {.max_new_tokens = 40,
-                                   .batch_size = static_cast<int64_t>(prompts.size()),
                                    .progress = name + ": answers"});
   size_t next = 0;
   for (const DemoSet& set : sets) {

@@ -18,11 +18,13 @@ namespace {
 namespace fs = std::filesystem;
 
 struct EngineFlags {
-  int64_t batch_size = 64;
+  int64_t batch_size = 0;
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
-    visit("batch-size", batch_size, "prompts continued at once; no value depends on it");
+    visit("batch-size", batch_size,
+          "prompts continued at once, no value depends on it; 0: as many as 1 GiB of keys and values "
+          "holds, 8 to 128");
   }
 };
 
@@ -86,9 +88,9 @@ Json Summary(const Json& results) {
 void Run(const Options& options, const CommonOptions& common, const Json& recipe) {
   Require(options.output.out, "--out");
   CheckOutput(options.output);
-  if (options.engine.batch_size < 1 || options.suite.max_new_tokens < 1 ||
+  if (options.engine.batch_size < 0 || options.suite.max_new_tokens < 1 ||
       options.suite.limit < 0) {
-    BadUsage("eval", "--batch-size and --max-new-tokens must be 1 or more, --limit 0 or more");
+    BadUsage("eval", "--max-new-tokens must be 1 or more, --batch-size and --limit 0 or more");
   }
   const Progress clock("", 0);
   const Suite& suite = FindSuite(options.suite.suite);

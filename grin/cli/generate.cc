@@ -15,7 +15,7 @@ struct GenerateOptions {
   double temperature = 0;
   double top_p = 1.0;
   int64_t top_k = 0;
-  int64_t batch_size = 32;
+  int64_t batch_size = 0;
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
@@ -25,7 +25,8 @@ struct GenerateOptions {
     visit("temperature", temperature, "0: greedy; above: sampled");
     visit("top-p", top_p, "sample from the smallest set of tokens with this probability");
     visit("top-k", top_k, "sample from the k likeliest tokens; 0: all");
-    visit("batch-size", batch_size, "prompts continued at once");
+    visit("batch-size", batch_size,
+          "prompts continued at once; 0: as many as 1 GiB of keys and values holds, 8 to 128");
   }
 };
 
@@ -42,9 +43,9 @@ void Run(const Options& options, const CommonOptions& common) {
     BadUsage("generate", "give either --prompt TEXT or --data FILE");
   }
   if (generate.temperature < 0 || !(generate.top_p > 0 && generate.top_p <= 1) ||
-      generate.top_k < 0 || generate.batch_size < 1 || generate.max_new_tokens < 1) {
-    BadUsage("generate", "--temperature must be >= 0, --top-p in (0, 1], --top-k >= 0, --batch-size "
-             "and --max-new-tokens >= 1");
+      generate.top_k < 0 || generate.batch_size < 0 || generate.max_new_tokens < 1) {
+    BadUsage("generate", "--temperature must be >= 0, --top-p in (0, 1], --top-k and --batch-size "
+             ">= 0, --max-new-tokens >= 1");
   }
   if (!options.output.out.empty()) CheckOutput(options.output);
   const Workspace workspace = OpenWorkspace(common, options.model, options.data);

@@ -91,7 +91,6 @@ int Run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  grin::ReturnLargeBlocks();
   int code = 1;
   try {
     code = Run(argc, argv);

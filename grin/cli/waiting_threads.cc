@@ -21,7 +21,7 @@ bool Names(const char* variable, const char* name) {
 }  // namespace
 
 void LimitSpinning(int, char** argv, char** environment) {
-  static char limit[] = "GOMP_SPINCOUNT=1000";
+  static char limit[] = "GOMP_SPINCOUNT=20000";
   size_t count = 0;
   for (; environment[count]; ++count) {
     if (Names(environment[count], "GOMP_SPINCOUNT")) return;

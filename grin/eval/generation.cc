@@ -60,7 +60,7 @@ class Batch {
         end_tokens_(end_tokens),
         options_(options),
         random_(options.seed, "generate"),
-        slots_(std::min<int64_t>(options.batch_size, static_cast<int64_t>(prompts.size()))),
+        slots_(Slots()),
         cache_(model.config, slots_, Capacity(), model.embedding.value.options()),
         logits_(model.head),
         results_(prompts.size()) {
@@ -90,6 +90,17 @@ class Batch {
     const int64_t whole = static_cast<int64_t>(longest) + options_.max_new_tokens;
     if (options_.past_context && !model_.positions.defined()) return whole;
     return std::min(whole, std::max(model_.config.context, static_cast<int64_t>(longest)));
+  }
+
+  int64_t Slots() const {
+    constexpr int64_t kMost = 128, kLeast = 8, kCacheBytes = int64_t{1} << 30;
+    int64_t rows = options_.batch_size;
+    if (rows <= 0) {
+      rows = std::clamp(kCacheBytes / KeyValueCache::SlotBytes(model_.config, Capacity(),
+                                                              model_.weights->dtype()),
+                        kLeast, kMost);
+    }
+    return std::min(rows, static_cast<int64_t>(prompts_.size()));
   }
 
   // The next prompt to run through the model, one that is to be run again first.

@@ -23,7 +23,7 @@ struct GenerationOptions {
   double top_p = 1.0;        // sampled: the smallest set of tokens that holds this probability
   int64_t top_k = 0;         // sampled: only the k likeliest; 0: all
   uint64_t seed = 0;         // a prompt's draws depend on seed and its index alone
-  int64_t batch_size = 32;
+  int64_t batch_size = 0;    // prompts continued at once; 0: by what 1 GiB of keys and values holds
   // Goes on beyond the model's context, as transformers does, where the positions allow it.
   bool past_context = false;
   // Ends a row whose tokens so far it accepts, besides the end tokens.

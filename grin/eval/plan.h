@@ -34,7 +34,7 @@ struct EngineResults {
 
 struct EngineOptions {
   int64_t pass_tokens = 4096;   // of the likelihood engine
-  int64_t batch_size = 64;      // rows of the generation engine
+  int64_t batch_size = 0;       // of the generation engine; 0: by memory
   std::filesystem::path cache;  // finished answers, for a run that goes on; none when empty
   std::string cache_key;        // what the answers depend on besides the request: model, type
 };

@@ -9,6 +9,7 @@
 #include "grin/base/interrupt.h"
 #include "grin/base/progress.h"
 #include "grin/data/packing.h"
+#include "grin/model/product.h"
 
 namespace grin {
 namespace {
@@ -30,11 +31,10 @@ class StatisticSink : public GradientSink {
   void AddProduct(const std::string& name, const at::Tensor& grad_output,
                   const at::Tensor& input) override {
     at::Tensor& sum = sums_.at(name);
-    if (statistic_ == Statistic::kMean && input.scalar_type() == at::kFloat) {
-      sum.addmm_(grad_output.t(), input);
-    } else {
-      Add(sum, at::mm(grad_output.t(), input));
-    }
+    if (statistic_ == Statistic::kMean) return AddOuterProduct(sum, grad_output, input);
+    at::Tensor gradient = at::zeros_like(sum);
+    AddOuterProduct(gradient, grad_output, input);
+    Add(sum, gradient);
   }
 
   void AddRows(const std::string& name, const at::Tensor& tokens, const at::Tensor& rows) override {

@@ -17,6 +17,12 @@ KeyValueCache::KeyValueCache(const ModelConfig& config, int64_t slots, int64_t c
   }
 }
 
+int64_t KeyValueCache::SlotBytes(const ModelConfig& config, int64_t capacity,
+                                 at::ScalarType type) {
+  return 2 * config.layers * config.kv_heads * capacity * config.head_dim *
+         static_cast<int64_t>(c10::elementSize(type));
+}
+
 void KeyValueCache::Move(int64_t from, int64_t to) {
   if (from == to) return;
   for (auto* part : {&keys_, &values_}) {

@@ -18,6 +18,9 @@ class KeyValueCache {
   KeyValueCache(const ModelConfig& config, int64_t slots, int64_t capacity,
                 at::TensorOptions options);
 
+  // Bytes of one slot.
+  static int64_t SlotBytes(const ModelConfig& config, int64_t capacity, at::ScalarType type);
+
   int64_t length(int64_t slot) const { return lengths_[slot]; }
   int64_t capacity() const { return capacity_; }
 

@@ -1,6 +1,7 @@
 #include "grin/model/layers.h"
 
 #include "grin/base/error.h"
+#include "grin/model/product.h"
 #include "grin/model/record.h"
 
 namespace grin {
@@ -44,8 +45,7 @@ at::Tensor Linear(const at::Tensor& x, const LinearWeights& weights, GradientSin
   at::Tensor output;
   {
     at::NoGradGuard no_grad;
-    output = weights.bias.defined() ? at::linear(x, matrix(weights), weights.bias.value)
-                                    : at::linear(x, matrix(weights));
+    output = Product(x, matrix(weights).t(), weights.bias.value);
   }
   // The input is kept only where the weight's gradient is wanted.
   const at::Tensor input = Wants(sink, weights.weight) ? x.detach() : at::Tensor();
@@ -58,7 +58,7 @@ at::Tensor Linear(const at::Tensor& x, const LinearWeights& weights, GradientSin
     if (Wants(sink, weights.bias)) {
       sink->AddVector(weights.bias.name, gradient.sum(0, false, at::kFloat));
     }
-    return std::vector{at::mm(gradient, matrix(weights))};
+    return std::vector{Product(gradient, matrix(weights))};
   });
 }
 

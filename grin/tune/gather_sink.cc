@@ -1,5 +1,7 @@
 #include "grin/tune/gather_sink.h"
 
+#include "grin/model/product.h"
+
 namespace grin {
 
 bool GatherSink::Samples(const MaskedParameter& parameter, const at::Tensor& grad_output,
@@ -15,12 +17,15 @@ bool GatherSink::Samples(const MaskedParameter& parameter, const at::Tensor& gra
 void GatherSink::AddProduct(const std::string& name, const at::Tensor& grad_output,
                             const at::Tensor& input) {
   MaskedParameter& parameter = *trainable_.Find(name);
-  if (!parameter.indices.defined() && input.scalar_type() == at::kFloat) {
-    parameter.gradient.view({grad_output.size(1), input.size(1)}).addmm_(grad_output.t(), input);
-    return;
+  const int64_t out = grad_output.size(1), in = input.size(1);
+  if (!parameter.indices.defined()) {
+    at::Tensor gradient = parameter.gradient.view({out, in});
+    return AddOuterProduct(gradient, grad_output, input);
   }
   if (Samples(parameter, grad_output, input)) return sampled_.Add(grad_output, input, parameter);
-  GatherGradient(at::mm(grad_output.t(), input).contiguous(), 1.0, parameter);
+  at::Tensor whole = at::zeros({out, in}, parameter.gradient.options());
+  AddOuterProduct(whole, grad_output, input);
+  GatherGradient(whole, 1.0, parameter);
 }
 
 void GatherSink::AddRows(const std::string& name, const at::Tensor& tokens,

@@ -1,0 +1,38 @@
+#include "grin/model/product.h"
+
+#include <gtest/gtest.h>
+
+namespace grin {
+namespace {
+
+TEST(Product, OfBFloat16IsThatOfWidenedFactors) {
+  at::manual_seed(1);
+  for (const int64_t rows : {1, 127, 128, 300}) {
+    const at::Tensor a = at::randn({rows, 40}).to(at::kBFloat16);
+    const at::Tensor b = at::randn({30, 40}).to(at::kBFloat16);
+    const at::Tensor bias = at::randn({30}).to(at::kBFloat16);
+    const at::Tensor exact = at::mm(a.to(at::kDouble), b.t().to(at::kDouble));
+    for (const bool biased : {false, true}) {
+      const at::Tensor product = Product(a, b.t(), biased ? bias : at::Tensor());
+      ASSERT_EQ(product.scalar_type(), at::kBFloat16);
+      const at::Tensor expected = biased ? exact + bias.to(at::kDouble) : exact;
+      EXPECT_TRUE(at::allclose(product.to(at::kDouble), expected, 0.01, 0.05)) << rows;
+    }
+  }
+}
+
+TEST(AddOuterProduct, AddsWithoutRounding) {
+  at::manual_seed(2);
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor a = at::randn({50, 12}).to(type), b = at::randn({50, 9}).to(type);
+    const at::Tensor start = at::randn({12, 9});
+    at::Tensor sum = start.clone();
+    AddOuterProduct(sum, a, b);
+    const at::Tensor expected =
+        start.to(at::kDouble) + at::mm(a.to(at::kDouble).t(), b.to(at::kDouble));
+    EXPECT_TRUE(at::allclose(sum.to(at::kDouble), expected, 1e-5, 1e-5));
+  }
+}
+
+}  // namespace
+}  // namespace grin
