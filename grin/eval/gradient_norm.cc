@@ -6,6 +6,7 @@
 #include <map>
 
 #include "grin/data/packing.h"
+#include "grin/model/product.h"
 
 namespace grin {
 namespace {
@@ -21,7 +22,11 @@ class NormSink : public GradientSink {
 
   void AddProduct(const std::string& name, const at::Tensor& grad_output,
                   const at::Tensor& input) override {
-    Add(name, at::mm(grad_output.t(), input));
+    if (in_parts_.contains(name)) return AddOuterProduct(Sum(name), grad_output, input);
+    at::Tensor gradient =
+        at::zeros({grad_output.size(1), input.size(1)}, input.options().dtype(at::kFloat));
+    AddOuterProduct(gradient, grad_output, input);
+    Add(name, gradient);
   }
 
   void AddRows(const std::string& name, const at::Tensor& tokens, const at::Tensor& rows) override {
