@@ -7,7 +7,7 @@ time of the whole process less that of a run on one word, so it includes the wri
 package's is that of encode_batch alone. Both give the same ids, or this script fails. Prints the
 ratios: above 1, grin is faster.
 
-Run as `bench/compare/tokenize.py [TOKENIZER ...]`: tokenizer.json files, by default those of
+Run as `bench/compare/tokenizer_throughput.py [TOKENIZER ...]`: tokenizer.json files, by default those of
 ../shared/tokenizers. Set in the environment:
   PYTHON  a Python with tokenizers (tried with 0.23.3; default: this one)
   GRIN    the command (default build/grin)
