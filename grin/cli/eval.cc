@@ -8,6 +8,7 @@
 #include "grin/base/memory.h"
 #include "grin/base/progress.h"
 #include "grin/cli/command.h"
+#include "grin/cli/results_summary.h"
 #include "grin/cli/stages.h"
 #include "grin/eval/results.h"
 #include "grin/eval/suite.h"
@@ -57,32 +58,6 @@ EngineResults RunEngines(const Workspace& workspace, const EvalPlan& plan, const
                   {.batch_size = options.engine.batch_size,
                    .cache = options.output.out + suffix,
                    .cache_key = CacheKey(*workspace.checkpoint, workspace.model)});
-}
-
-void PrintSummary(const Json& results) {
-  for (const auto& [name, result] : results.items()) {
-    if (name == "grin") continue;
-    const Json value = result.value("agg_value", Json());
-    std::string text = value.is_number() ? fmt::format("{:.4g}", value.get<double>())
-                                         : "not measured: " + result.value("not_measured", "");
-    if (result.contains("interval")) {
-      text += fmt::format("  ({:.4g} .. {:.4g})", result["interval"][0].get<double>(),
-                          result["interval"][1].get<double>());
-    }
-    if (result.contains("stderr") && result["stderr"].is_number()) {
-      text += fmt::format("  +- {:.2g}", result["stderr"].get<double>());
-    }
-    fmt::print("{:<36}{}\n", name, text);
-  }
-}
-
-// What stands in the result file without the values by index, for --json.
-Json Summary(const Json& results) {
-  Json summary = Json::object();
-  for (const auto& [name, result] : results.items()) {
-    summary[name] = name == "grin" ? result : result.value("agg_value", Json());
-  }
-  return summary;
 }
 
 void Run(const Options& options, const CommonOptions& common, const Json& recipe) {
@@ -141,9 +116,9 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
   Info("eval: {} in {}; written to {}", suite.name, FormatDuration(clock.seconds()),
        options.output.out);
   if (common.json) {
-    PrintJson(common, Summary(results));
+    PrintJson(common, SummaryOf(results));
   } else if (!common.quiet) {
-    PrintSummary(results);
+    PrintResults(results);
   }
 }
 

@@ -1,11 +1,14 @@
 // grin inspect: what a checkpoint, a mask or a result file holds.
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 
 #include "grin/base/error.h"
 #include "grin/cli/command.h"
+#include "grin/cli/results_summary.h"
 #include "grin/cli/stages.h"
+#include "grin/eval/results.h"
 #include "grin/io/safetensors.h"
 #include "grin/locate/locate.h"
 #include "grin/model/footprint.h"
@@ -72,6 +75,18 @@ void InspectCheckpoint(const std::string& path, bool json) {
   for (const auto& [type, count] : by_type) fmt::print("  {:<11} {} weights\n", type, count);
 }
 
+bool IsResults(const Json& document) {
+  return document.is_object() && std::ranges::any_of(document, [](const Json& member) {
+           return member.is_object() && member.contains("agg_value");
+         });
+}
+
+void InspectResults(const std::string& path, const CommonOptions& common) {
+  const Json results = LoadResults(path);
+  if (common.json) return PrintJson(common, SummaryOf(results));
+  PrintResults(results);
+}
+
 void Run(const Options& options, const CommonOptions& common) {
   const fs::path path(options.target);
   if (fs::is_regular_file(path) && path.extension() == ".safetensors") {
@@ -80,6 +95,7 @@ void Run(const Options& options, const CommonOptions& common) {
   if (fs::is_regular_file(path) && path.extension() == ".json") {
     const Json document = Json::parse(ReadFile(path), nullptr, false);
     if (document.is_discarded()) BadInput("inspect", "{}: is not JSON", options.target);
+    if (IsResults(document)) return InspectResults(options.target, common);
     fmt::print("{}\n", document.dump(common.json ? -1 : 2));
     return;
   }
@@ -97,7 +113,7 @@ std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
 extern const Command kInspect;
 const Command kInspect = {.name = "inspect",
                           .summary = "show what a checkpoint, a mask or a result file holds",
-                          .examples = "Examples:\n  grin inspect M\n  grin inspect mask.safetensors",
+                          .examples = "Examples:\n  grin inspect M\n  grin inspect mask.safetensors\n  grin inspect results.json",
                           .set_up = SetUp};
 
 }  // namespace grin

@@ -301,6 +301,38 @@ TEST_F(Cli, GenerateAnswersEveryPrompt) {
   EXPECT_EQ(count, 3);
 }
 
+TEST_F(Cli, InspectShowsWhatEvalFound) {
+  WriteSets();
+  const Result found = Grin(
+      "eval --model model --suite keywords --data forget=forget.jsonl,retain=retain.jsonl "
+      "--max-new-tokens 4 --out results.json");
+  ASSERT_EQ(found.code, 0) << found.err;
+  EXPECT_THAT(found.out, HasSubstr("forget_keyword_accuracy"));
+  EXPECT_EQ(Grin("inspect results.json").out, found.out);
+  const Json summary = Json::parse(Grin("inspect results.json --json").out);
+  EXPECT_TRUE(summary["forget_keyword_accuracy"].is_number()) << summary;
+}
+
+TEST_F(Cli, SeveralFilesAreOneSet) {
+  WriteSets();
+  File("more.jsonl", "{\"question\": \"What is ice?\", \"answer\": \"Ice is frozen water.\"}\n");
+  const Result result = Grin(
+      "unlearn --model model --forget forget.jsonl --retain retain.jsonl --retain more.jsonl "
+      "--steps 1 --json --out out");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(Json::parse(ReadFile(dir_ / "out/grin.json"))["inputs"]["retain"]["records"], 4);
+}
+
+TEST_F(Cli, GgufAndBackGivesTheSameWeights) {
+  fs::copy(TinyPath("llama_plain"), dir_ / "tiny");
+  fs::copy(dir_ / "model/tokenizer.json", dir_ / "tiny/tokenizer.json");
+  const Result there = Grin("convert tiny --to gguf --out tiny.gguf");
+  ASSERT_EQ(there.code, 0) << there.err;
+  ASSERT_EQ(Grin("convert tiny.gguf --out back").code, 0);
+  const Json diff = Json::parse(Grin("diff tiny back --json").out);
+  EXPECT_EQ(diff["changed"], 0) << diff;
+}
+
 TEST_F(Cli, CollapseEndsWithItsOwnCodeAndKeepsAStateThatWorks) {
   WriteSets();
   const Result result = Grin(
