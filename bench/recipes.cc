@@ -105,8 +105,9 @@ class Study {
     Json json;
     for (const auto& [name, examples] : examples_) {
       const auto sequences = workspace.encoder->EncodeAll(examples);
-      const SetScores scores = AverageScores(
-          examples, sequences, ScoreSequences(workspace.model, sequences, {.extras = {.argmax = true}}));
+      const SetScores scores =
+          AverageScores(examples, sequences,
+                        ScoreSequences(workspace.model, sequences, {.extras = {.argmax = true}}));
       json[name] = {{"probability", scores.probability},
                     {"keyword_accuracy", scores.keyword_accuracy},
                     {"keyword_confidence", scores.keyword_confidence}};

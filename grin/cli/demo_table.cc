@@ -55,14 +55,14 @@ DemoColumn MeasureColumn(const std::string& name, const Model& model, const Enco
       prompts.push_back(encoder.EncodePrompt(example.prompt));
   }
   const auto generated = Generate(model, prompts, encoder.end_tokens(),
-                                  {.max_new_tokens = 40,
-                                   .progress = name + ": answers"});
+                                  {.max_new_tokens = 40, .progress = name + ": answers"});
   size_t next = 0;
   for (const DemoSet& set : sets) {
     DemoScores result;
-    result.scores = AverageScores(
-        set.examples, set.sequences,
-        ScoreSequences(model, set.sequences, {.extras = {.argmax = true}, .progress = name + ": scores"}));
+    result.scores =
+        AverageScores(set.examples, set.sequences,
+                      ScoreSequences(model, set.sequences,
+                                     {.extras = {.argmax = true}, .progress = name + ": scores"}));
     for (const Example& example : set.examples) {
       const std::string answer = encoder.tokenizer().Decode(generated[next++].tokens, true);
       result.generated_accuracy += FindKeywords(example, answer).accuracy;

@@ -23,9 +23,10 @@ struct EngineFlags {
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
-    visit("batch-size", batch_size,
-          "prompts continued at once, no value depends on it; 0: as many as 1 GiB of keys and values "
-          "holds, 8 to 128");
+    visit(
+        "batch-size", batch_size,
+        "prompts continued at once, no value depends on it; 0: as many as 1 GiB of keys and values "
+        "holds, 8 to 128");
   }
 };
 

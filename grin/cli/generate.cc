@@ -44,7 +44,8 @@ void Run(const Options& options, const CommonOptions& common) {
   }
   if (generate.temperature < 0 || !(generate.top_p > 0 && generate.top_p <= 1) ||
       generate.top_k < 0 || generate.batch_size < 0 || generate.max_new_tokens < 1) {
-    BadUsage("generate", "--temperature must be >= 0, --top-p in (0, 1], --top-k and --batch-size "
+    BadUsage("generate",
+             "--temperature must be >= 0, --top-p in (0, 1], --top-k and --batch-size "
              ">= 0, --max-new-tokens >= 1");
   }
   if (!options.output.out.empty()) CheckOutput(options.output);
@@ -67,15 +68,14 @@ void Run(const Options& options, const CommonOptions& common) {
                workspace.model.config.context);
     }
   }
-  const auto results = Generate(
-      workspace.model, prompts, encoder.end_tokens(),
-      {.max_new_tokens = generate.max_new_tokens,
-       .temperature = generate.temperature,
-       .top_p = generate.top_p,
-       .top_k = generate.top_k,
-       .seed = static_cast<uint64_t>(common.seed),
-       .batch_size = generate.batch_size,
-       .progress = generate.data.empty() ? "" : "generate"});
+  const auto results = Generate(workspace.model, prompts, encoder.end_tokens(),
+                                {.max_new_tokens = generate.max_new_tokens,
+                                 .temperature = generate.temperature,
+                                 .top_p = generate.top_p,
+                                 .top_k = generate.top_k,
+                                 .seed = static_cast<uint64_t>(common.seed),
+                                 .batch_size = generate.batch_size,
+                                 .progress = generate.data.empty() ? "" : "generate"});
   std::optional<AtomicFile> file;
   if (!options.output.out.empty()) file.emplace(options.output.out);
   for (size_t i = 0; i < results.size(); ++i) {
@@ -112,9 +112,10 @@ extern const Command kGenerate;
 const Command kGenerate = {
     .name = "generate",
     .summary = "continue prompts, greedily or sampled",
-    .examples = "Examples:\n"
-                "  grin generate --model M --prompt \"Who wrote Hamlet?\"\n"
-                "  grin generate --model M --data questions.jsonl --out answers.jsonl",
+    .examples =
+        "Examples:\n"
+        "  grin generate --model M --prompt \"Who wrote Hamlet?\"\n"
+        "  grin generate --model M --data questions.jsonl --out answers.jsonl",
     .set_up = SetUp};
 
 }  // namespace grin

@@ -67,11 +67,11 @@ void InspectCheckpoint(const std::string& path, bool json) {
     return;
   }
   fmt::print("{}\n", checkpoint->Describe());
-  fmt::print("  family      {}\n  layers      {}\n  hidden      {}\n  heads       {} ({} key-value)\n"
-             "  vocabulary  {}{}\n  context     {}\n",
-             config.family, config.layers, config.hidden, config.heads, config.kv_heads,
-             config.vocabulary, config.tied_embeddings ? ", head tied to the embedding" : "",
-             config.context);
+  fmt::print(
+      "  family      {}\n  layers      {}\n  hidden      {}\n  heads       {} ({} key-value)\n"
+      "  vocabulary  {}{}\n  context     {}\n",
+      config.family, config.layers, config.hidden, config.heads, config.kv_heads, config.vocabulary,
+      config.tied_embeddings ? ", head tied to the embedding" : "", config.context);
   for (const auto& [type, count] : by_type) fmt::print("  {:<11} {} weights\n", type, count);
 }
 
@@ -111,9 +111,11 @@ std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
 }  // namespace
 
 extern const Command kInspect;
-const Command kInspect = {.name = "inspect",
-                          .summary = "show what a checkpoint, a mask or a result file holds",
-                          .examples = "Examples:\n  grin inspect M\n  grin inspect mask.safetensors\n  grin inspect results.json",
-                          .set_up = SetUp};
+const Command kInspect = {
+    .name = "inspect",
+    .summary = "show what a checkpoint, a mask or a result file holds",
+    .examples =
+        "Examples:\n  grin inspect M\n  grin inspect mask.safetensors\n  grin inspect results.json",
+    .set_up = SetUp};
 
 }  // namespace grin

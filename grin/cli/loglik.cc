@@ -16,9 +16,10 @@ struct LoglikOptions {
   std::string data;
   template <typename Visitor>
   void Visit(Visitor& visit) {
-    visit.List("data", data,
-          "questions and answers, text, or {\"tokens\": [...]} records, of which every next token "
-          "is scored");
+    visit.List(
+        "data", data,
+        "questions and answers, text, or {\"tokens\": [...]} records, of which every next token "
+        "is scored");
   }
 };
 

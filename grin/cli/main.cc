@@ -13,14 +13,16 @@
 #include "grin/cli/waiting_threads.h"
 
 #ifndef __SANITIZE_ADDRESS__  // which puts its own start there
-__attribute__((section(".preinit_array"), used)) static void (*const kBeforeConstructors)(
-    int, char**, char**) = grin::LimitSpinning;
+__attribute__((section(".preinit_array"),
+               used)) static void (*const kBeforeConstructors)(int, char**,
+                                                               char**) = grin::LimitSpinning;
 #endif
 
 namespace {
 
 // "--fractoin" -> "; did you mean --fraction?"
-std::string Suggest(const std::vector<std::string>& unknown, const std::vector<std::string>& known) {
+std::string Suggest(const std::vector<std::string>& unknown,
+                    const std::vector<std::string>& known) {
   for (const std::string& word : unknown) {
     const std::string bare = word.substr(std::min(word.find_first_not_of('-'), word.size()));
     const std::string nearest = grin::Nearest(bare.substr(0, bare.find('=')), known);
@@ -37,9 +39,10 @@ int Run(int argc, char** argv) {
   app.set_version_flag("--version", grin::Version());
   app.failure_message(CLI::FailureMessage::simple);
   app.get_formatter()->column_width(34);
-  app.footer("Each command explains itself: grin COMMAND --help\n"
-             "Exit codes: 0 done, 2 wrong usage, 3 bad input, 4 over the memory budget, "
-             "5 stopped by a guard, 130 interrupted.");
+  app.footer(
+      "Each command explains itself: grin COMMAND --help\n"
+      "Exit codes: 0 done, 2 wrong usage, 3 bad input, 4 over the memory budget, "
+      "5 stopped by a guard, 130 interrupted.");
 
   struct Entry {
     const grin::Command* command;
@@ -73,7 +76,8 @@ int Run(int argc, char** argv) {
       unknown = entry->app->remaining();
     }
     if (app.get_subcommands().empty() && argc > 1) unknown = {argv[1]};
-    const bool extra = dynamic_cast<const CLI::ExtrasError*>(&error) || app.get_subcommands().empty();
+    const bool extra =
+        dynamic_cast<const CLI::ExtrasError*>(&error) || app.get_subcommands().empty();
     fmt::print(stderr, "error: {}{}\n", error.what(),
                extra && !unknown.empty() ? Suggest(unknown, known) : "; see --help");
     return static_cast<int>(grin::ErrorClass::kUsage);

@@ -37,11 +37,13 @@ Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
     : tokenizer_(Tokenizer::FromFiles(SideFilesOf(checkpoint), checkpoint.path().string())),
       system_prompt_(options.system_prompt) {
   if (tokenizer_.size() > config.vocabulary) {
-    BadInput("data", "{}: the tokenizer has ids up to {}, the model's vocab_size is {}; they do not "
-             "belong together", checkpoint.path().string(), tokenizer_.size() - 1, config.vocabulary);
+    BadInput("data",
+             "{}: the tokenizer has ids up to {}, the model's vocab_size is {}; they do not "
+             "belong together",
+             checkpoint.path().string(), tokenizer_.size() - 1, config.vocabulary);
   }
-  max_length_ = options.max_length > 0 ? std::min(options.max_length, config.context)
-                                       : config.context;
+  max_length_ =
+      options.max_length > 0 ? std::min(options.max_length, config.context) : config.context;
   if (!options.compat.empty() && options.compat != "open-unlearning") {
     BadUsage("data", "--compat '{}' is not known; the only one is open-unlearning", options.compat);
   }
@@ -76,8 +78,10 @@ Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
     } else if (text.find("{%") != std::string::npos || text.find("{{") != std::string::npos) {
       chat_ = ChatTemplate::FromText(text, tokenizer_config, name);
     } else {
-      BadInput("data", "{}: is no template: it needs {{prompt}} and {{response}}, or must be a Jinja "
-               "chat template", name);
+      BadInput("data",
+               "{}: is no template: it needs {{prompt}} and {{response}}, or must be a Jinja "
+               "chat template",
+               name);
     }
   }
   if (template_name_.empty()) template_name_ = chat_ ? "chat" : "qa";
@@ -141,7 +145,8 @@ Encoder::Rendered Encoder::RenderChat(const Example& example) const {
                         ? whole
                         : (from ? rendered.text.find(trimmed, from) : rendered.text.rfind(trimmed));
   if (at == std::string::npos) {
-    BadInput("data", "{}: the chat template does not show the answer '{}'; give another by --template",
+    BadInput("data",
+             "{}: the chat template does not show the answer '{}'; give another by --template",
              example.where, response);
   }
   rendered.response_begin = static_cast<int64_t>(at);
@@ -280,11 +285,14 @@ std::vector<Sequence> Encoder::EncodeAll(const std::vector<Example>& examples) c
     const std::string where = empty->where;
     const auto dropped = std::erase_if(sequences, unlabelled);
     if (sequences.empty()) {
-      BadInput("data", "{}: no token of the answer is left within {} tokens, nor in any other record",
+      BadInput("data",
+               "{}: no token of the answer is left within {} tokens, nor in any other record",
                where, max_length_);
     }
-    Warn("{} sequences have no token of their answer within {} tokens and are left out (the first: "
-         "{})", dropped, max_length_, where);
+    Warn(
+        "{} sequences have no token of their answer within {} tokens and are left out (the first: "
+        "{})",
+        dropped, max_length_, where);
   }
   return sequences;
 }
@@ -306,9 +314,8 @@ std::vector<int32_t> Encoder::EncodePrompt(const Example& example) const {
     for (const char* beginning : {"x", "The", "I", "a", "1"}) {
       const Encoding encoding = tokenizer_.Encode(head + beginning, rendered.add_special);
       // A token that reaches into the response is the model's to produce.
-      const auto reaches = std::ranges::find_if(encoding.spans, [&](const auto& span) {
-        return span.second > rendered.response_begin;
-      });
+      const auto reaches = std::ranges::find_if(
+          encoding.spans, [&](const auto& span) { return span.second > rendered.response_begin; });
       const auto count = static_cast<size_t>(reaches - encoding.spans.begin());
       if (count < tokens.size()) tokens.assign(encoding.ids.begin(), encoding.ids.begin() + count);
     }

@@ -25,11 +25,12 @@ struct Example {
 };
 
 // Reads a data set: `path` may name several files (FindDataFiles). Columns are found by name
-// (question/answer, prompt/response, prompt/completion, instruction/output, messages, conversations,
-// text) in the first record of each file, or set: "prompt=Q,response=A", "text=BODY" or
-// "messages=CHAT". A column may hold text, {"text": ...}, or messages; an answer may be the number
-// of one of the record's `choices`. Blank plain texts are left out. Error (bad input): no records, a
-// record without its columns (those present are listed), an empty answer, a value that is not text.
+// (question/answer, prompt/response, prompt/completion, instruction/output, messages,
+// conversations, text) in the first record of each file, or set: "prompt=Q,response=A", "text=BODY"
+// or "messages=CHAT". A column may hold text, {"text": ...}, or messages; an answer may be the
+// number of one of the record's `choices`. Blank plain texts are left out. Error (bad input): no
+// records, a record without its columns (those present are listed), an empty answer, a value that
+// is not text.
 std::vector<Example> LoadExamples(const std::filesystem::path& path,
                                   const std::string& columns = "");
 

@@ -1,6 +1,6 @@
 #pragma once
-// Sequences that begin alike (one question with many answers, worked examples before every question)
-// are packed so that the model reads what they share once.
+// Sequences that begin alike (one question with many answers, worked examples before every
+// question) are packed so that the model reads what they share once.
 
 #include <span>
 #include <vector>

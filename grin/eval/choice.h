@@ -26,7 +26,8 @@ ChoiceQuestion ParseChoiceQuestion(const Record& record);
 std::string ChoiceText(const ChoiceQuestion& question);
 std::string WorkedExample(const ChoiceQuestion& question);
 
-// {"agg_value": share of the scores (0 or 1), "stderr": as the harness has it, null for one question}.
+// {"agg_value": share of the scores (0 or 1), "stderr": as the harness has it, null for one
+// question}.
 Json Accuracy(const std::vector<double>& scores);
 
 class AskedChoices {

@@ -97,7 +97,7 @@ class Batch {
     int64_t rows = options_.batch_size;
     if (rows <= 0) {
       rows = std::clamp(kCacheBytes / KeyValueCache::SlotBytes(model_.config, Capacity(),
-                                                              model_.weights->dtype()),
+                                                               model_.weights->dtype()),
                         kLeast, kMost);
     }
     return std::min(rows, static_cast<int64_t>(prompts_.size()));

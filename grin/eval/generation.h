@@ -30,7 +30,7 @@ struct GenerationOptions {
   std::function<bool(std::span<const int32_t>)> stop;
   // Called with each prompt's number and result as soon as it is finished.
   std::function<void(size_t, const Generated&)> on_finished;
-  std::string progress;      // label of a progress bar; none when empty
+  std::string progress;  // label of a progress bar; none when empty
 };
 
 // Continues each prompt (token ids, not empty) until one of `end_tokens`, `stop`, max_new_tokens or

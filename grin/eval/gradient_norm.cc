@@ -16,7 +16,8 @@ namespace {
 class NormSink : public GradientSink {
  public:
   explicit NormSink(const Model& model)
-      : in_parts_{{model.embedding.name, {}}, {model.head.weight.name, {}}}, weights_(*model.weights) {}
+      : in_parts_{{model.embedding.name, {}}, {model.head.weight.name, {}}},
+        weights_(*model.weights) {}
 
   bool Wants(const std::string&) const override { return true; }
 

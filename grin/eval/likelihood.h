@@ -16,8 +16,8 @@ namespace grin {
 // Values at the labels of one sequence.
 struct SequenceScores {
   std::vector<float> logp;
-  std::vector<int32_t> argmax;         // when asked
-  std::vector<float> mean, variance;   // of log p over the vocabulary, when asked
+  std::vector<int32_t> argmax;        // when asked
+  std::vector<float> mean, variance;  // of log p over the vocabulary, when asked
 
   // exp of the mean log-probability: the geometric mean of the tokens' probabilities.
   double Probability() const;
@@ -35,7 +35,7 @@ struct LikelihoodOptions {
   int64_t pass_tokens = 4096;  // tokens of one forward pass
   ScoreExtras extras;
   bool share_prefixes = true;  // what sequences have in common at their start is computed once
-  std::string progress;  // label of a progress bar; none when empty
+  std::string progress;        // label of a progress bar; none when empty
   // Called with each sequence's number and scores as soon as they are there.
   std::function<void(size_t, const SequenceScores&)> on_scored;
 };

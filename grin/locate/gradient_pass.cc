@@ -21,8 +21,8 @@ class StatisticSink : public GradientSink {
   StatisticSink(const Weights& weights, const std::vector<std::string>& names, Statistic statistic)
       : statistic_(statistic) {
     for (const std::string& name : names) {
-      sums_[name] = at::zeros_like(weights.tensors().at(name), at::kFloat,
-                                   at::MemoryFormat::Contiguous);
+      sums_[name] =
+          at::zeros_like(weights.tensors().at(name), at::kFloat, at::MemoryFormat::Contiguous);
     }
   }
 
@@ -64,9 +64,15 @@ class StatisticSink : public GradientSink {
  private:
   void Add(at::Tensor& sum, const at::Tensor& gradient) const {
     switch (statistic_) {
-      case Statistic::kMean: sum.add_(gradient); break;
-      case Statistic::kAbs: sum.add_(gradient.abs()); break;
-      case Statistic::kRms: sum.add_(gradient.to(at::kFloat).square()); break;
+      case Statistic::kMean:
+        sum.add_(gradient);
+        break;
+      case Statistic::kAbs:
+        sum.add_(gradient.abs());
+        break;
+      case Statistic::kRms:
+        sum.add_(gradient.to(at::kFloat).square());
+        break;
     }
   }
 

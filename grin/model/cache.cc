@@ -17,8 +17,7 @@ KeyValueCache::KeyValueCache(const ModelConfig& config, int64_t slots, int64_t c
   }
 }
 
-int64_t KeyValueCache::SlotBytes(const ModelConfig& config, int64_t capacity,
-                                 at::ScalarType type) {
+int64_t KeyValueCache::SlotBytes(const ModelConfig& config, int64_t capacity, at::ScalarType type) {
   return 2 * config.layers * config.kv_heads * capacity * config.head_dim *
          static_cast<int64_t>(c10::elementSize(type));
 }

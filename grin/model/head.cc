@@ -87,7 +87,7 @@ LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& labels, cons
     ForChunks(rows, chunk, [&](int64_t begin, int64_t count) {
       const auto part = [&](const at::Tensor& whole) { return whole.narrow(0, begin, count); };
       // In place from here on; at::logsumexp takes many times as long as these steps of it.
-      at::Tensor logits = (*buffer)(part(hidden));     // [c, V]
+      at::Tensor logits = (*buffer)(part(hidden));       // [c, V]
       const at::Tensor largest = logits.amax(-1, true);  // [c, 1]
       if (options.argmax) part(scores.argmax).copy_(ArgmaxOfRows(logits));
       const at::Tensor label = logits.sub_(largest).gather(1, part(labels).unsqueeze(1));

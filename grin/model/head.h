@@ -50,8 +50,8 @@ class LogitsBuffer {
   at::Tensor wide_, narrow_;  // fp32, and the weights' type where that is another one
 };
 
-// The first index of the largest value of each row: int64 [N] of fp32 [N, V]; of the first NaN where
-// there is one.
+// The first index of the largest value of each row: int64 [N] of fp32 [N, V]; of the first NaN
+// where there is one.
 at::Tensor ArgmaxOfRows(const at::Tensor& rows);
 
 }  // namespace grin

@@ -17,8 +17,8 @@ namespace {
 inline float Wide(float value) { return value; }
 inline float Wide(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }  // bf16
 
-// scores[j] = query . keys[j], four rows at a time, so that sums do not wait for each other. Inlined
-// into a function for each set of instructions, for which the compiler vectorises the loop.
+// scores[j] = query . keys[j], four rows at a time, so that sums do not wait for each other.
+// Inlined into a function for each set of instructions, for which the compiler vectorises the loop.
 template <typename T>
 [[gnu::always_inline]] inline void Products(const float* query, const T* keys, int64_t count,
                                             int64_t dim, float* scores) {

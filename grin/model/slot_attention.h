@@ -1,7 +1,7 @@
 #pragma once
 // One step of generation on the CPU: each slot of the key-value cache takes one new token, whose
-// query reads the slot's own keys and no further. A batched product would read as far as the longest
-// slot for all.
+// query reads the slot's own keys and no further. A batched product would read as far as the
+// longest slot for all.
 
 #include <ATen/ATen.h>
 

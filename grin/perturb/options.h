@@ -9,7 +9,7 @@ namespace grin {
 
 struct PerturbOptions {
   std::string perturb = "gaussian";
-  double noise = 0.1;
+  double noise = 0.3;
   std::string noise_scale = "relative";
 
   template <typename Visitor>

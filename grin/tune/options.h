@@ -13,7 +13,7 @@ namespace grin {
 struct StepOptions {
   int64_t batch_size = 8;
   int64_t accumulate = 1;
-  int64_t epochs = 6;
+  int64_t epochs = 10;
   int64_t steps = 0;
   double lr = 1e-3;
   std::string schedule = "linear";
@@ -52,7 +52,8 @@ struct ObjectiveOptions {
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
-    visit("objective", objective, "what pushes the forget set away: " + NamesOf(ForgetObjectives()));
+    visit("objective", objective,
+          "what pushes the forget set away: " + NamesOf(ForgetObjectives()));
     visit("beta", beta, "of npo (0.1) and simnpo (4.5); 0: the objective's own default");
     visit("delta", delta, "margin of simnpo, nats per token");
     visit("gamma", gamma, "weight of the forget loss");

@@ -91,8 +91,9 @@ TEST(ScoreSequences, DoesNotDependOnThePasses) {
   const Model model = LoadTiny("llama_biases");
   const auto sequences = SequencesOf(golden["sequences"]);
   for (const int64_t pass_tokens : {1, 20, 100000}) {
-    const auto scores = ScoreSequences(
-        model, sequences, {.pass_tokens = pass_tokens, .extras = {.argmax = true, .moments = true}});
+    const auto scores =
+        ScoreSequences(model, sequences,
+                       {.pass_tokens = pass_tokens, .extras = {.argmax = true, .moments = true}});
     ASSERT_EQ(scores.size(), sequences.size());
     for (size_t i = 0; i < scores.size(); ++i) {
       const auto logp = golden["sequences"][i]["logprobs"].get<std::vector<float>>();

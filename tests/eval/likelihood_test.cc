@@ -70,7 +70,9 @@ TEST_P(SharedPrefixes, ChangeNothing) {
 TEST(Generate, RefusesAPromptWithoutPositions) {
   const Model model = LoadTiny("gpt2_scales");
   const std::vector<int32_t> prompt(model.config.context + 1, 3);
-  EXPECT_THAT(MessageOf([&] { Generate(model, {{1}, prompt}, {}, {.past_context = true}); }),
+  EXPECT_THAT(MessageOf([&] {
+                Generate(model, {{1}, prompt}, {}, {.past_context = true});
+              }),
               ::testing::HasSubstr("prompt 2 has 65 tokens, the model has positions for 64"));
 }
 

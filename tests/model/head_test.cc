@@ -71,7 +71,7 @@ TEST(LogitsBuffer, FewerAndMoreRowsThanBefore) {
 
 TEST(ArgmaxOfRows, TakesTheFirstOfEqualsAndANan) {
   const float nan = std::nanf("");
-  const at::Tensor rows = at::tensor({1.f, 5.f, 5.f, 0.f,    //
+  const at::Tensor rows = at::tensor({1.f, 5.f, 5.f, 0.f,      //
                                       -3.f, -2.f, -9.f, -2.f,  //
                                       0.f, 9.f, nan, nan})
                               .view({3, 4});

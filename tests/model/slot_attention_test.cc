@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-
 namespace grin {
 namespace {
 
@@ -16,7 +15,9 @@ struct Case {
 at::Tensor OneSlot(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values,
                    const AttentionSpec& spec) {
   const int64_t group = q.size(0) / keys.size(0);
-  const auto wide = [&](const at::Tensor& t) { return t.to(at::kFloat).repeat_interleave(group, 0); };
+  const auto wide = [&](const at::Tensor& t) {
+    return t.to(at::kFloat).repeat_interleave(group, 0);
+  };
   at::Tensor scores =
       at::matmul(q.to(at::kFloat).unsqueeze(1), wide(keys).transpose(1, 2)) * spec.scale;
   if (spec.softcap) scores = (scores / *spec.softcap).tanh() * *spec.softcap;
@@ -43,19 +44,18 @@ TEST(SlotAttention, EqualsThePlainOperations) {
       for (int64_t b = 0; b < active; ++b) {
         EXPECT_TRUE(keys[b].select(1, lengths[b]).equal(k[b]));
         EXPECT_TRUE(values[b].select(1, lengths[b]).equal(v[b]));
-        EXPECT_TRUE(
-            keys[b].narrow(1, 0, lengths[b]).equal(old_keys[b].narrow(1, 0, lengths[b])));
+        EXPECT_TRUE(keys[b].narrow(1, 0, lengths[b]).equal(old_keys[b].narrow(1, 0, lengths[b])));
         const int64_t seen = std::min(lengths[b] + 1, c.window.value_or(capacity));
         const int64_t first = lengths[b] + 1 - seen;
-        const at::Tensor expected = OneSlot(q[b], keys[b].narrow(1, first, seen),
-                                            values[b].narrow(1, first, seen), spec);
+        const at::Tensor expected =
+            OneSlot(q[b], keys[b].narrow(1, first, seen), values[b].narrow(1, first, seen), spec);
         const double tolerance = type == at::kFloat ? 1e-5 : 1e-2;
         EXPECT_TRUE(
             at::allclose(mixed.narrow(0, b, 1).to(at::kFloat), expected, tolerance, tolerance))
             << "heads " << c.heads << ", slot " << b;
       }
-      EXPECT_TRUE(keys.narrow(0, active, slots - active)
-                      .equal(old_keys.narrow(0, active, slots - active)));
+      EXPECT_TRUE(
+          keys.narrow(0, active, slots - active).equal(old_keys.narrow(0, active, slots - active)));
     }
   }
 }
