@@ -5,6 +5,7 @@
 #include <map>
 #include <numeric>
 #include <optional>
+#include <set>
 
 #include "grin/base/interrupt.h"
 #include "grin/base/progress.h"
@@ -14,15 +15,17 @@
 namespace grin {
 namespace {
 
-// Adds up a statistic of each pass's gradient. A matrix meets AddProduct once per pass, so that its
-// product is the whole gradient of the pass; embeddings, which meet several calls, are only summed.
+// Adds up a statistic of each pass's gradient. Most weights meet one call per pass, which brings the
+// whole gradient of the pass. The head's comes in chunks of rows, and a tied one's from the embedding
+// too: these are summed up before the statistic is taken.
 class StatisticSink : public GradientSink {
  public:
-  StatisticSink(const Weights& weights, const std::vector<std::string>& names, Statistic statistic)
-      : statistic_(statistic) {
+  StatisticSink(const Model& model, const std::vector<std::string>& names, Statistic statistic)
+      : in_parts_{model.embedding.name, model.head.weight.name, model.head.bias.name},
+        statistic_(statistic) {
     for (const std::string& name : names) {
-      sums_[name] =
-          at::zeros_like(weights.tensors().at(name), at::kFloat, at::MemoryFormat::Contiguous);
+      sums_[name] = at::zeros_like(model.weights->tensors().at(name), at::kFloat,
+                                   at::MemoryFormat::Contiguous);
     }
   }
 
@@ -30,24 +33,21 @@ class StatisticSink : public GradientSink {
 
   void AddProduct(const std::string& name, const at::Tensor& grad_output,
                   const at::Tensor& input) override {
-    at::Tensor& sum = sums_.at(name);
-    if (statistic_ == Statistic::kMean) return AddOuterProduct(sum, grad_output, input);
-    at::Tensor gradient = at::zeros_like(sum);
-    AddOuterProduct(gradient, grad_output, input);
-    Add(sum, gradient);
+    Collect(name, [&](at::Tensor& sum) { AddOuterProduct(sum, grad_output, input); });
   }
 
   void AddRows(const std::string& name, const at::Tensor& tokens, const at::Tensor& rows) override {
-    at::Tensor& sum = sums_.at(name);
-    if (statistic_ == Statistic::kMean) {
-      sum.index_add_(0, tokens, rows.to(at::kFloat));
-    } else {
-      Add(sum, at::zeros_like(sum).index_add_(0, tokens, rows.to(at::kFloat)));
-    }
+    Collect(name, [&](at::Tensor& sum) { sum.index_add_(0, tokens, rows.to(at::kFloat)); });
   }
 
   void AddVector(const std::string& name, const at::Tensor& gradient) override {
-    Add(sums_.at(name), gradient);
+    Collect(name, [&](at::Tensor& sum) { sum.add_(gradient); });
+  }
+
+  // To be called after each pass.
+  void EndPass() {
+    for (const auto& [name, gradient] : parts_) AddStatistic(sums_.at(name), gradient);
+    parts_.clear();
   }
 
   std::vector<ScoreTensor> Finish(const std::vector<std::string>& names, int64_t sequences) {
@@ -62,22 +62,28 @@ class StatisticSink : public GradientSink {
   }
 
  private:
-  void Add(at::Tensor& sum, const at::Tensor& gradient) const {
-    switch (statistic_) {
-      case Statistic::kMean:
-        sum.add_(gradient);
-        break;
-      case Statistic::kAbs:
-        sum.add_(gradient.abs());
-        break;
-      case Statistic::kRms:
-        sum.add_(gradient.to(at::kFloat).square());
-        break;
+  // Lets `add` bring a gradient to where it belongs.
+  template <typename AddTo>
+  void Collect(const std::string& name, AddTo add) {
+    at::Tensor& sum = sums_.at(name);
+    if (statistic_ == Statistic::kMean) return add(sum);  // a mean of parts is their sum
+    if (in_parts_.contains(name)) {
+      at::Tensor& part = parts_[name];
+      if (!part.defined()) part = at::zeros_like(sum);
+      return add(part);
     }
+    at::Tensor gradient = at::zeros_like(sum);
+    add(gradient);
+    AddStatistic(sum, gradient);
   }
 
+  void AddStatistic(at::Tensor& sum, const at::Tensor& gradient) const {
+    sum.add_(statistic_ == Statistic::kRms ? gradient.square() : gradient.abs());
+  }
+
+  std::set<std::string> in_parts_;
   Statistic statistic_;
-  std::map<std::string, at::Tensor> sums_;
+  std::map<std::string, at::Tensor> sums_, parts_;
 };
 
 }  // namespace
@@ -86,7 +92,7 @@ std::vector<ScoreTensor> AccumulateGradients(const Model& model,
                                              std::span<const Sequence* const> sequences,
                                              const std::vector<std::string>& names,
                                              const GradientPassOptions& options) {
-  StatisticSink sink(*model.weights, names, options.statistic);
+  StatisticSink sink(model, names, options.statistic);
   const bool per_sequence = options.statistic != Statistic::kMean;
   const auto passes = PlanPasses(sequences, per_sequence ? 1 : options.pass_tokens);
   std::optional<Progress> progress;
@@ -106,6 +112,7 @@ std::vector<ScoreTensor> AccumulateGradients(const Model& model,
       slope.insert(slope.end(), labels, static_cast<float>(-share / static_cast<double>(labels)));
     }
     torch::autograd::backward({scores.logp}, {at::tensor(slope).to(scores.logp.device())});
+    sink.EndPass();
     if (progress) progress->Add(static_cast<int64_t>(pass.size()));
   }
   return sink.Finish(names, static_cast<int64_t>(sequences.size()));

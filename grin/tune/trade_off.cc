@@ -63,7 +63,9 @@ Judge TradeOffJudge(const Model& model, const Task& task, uint64_t seed, int64_t
     const auto [forget, retain] = both();
     const double gone =
         std::clamp((1.0 - Knowledge(forget) / state->forget_start) / (1.0 - kForgotten), 0.0, 1.0);
-    const double left = std::clamp(Knowledge(retain) / state->retain_start, 0.0, 1.0);
+    // Not cut off at 1: where some records gain, others may still be lost, and later steps bring them
+    // back.
+    const double left = Knowledge(retain) / state->retain_start;
     Judge::Verdict verdict;
     verdict.score = gone + left > 0 ? 2.0 * gone * left / (gone + left) : 0.0;
     verdict.figures = {{"forget", ToJson(forget)}, {"retain", ToJson(retain)}};

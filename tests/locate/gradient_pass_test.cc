@@ -94,5 +94,27 @@ TEST_P(GradientPass, IsAMeanOverSequences) {
   }
 }
 
+// Of one sequence every statistic is the size of its gradient, in whatever parts that comes: a tied
+// head's from the embedding and from the head.
+TEST(GradientPass, TakesTheStatisticOfTheWholeGradient) {
+  for (const char* name : {"llama_gqa_tied", "gemma2_caps", "llama_plain"}) {
+    const Model model = LoadTiny(name);
+    std::vector<std::string> names;
+    for (const auto& [tensor, value] : model.weights->tensors()) names.push_back(tensor);
+    const std::vector<Sequence> one = {LabelledSequence({3, 7, 3, 9, 11, 7, 5})};
+    const auto run = [&](Statistic statistic) {
+      return AccumulateGradients(model, Pointers(one), names, {.statistic = statistic});
+    };
+    const auto signed_mean = run(Statistic::kMean);
+    for (const Statistic statistic : {Statistic::kAbs, Statistic::kRms}) {
+      const auto sizes = run(statistic);
+      for (size_t i = 0; i < sizes.size(); ++i) {
+        EXPECT_TRUE(at::allclose(sizes[i].values, signed_mean[i].values.abs(), 1e-4, 1e-7))
+            << name << " " << sizes[i].name;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace grin
