@@ -5,32 +5,46 @@
 
 namespace grin {
 
-PackedBatch Pack(std::span<const Sequence* const> sequences, at::Device device) {
-  PackedBatch batch;
-  batch.offsets = batch.label_offsets = {0};
-  std::vector<int64_t> tokens, positions, rows, labels;
-  std::vector<float> weights;
-  for (const Sequence* sequence : sequences) {
-    const auto begin = static_cast<int64_t>(tokens.size());
-    const int64_t read = sequence->length() - sequence->unread;
-    tokens.insert(tokens.end(), sequence->tokens.begin(), sequence->tokens.begin() + read);
-    for (int64_t i = 0; i < read; ++i) positions.push_back(i);
-    for (const int32_t label : sequence->labels) {
-      rows.push_back(begin + label - 1);  // the row before a token predicts it
-      labels.push_back(sequence->tokens[label]);
-    }
-    weights.insert(weights.end(), sequence->label_weights.begin(), sequence->label_weights.end());
-    batch.offsets.push_back(static_cast<int64_t>(tokens.size()));
-    batch.label_offsets.push_back(static_cast<int64_t>(rows.size()));
+std::span<const int32_t> TokensRead(const Sequence& sequence) {
+  return {sequence.tokens.data(), static_cast<size_t>(sequence.length() - sequence.unread)};
+}
+
+void BatchRows::Append(const Sequence& sequence, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; ++i) {
+    tokens_.push_back(sequence.tokens[i]);
+    positions_.push_back(i);
   }
-  const auto tensor = [&](const auto& values, at::ScalarType type) {
-    return at::tensor(values, type).to(device);
-  };
-  batch.tokens = tensor(tokens, at::kLong);
-  batch.positions = tensor(positions, at::kLong);
-  batch.label_rows = tensor(rows, at::kLong);
-  batch.label_tokens = tensor(labels, at::kLong);
-  batch.label_weights = tensor(weights, at::kFloat);
+}
+
+void BatchRows::EndLabels(const Sequence& sequence) {
+  for (const int32_t label : sequence.labels) label_tokens_.push_back(sequence.tokens[label]);
+  label_weights_.insert(label_weights_.end(), sequence.label_weights.begin(),
+                        sequence.label_weights.end());
+  label_offsets_.push_back(static_cast<int64_t>(label_rows_.size()));
+}
+
+PackedBatch BatchRows::Finish(at::Device device) const {
+  PackedBatch batch;
+  batch.tokens = at::tensor(tokens_, at::kLong).to(device);
+  batch.positions = at::tensor(positions_, at::kLong).to(device);
+  batch.label_rows = at::tensor(label_rows_, at::kLong).to(device);
+  batch.label_tokens = at::tensor(label_tokens_, at::kLong).to(device);
+  batch.label_offsets = label_offsets_;
+  batch.label_weights = at::tensor(label_weights_, at::kFloat).to(device);
+  return batch;
+}
+
+PackedBatch Pack(std::span<const Sequence* const> sequences, at::Device device) {
+  BatchRows rows;
+  std::vector<int64_t> offsets = {0};
+  for (const Sequence* sequence : sequences) {
+    const int64_t begin = rows.size();
+    rows.Append(*sequence, 0, static_cast<int64_t>(TokensRead(*sequence).size()));
+    rows.AppendLabels(*sequence, [=](int64_t token) { return begin + token; });
+    offsets.push_back(rows.size());
+  }
+  PackedBatch batch = rows.Finish(device);
+  batch.offsets = std::move(offsets);
   return batch;
 }
 

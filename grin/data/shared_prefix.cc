@@ -11,10 +11,6 @@ namespace {
 constexpr int64_t kMostExpanded = 4;  // times the budget
 constexpr int64_t kMostMembers = 64;  // bounds the time of planning
 
-std::span<const int32_t> Read(const Sequence& sequence) {
-  return {sequence.tokens.data(), static_cast<size_t>(sequence.length() - sequence.unread)};
-}
-
 int64_t CommonPrefix(std::span<const int32_t> a, std::span<const int32_t> b) {
   return std::ranges::mismatch(a, b).in1 - a.begin();
 }
@@ -33,7 +29,7 @@ struct Cost {
 Cost CostOf(std::span<const Sequence* const> sequences, const PrefixGroup& group) {
   Cost cost{.packed = group.prefix};
   for (const int64_t i : group.members) {
-    const auto length = static_cast<int64_t>(Read(*sequences[i]).size());
+    const auto length = static_cast<int64_t>(TokensRead(*sequences[i]).size());
     cost.packed += length - group.prefix;
     cost.expanded += length;
   }
@@ -47,9 +43,10 @@ std::vector<PrefixGroup> GroupByPrefix(std::span<const Sequence* const> sequence
   const auto count = static_cast<int64_t>(sequences.size());
   std::vector<int64_t> order(count);
   std::iota(order.begin(), order.end(), int64_t{0});
-  const auto read = [&](int64_t at) { return Read(*sequences[order[at]]); };
+  const auto read = [&](int64_t at) { return TokensRead(*sequences[order[at]]); };
   std::ranges::stable_sort(order, [&](int64_t a, int64_t b) {
-    return std::ranges::lexicographical_compare(Read(*sequences[a]), Read(*sequences[b]));
+    return std::ranges::lexicographical_compare(TokensRead(*sequences[a]),
+                                                TokensRead(*sequences[b]));
   });
   std::vector<int64_t> shared(count);  // with the neighbour before
   for (int64_t i = 1; i < count; ++i) shared[i] = CommonPrefix(read(i - 1), read(i));
@@ -108,40 +105,27 @@ std::vector<std::vector<PrefixGroup>> PlanSharedPasses(std::span<const Sequence*
 
 PackedBatch PackShared(std::span<const Sequence* const> sequences,
                        std::span<const PrefixGroup> groups, at::Device device) {
-  PackedBatch batch;
-  batch.label_offsets = {0};
-  std::vector<int64_t> tokens, positions, label_rows, labels;
-  std::vector<float> weights;
+  BatchRows packed;
   std::vector<std::vector<int64_t>> rows_of;  // of each sequence, its rows in the batch
-  const auto append = [&](const Sequence& sequence, int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      tokens.push_back(sequence.tokens[i]);
-      positions.push_back(i);
-    }
-  };
   for (const PrefixGroup& group : groups) {
-    const auto prefix_row = static_cast<int64_t>(tokens.size());
-    append(*sequences[group.members.front()], 0, group.prefix);
+    const int64_t prefix_row = packed.size();
+    packed.Append(*sequences[group.members.front()], 0, group.prefix);
     for (const int64_t member : group.members) {
       const Sequence& sequence = *sequences[member];
-      const auto own_row = static_cast<int64_t>(tokens.size());
-      const auto length = static_cast<int64_t>(Read(sequence).size());
-      append(sequence, group.prefix, length);
+      const int64_t own_row = packed.size();
+      const auto length = static_cast<int64_t>(TokensRead(sequence).size());
+      packed.Append(sequence, group.prefix, length);
       std::vector<int64_t>& rows = rows_of.emplace_back(length);
       std::iota(rows.begin(), rows.begin() + group.prefix, prefix_row);
       std::iota(rows.begin() + group.prefix, rows.end(), own_row);
-      for (const int32_t label : sequence.labels) {
-        label_rows.push_back(rows[label - 1]);  // the row before a token predicts it
-        labels.push_back(sequence.tokens[label]);
-      }
-      weights.insert(weights.end(), sequence.label_weights.begin(), sequence.label_weights.end());
-      batch.label_offsets.push_back(static_cast<int64_t>(labels.size()));
+      packed.AppendLabels(sequence, [&](int64_t token) { return rows[token]; });
     }
   }
+  PackedBatch batch = packed.Finish(device);
   // Equal lengths together, for attention takes neighbours of one length in one call.
   std::ranges::stable_sort(rows_of, std::greater{}, &std::vector<int64_t>::size);
   batch.offsets = {0};
-  std::vector<int64_t> expand, collect(tokens.size());
+  std::vector<int64_t> expand, collect(packed.size());
   for (const std::vector<int64_t>& rows : rows_of) {
     for (const int64_t row : rows) {
       collect[row] = static_cast<int64_t>(expand.size());  // alike for all that share the row
@@ -149,16 +133,8 @@ PackedBatch PackShared(std::span<const Sequence* const> sequences,
     }
     batch.offsets.push_back(static_cast<int64_t>(expand.size()));
   }
-  const auto tensor = [&](const auto& values, at::ScalarType type) {
-    return at::tensor(values, type).to(device);
-  };
-  batch.tokens = tensor(tokens, at::kLong);
-  batch.positions = tensor(positions, at::kLong);
-  batch.expand = tensor(expand, at::kLong);
-  batch.collect = tensor(collect, at::kLong);
-  batch.label_rows = tensor(label_rows, at::kLong);
-  batch.label_tokens = tensor(labels, at::kLong);
-  batch.label_weights = tensor(weights, at::kFloat);
+  batch.expand = at::tensor(expand, at::kLong).to(device);
+  batch.collect = at::tensor(collect, at::kLong).to(device);
   return batch;
 }
 

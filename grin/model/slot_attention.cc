@@ -55,69 +55,9 @@ template <typename T>
   }
 }
 
-// The two loops, with the best instructions that this processor has.
-template <typename T>
-struct Kernel {
-  void (*products)(const float*, const T*, int64_t, int64_t, float*);
-  void (*mix)(const float*, const T*, int64_t, int64_t, float*);
-};
-
-template <typename T>
-void PlainProducts(const float* query, const T* keys, int64_t count, int64_t dim, float* scores) {
-  Products(query, keys, count, dim, scores);
-}
-
-template <typename T>
-void PlainMix(const float* weights, const T* values, int64_t count, int64_t dim, float* mixed) {
-  Mix(weights, values, count, dim, mixed);
-}
-
-#if defined(__x86_64__)
-#define GRIN_AVX2 __attribute__((target("avx2,fma")))
-#define GRIN_AVX512 __attribute__((target("avx512f,prefer-vector-width=512")))
-
-template <typename T>
-GRIN_AVX2 void Avx2Products(const float* query, const T* keys, int64_t count, int64_t dim,
-                            float* scores) {
-  Products(query, keys, count, dim, scores);
-}
-
-template <typename T>
-GRIN_AVX2 void Avx2Mix(const float* weights, const T* values, int64_t count, int64_t dim,
-                       float* mixed) {
-  Mix(weights, values, count, dim, mixed);
-}
-
-template <typename T>
-GRIN_AVX512 void Avx512Products(const float* query, const T* keys, int64_t count, int64_t dim,
-                                float* scores) {
-  Products(query, keys, count, dim, scores);
-}
-
-template <typename T>
-GRIN_AVX512 void Avx512Mix(const float* weights, const T* values, int64_t count, int64_t dim,
-                           float* mixed) {
-  Mix(weights, values, count, dim, mixed);
-}
-
-#undef GRIN_AVX2
-#undef GRIN_AVX512
-#endif
-
-template <typename T>
-Kernel<T> ChooseKernel() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f")) return {Avx512Products<T>, Avx512Mix<T>};
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    return {Avx2Products<T>, Avx2Mix<T>};
-  }
-#endif
-  return {PlainProducts<T>, PlainMix<T>};
-}
-
-// Scores [count] to weights that sum to 1.
-void Softmax(float* scores, int64_t count, const AttentionSpec& spec) {
+// Scores [count] to weights that sum to 1. Not inlined: its rounding is the same whatever the
+// instructions.
+[[gnu::noinline]] void Softmax(float* scores, int64_t count, const AttentionSpec& spec) {
   const auto scale = static_cast<float>(spec.scale);
   float largest = -std::numeric_limits<float>::infinity();
   for (int64_t j = 0; j < count; ++j) {
@@ -133,6 +73,54 @@ void Softmax(float* scores, int64_t count, const AttentionSpec& spec) {
   for (int64_t j = 0; j < count; ++j) scores[j] /= total;
 }
 
+// One query over `count` rows of keys and values.
+template <typename T>
+[[gnu::always_inline]] inline void Attend(const float* query, const T* keys, const T* values,
+                                          int64_t count, int64_t dim, const AttentionSpec& spec,
+                                          float* scores, float* mixed) {
+  Products(query, keys, count, dim, scores);
+  Softmax(scores, count, spec);
+  Mix(scores, values, count, dim, mixed);
+}
+
+template <typename T>
+using AttendFunction = void (*)(const float*, const T*, const T*, int64_t, int64_t,
+                                const AttentionSpec&, float*, float*);
+
+template <typename T>
+void PlainAttend(const float* query, const T* keys, const T* values, int64_t count, int64_t dim,
+                 const AttentionSpec& spec, float* scores, float* mixed) {
+  Attend(query, keys, values, count, dim, spec, scores, mixed);
+}
+
+#if defined(__x86_64__)
+template <typename T>
+__attribute__((target("avx2,fma"))) void Avx2Attend(const float* query, const T* keys,
+                                                    const T* values, int64_t count, int64_t dim,
+                                                    const AttentionSpec& spec, float* scores,
+                                                    float* mixed) {
+  Attend(query, keys, values, count, dim, spec, scores, mixed);
+}
+
+template <typename T>
+__attribute__((target("avx512f,prefer-vector-width=512"))) void Avx512Attend(
+    const float* query, const T* keys, const T* values, int64_t count, int64_t dim,
+    const AttentionSpec& spec, float* scores, float* mixed) {
+  Attend(query, keys, values, count, dim, spec, scores, mixed);
+}
+#endif
+
+// The function with the best instructions that this processor has.
+template <typename T>
+AttendFunction<T> ChooseAttend() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f")) return Avx512Attend<T>;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Avx2Attend<T>;
+#endif
+  return PlainAttend<T>;
+}
+
 template <typename T>
 const T* Data(const at::Tensor& tensor) {
   return static_cast<const T*>(tensor.const_data_ptr());
@@ -143,7 +131,7 @@ template <typename T>
 void AttendSlots(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, at::Tensor& keys,
                  at::Tensor& values, std::span<const int64_t> lengths, const AttentionSpec& spec,
                  at::Tensor& mixed) {
-  static const Kernel<T> kernel = ChooseKernel<T>();
+  static const AttendFunction<T> attend = ChooseAttend<T>();
   const int64_t kv_heads = k.size(1), dim = k.size(2), group = q.size(1) / kv_heads;
   const int64_t capacity = keys.size(2);
   const auto* queries = Data<float>(q);
@@ -163,9 +151,8 @@ void AttendSlots(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, 
       std::memcpy(head_values + last * dim, new_values + i * dim, dim * sizeof(T));
       scores.resize(count);
       for (int64_t g = i * group; g < (i + 1) * group; ++g) {
-        kernel.products(queries + g * dim, head_keys + first * dim, count, dim, scores.data());
-        Softmax(scores.data(), count, spec);
-        kernel.mix(scores.data(), head_values + first * dim, count, dim, result + g * dim);
+        attend(queries + g * dim, head_keys + first * dim, head_values + first * dim, count, dim,
+               spec, scores.data(), result + g * dim);
       }
     }
   });

@@ -190,8 +190,8 @@ std::string Tokenizer::Decode(std::span<const int32_t> ids, bool skip_special_to
   for (const int32_t id : ids) {
     const std::string* token = added.DecodedForm(id);
     if (token == nullptr) token = state_->model->vocabulary().TokenOf(id);
-    const bool special = IsSpecial(id) || (token != nullptr && added.IsSpecialContent(*token));
-    if (token == nullptr || (skip_special_tokens && special)) continue;
+    if (token == nullptr) continue;
+    if (skip_special_tokens && (IsSpecial(id) || added.IsSpecialContent(*token))) continue;
     tokens.push_back(*token);
   }
   state_->decoder(tokens);
