@@ -4,9 +4,9 @@
 #include "grin/base/log.h"
 #include "grin/cli/command.h"
 #include "grin/cli/stages.h"
-#include "grin/io/gguf_export.h"
 #include "grin/io/gguf_quantize.h"
 #include "grin/io/write_checkpoint.h"
+#include "grin/model/gguf_export.h"
 
 namespace grin {
 namespace {

@@ -168,14 +168,6 @@ void AddTokenIds(const GgufFile& file, Json& config) {
 
 }  // namespace
 
-const GgufArchitecture* GgufArchitectureOf(std::string_view model_type) {
-  if (model_type == "mistral") model_type = "llama";  // a window is all that differs
-  for (const GgufArchitecture& architecture : kArchitectures) {
-    if (architecture.model_type == model_type) return &architecture;
-  }
-  return nullptr;
-}
-
 const GgufArchitecture& FindGgufArchitecture(const GgufFile& file) {
   const std::optional<std::string> name = file.String("general.architecture");
   if (!name) BadInput("io", "{}: has no 'general.architecture'", file.path());
@@ -274,25 +266,6 @@ std::string CheckpointTensorName(std::string_view name, const GgufFile& file) {
   }
   BadInput("io", "{}: the tensor '{}' has no place in a model of this architecture", file.path(),
            Printable(name));
-}
-
-std::string GgufTensorName(std::string_view name) {
-  if (name == "model.embed_tokens.weight") return "token_embd.weight";
-  if (name == "model.norm.weight") return "output_norm.weight";
-  if (name == "lm_head.weight") return "output.weight";
-  // model.layers.LAYER.PART.KIND
-  constexpr std::string_view kPrefix = "model.layers.";
-  if (!name.starts_with(kPrefix)) return "";
-  const std::string_view rest = name.substr(kPrefix.size());
-  const size_t dot = rest.find('.'), last = rest.rfind('.');
-  if (dot == std::string_view::npos || last <= dot) return "";
-  const std::string_view part = rest.substr(dot + 1, last - dot - 1), kind = rest.substr(last + 1);
-  for (const auto& [gguf, checkpoint] : kParts) {
-    if (part == checkpoint && (kind == "weight" || kind == "bias")) {
-      return fmt::format("blk.{}.{}.{}", rest.substr(0, dot), gguf, kind);
-    }
-  }
-  return "";
 }
 
 }  // namespace grin

@@ -10,7 +10,7 @@
 
 namespace grin {
 
-// An architecture that can be imported and exported.
+// An architecture that can be imported.
 struct GgufArchitecture {
   std::string_view name;        // general.architecture
   std::string_view model_type;  // config.json
@@ -21,17 +21,11 @@ struct GgufArchitecture {
 // Error (bad input) naming the known ones when the file's is not among them.
 const GgufArchitecture& FindGgufArchitecture(const GgufFile& file);
 
-// The architecture that stands for a model_type of config.json; nullptr when there is none.
-const GgufArchitecture* GgufArchitectureOf(std::string_view model_type);
-
 // The configuration. Error (bad input) when a key is missing or says what cannot be expressed.
 Json MakeGgufConfig(const GgufFile& file, const GgufArchitecture& architecture);
 
 // "blk.3.attn_q.weight" -> "model.layers.3.self_attn.q_proj.weight"; empty for what belongs to the
 // configuration (rope_freqs). Error (bad input) for a name that is not known.
 std::string CheckpointTensorName(std::string_view gguf_name, const GgufFile& file);
-
-// The other way; empty for a name that has no place in a GGUF file.
-std::string GgufTensorName(std::string_view checkpoint_name);
 
 }  // namespace grin

@@ -69,6 +69,13 @@ void GgufWriter::AddFloats(std::string_view key, std::span<const float> values) 
   for (const float value : values) Put(metadata_, value);
 }
 
+void GgufWriter::AddBools(std::string_view key, const std::vector<bool>& values) {
+  AddKey(key, gguf_value::kArray);
+  Put<uint32_t>(metadata_, gguf_value::kBool);
+  Put<uint64_t>(metadata_, values.size());
+  for (const bool value : values) Put<uint8_t>(metadata_, value ? 1 : 0);
+}
+
 void GgufWriter::AddInts(std::string_view key, std::span<const int32_t> values) {
   AddKey(key, gguf_value::kArray);
   Put<uint32_t>(metadata_, gguf_value::kInt32);

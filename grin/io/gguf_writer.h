@@ -25,6 +25,7 @@ class GgufWriter {
   void AddString(std::string_view key, std::string_view value);
   void AddStrings(std::string_view key, std::span<const std::string> values);
   void AddFloats(std::string_view key, std::span<const float> values);
+  void AddBools(std::string_view key, const std::vector<bool>& values);
   void AddInts(std::string_view key, std::span<const int32_t> values);
 
   // Announces a tensor; `shape` has the slowest dimension first.

@@ -92,14 +92,19 @@ const Family& FamilyOf(const ConfigReader& config) {
            model_type, fmt::join(known, ", "));
 }
 
-Activation ReadActivation(const ConfigReader& config, const char* key, std::string_view fallback) {
-  const std::string name = config.Text(key, fallback);
+std::optional<Activation> FindActivation(std::string_view name) {
   if (name == "silu" || name == "swish") return Activation::kSilu;
   if (name == "gelu") return Activation::kGelu;
   if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") {
     return Activation::kGeluTanh;
   }
   if (name == "relu") return Activation::kRelu;
+  return std::nullopt;
+}
+
+Activation ReadActivation(const ConfigReader& config, const char* key, std::string_view fallback) {
+  const std::string name = config.Text(key, fallback);
+  if (const auto activation = FindActivation(name)) return *activation;
   BadInput("model",
            "{}: {} '{}' is not supported; the known ones are silu, gelu, gelu_new, "
            "gelu_pytorch_tanh, relu",

@@ -24,6 +24,18 @@ struct ConfigKeys {
   const char* activation = "hidden_act";
 };
 
+// How GGUF files, and what reads them, have the family.
+struct GgufTraits {
+  std::string_view architecture = {};  // empty: the format has none
+  bool paired_rotary = false;          // dimensions that turn together are neighbours
+  bool own_head = false;               // the head is expected also where it is tied
+  bool always_parallel = false;        // MLP beside attention without being told
+  int64_t no_rope_step = 0;            // every so many layers one does not rotate; 0: all rotate
+  int64_t layers_scaled_by_width = 0;  // a model of so many layers scales by hidden / heads
+  // Norms before attention and before the MLP, where there are two.
+  std::string_view input_norm = "attn_norm", mlp_norm = "ffn_norm";
+};
+
 struct Family {
   std::string_view name;                          // for people
   std::span<const std::string_view> model_types;  // config.json's model_type
@@ -37,6 +49,7 @@ struct Family {
   bool tied_embeddings = false;
   int64_t intermediate_per_hidden = 0;
   int64_t head_dim = 0;  // 0: hidden / heads
+  GgufTraits gguf = {};
 };
 
 // The family of a checkpoint. Error (bad input) that lists the known ones, and says of other kinds
@@ -46,6 +59,9 @@ const Family& FamilyOf(const ConfigReader& config);
 // What many families share with Llama: its names, RMS norms (rms_norm_eps) and rotary positions.
 void ConfigureAsLlama(const ConfigReader& config, ModelConfig& model,
                       const RopeDefaults& rope = {});
+
+// The activation of a name in config.json; nothing for one that is not known.
+std::optional<Activation> FindActivation(std::string_view name);
 
 // The activation that `key` names. Error (bad input) for one that is not known.
 Activation ReadActivation(const ConfigReader& config, const char* key, std::string_view fallback);

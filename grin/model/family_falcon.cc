@@ -57,6 +57,10 @@ const Family kFalconFamily = {
     .keys = {.intermediate = "ffn_hidden_size", .activation = "activation"},
     .activation = "gelu",
     .tied_embeddings = true,
-    .intermediate_per_hidden = 4};
+    .intermediate_per_hidden = 4,
+    .gguf = {.architecture = "falcon",
+             .always_parallel = true,
+             .input_norm = "attn_norm_2",
+             .mlp_norm = "attn_norm"}};
 
 }  // namespace grin

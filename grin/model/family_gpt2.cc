@@ -54,6 +54,7 @@ const Family kGpt2Family = {.name = "GPT-2",
                                      .activation = "activation_function"},
                             .activation = "gelu_new",
                             .tied_embeddings = true,
-                            .intermediate_per_hidden = 4};
+                            .intermediate_per_hidden = 4,
+                            .gguf = {.architecture = "gpt2"}};
 
 }  // namespace grin

@@ -35,6 +35,7 @@ constexpr std::string_view kModelTypes[] = {"gpt_neox"};
 
 extern const Family kGptNeoxFamily;
 const Family kGptNeoxFamily = {
-    .name = "GPT-NeoX", .model_types = kModelTypes, .configure = Configure, .activation = "gelu"};
+    .name = "GPT-NeoX", .model_types = kModelTypes, .configure = Configure, .activation = "gelu",
+    .gguf = {.architecture = "gptneox", .own_head = true}};
 
 }  // namespace grin

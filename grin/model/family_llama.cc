@@ -20,6 +20,7 @@ void Configure(const ConfigReader& config, ModelConfig& model) {
 }  // namespace
 
 extern const Family kLlamaFamily;
-const Family kLlamaFamily = {.name = "Llama", .model_types = kModelTypes, .configure = Configure};
+const Family kLlamaFamily = {.name = "Llama", .model_types = kModelTypes, .configure = Configure,
+                             .gguf = {.architecture = "llama", .paired_rotary = true}};
 
 }  // namespace grin

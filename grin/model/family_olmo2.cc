@@ -24,6 +24,7 @@ constexpr std::string_view kModelTypes[] = {"olmo2"};
 }  // namespace
 
 extern const Family kOlmo2Family;
-const Family kOlmo2Family = {.name = "OLMo 2", .model_types = kModelTypes, .configure = Configure};
+const Family kOlmo2Family = {.name = "OLMo 2", .model_types = kModelTypes, .configure = Configure,
+                             .gguf = {.architecture = "olmo2", .own_head = true}};
 
 }  // namespace grin

@@ -33,6 +33,7 @@ constexpr std::string_view kModelTypes[] = {"phi"};
 
 extern const Family kPhiFamily;
 const Family kPhiFamily = {
-    .name = "Phi", .model_types = kModelTypes, .configure = Configure, .activation = "gelu_new"};
+    .name = "Phi", .model_types = kModelTypes, .configure = Configure, .activation = "gelu_new",
+    .gguf = {.architecture = "phi2", .own_head = true}};
 
 }  // namespace grin

@@ -35,6 +35,7 @@ constexpr std::string_view kModelTypes[] = {"stablelm"};
 
 extern const Family kStableLmFamily;
 const Family kStableLmFamily = {
-    .name = "StableLM", .model_types = kModelTypes, .configure = Configure};
+    .name = "StableLM", .model_types = kModelTypes, .configure = Configure,
+    .gguf = {.architecture = "stablelm", .own_head = true}};
 
 }  // namespace grin

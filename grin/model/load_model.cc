@@ -1,7 +1,5 @@
 // From a checkpoint's named tensors to the roles of a decoder.
 
-#include <algorithm>
-
 #include "grin/base/error.h"
 #include "grin/model/decoder.h"
 
@@ -87,21 +85,10 @@ BlockWeights LoadBlock(const Roles& roles, const ModelConfig& config) {
           .down = matrix(names.down, d, inner, config.mlp_bias)};
 }
 
-// The first of the known prefixes under which the embedding is found; the first of all, for the
-// error that names it, when there is none.
-std::string FindPrefix(const Weights& weights, const TensorNames& names) {
-  for (const std::string& prefix : names.prefixes) {
-    if (weights.Has(prefix + names.embedding + ".weight")) return prefix;
-  }
-  return names.prefixes.front();
-}
-
 Head LoadHead(Weights& weights, const ModelConfig& config, const Parameter& embedding) {
   Head head{.softcap = config.final_softcap};
-  const auto& names = config.names.heads;
-  const auto there = std::ranges::find_if(
-      names, [&](const std::string& name) { return weights.Has(name + ".weight"); });
-  const std::string& name = there == names.end() ? names.front() : *there;
+  const std::string name =
+      FindHead(config.names, [&](const std::string& tensor) { return weights.Has(tensor); });
   head.weight = config.tied_embeddings
                     ? embedding
                     : weights.Get(name + ".weight", {config.vocabulary, config.embedding_width});
@@ -131,7 +118,9 @@ Model LoadModel(std::shared_ptr<const Checkpoint> checkpoint, std::optional<at::
       std::make_shared<Weights>(checkpoint, dtype.value_or(NaturalType(*checkpoint)), device);
   Weights& weights = *model.weights;
   const TensorNames& names = config.names;
-  const Roles roles(weights, config, FindPrefix(weights, names));
+  const std::string prefix =
+      FindPrefix(names, [&](const std::string& name) { return weights.Has(name); });
+  const Roles roles(weights, config, prefix);
 
   const int64_t d = config.hidden, width = config.embedding_width;
   model.embedding = roles.Tensor(names.embedding, ".weight", {config.vocabulary, width});

@@ -2,6 +2,20 @@
 
 namespace grin {
 
+std::string FindPrefix(const TensorNames& names, const HasTensor& has) {
+  for (const std::string& prefix : names.prefixes) {
+    if (has(prefix + names.embedding + ".weight")) return prefix;
+  }
+  return names.prefixes.front();
+}
+
+std::string FindHead(const TensorNames& names, const HasTensor& has) {
+  for (const std::string& head : names.heads) {
+    if (has(head + ".weight")) return head;
+  }
+  return names.heads.front();
+}
+
 TensorNames LlamaNames() {
   return {.block = {.input_norm = "input_layernorm",
                     .q = "self_attn.q_proj",

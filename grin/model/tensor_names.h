@@ -4,6 +4,7 @@
 // leaves it out. The order of a block is fixed (see Block in decoder.cc), so these names are at the
 // same time the switches of its structure.
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,16 @@ struct TensorNames {
   std::string final_norm = "norm";
   std::vector<std::string> heads = {"lm_head"};  // the first that is there; unused when tied
 };
+
+// Tells whether a checkpoint has a tensor of that name.
+using HasTensor = std::function<bool(const std::string& name)>;
+
+// The first of the known prefixes under which the embedding is found; the first of all, for the
+// error that names it, when there is none.
+std::string FindPrefix(const TensorNames& names, const HasTensor& has);
+
+// The first of the head's names that is there; the first of all when none is.
+std::string FindHead(const TensorNames& names, const HasTensor& has);
 
 // The names that Llama and most families after it use, without q and k norms.
 TensorNames LlamaNames();
