@@ -15,7 +15,7 @@ struct ConvertOptions {
   std::string to = "checkpoint";
   template <typename Visitor>
   void Visit(Visitor& visit) {
-    visit("to", to, "checkpoint: a directory; gguf: one file");
+    visit("to", to, "checkpoint: a directory; gguf: one file, for llama.cpp and its kin");
   }
 };
 

@@ -138,6 +138,11 @@ Json RopeScaling(const GgufFile& file, const Settings& settings, double theta, i
     if (const auto context = settings.Count("rope.scaling.original_context_length")) {
       scaling["original_max_position_embeddings"] = *context;
     }
+    if (const auto temperature = settings.Number("rope.scaling.attn_factor")) {
+      // Readers multiply it by what belongs to the factor (Peng et al. 2023).
+      const double own = factor <= 1.0 ? 1.0 : 0.1 * std::log(factor) + 1.0;
+      if (*temperature != 1.0) scaling["attention_factor"] = AsWritten(*temperature * own);
+    }
     return scaling;
   }
   BadInput("io", "{}: the rope scaling '{}' is not known; known are none, linear, yarn, llama3",

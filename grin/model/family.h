@@ -26,9 +26,15 @@ struct ConfigKeys {
 
 // How GGUF files, and what reads them, have the family.
 struct GgufTraits {
+  // Biases of attention's output and of the MLP.
+  enum class Biases { kNone, kOptional, kAll };
+  // The head: the embedding stands in where it is not there, or must, or must not.
+  enum class Head { kOptional, kTied, kOwn };
   std::string_view architecture = {};  // empty: the format has none
   bool paired_rotary = false;          // dimensions that turn together are neighbours
-  bool own_head = false;               // the head is expected also where it is tied
+  Biases biases = Biases::kNone;       // what readers know, with kAll also on q, k, v
+  bool windows = false;                // readers heed them
+  Head head = Head::kOptional;
   bool always_parallel = false;        // MLP beside attention without being told
   int64_t no_rope_step = 0;            // every so many layers one does not rotate; 0: all rotate
   int64_t layers_scaled_by_width = 0;  // a model of so many layers scales by hidden / heads

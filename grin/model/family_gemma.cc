@@ -82,7 +82,7 @@ const Family kGemma1Family = {.name = "Gemma",
                               .activation = "gelu_pytorch_tanh",
                               .tied_embeddings = true,
                               .head_dim = 256,
-                              .gguf = {.architecture = "gemma"}};
+                              .gguf = {.architecture = "gemma", .head = GgufTraits::Head::kTied}};
 const Family kGemma2Family = {.name = "Gemma 2",
                               .model_types = kGemma2,
                               .configure = ConfigureGemma2,
@@ -90,14 +90,18 @@ const Family kGemma2Family = {.name = "Gemma 2",
                               .activation = "gelu_pytorch_tanh",
                               .tied_embeddings = true,
                               .head_dim = 256,
-                              .gguf = {.architecture = "gemma2", .layers_scaled_by_width = 46}};
-const Family kGemma3Family = {.name = "Gemma 3",
-                              .model_types = kGemma3,
-                              .configure = ConfigureGemma3,
-                              .keys = {.activation = "hidden_activation"},
-                              .activation = "gelu_pytorch_tanh",
-                              .tied_embeddings = true,
-                              .head_dim = 256,
-                              .gguf = {.architecture = "gemma3", .layers_scaled_by_width = 62}};
+                              .gguf = {.architecture = "gemma2",
+                                       .windows = true,
+                                       .head = GgufTraits::Head::kTied,
+                                       .layers_scaled_by_width = 46}};
+const Family kGemma3Family = {
+    .name = "Gemma 3",
+    .model_types = kGemma3,
+    .configure = ConfigureGemma3,
+    .keys = {.activation = "hidden_activation"},
+    .activation = "gelu_pytorch_tanh",
+    .tied_embeddings = true,
+    .head_dim = 256,
+    .gguf = {.architecture = "gemma3", .windows = true, .layers_scaled_by_width = 62}};
 
 }  // namespace grin

@@ -55,6 +55,6 @@ const Family kGpt2Family = {.name = "GPT-2",
                             .activation = "gelu_new",
                             .tied_embeddings = true,
                             .intermediate_per_hidden = 4,
-                            .gguf = {.architecture = "gpt2"}};
+                            .gguf = {.architecture = "gpt2", .biases = GgufTraits::Biases::kAll}};
 
 }  // namespace grin

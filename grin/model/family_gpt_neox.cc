@@ -34,8 +34,12 @@ constexpr std::string_view kModelTypes[] = {"gpt_neox"};
 }  // namespace
 
 extern const Family kGptNeoxFamily;
-const Family kGptNeoxFamily = {
-    .name = "GPT-NeoX", .model_types = kModelTypes, .configure = Configure, .activation = "gelu",
-    .gguf = {.architecture = "gptneox", .own_head = true}};
+const Family kGptNeoxFamily = {.name = "GPT-NeoX",
+                               .model_types = kModelTypes,
+                               .configure = Configure,
+                               .activation = "gelu",
+                               .gguf = {.architecture = "gptneox",
+                                        .biases = GgufTraits::Biases::kAll,
+                                        .head = GgufTraits::Head::kOwn}};
 
 }  // namespace grin

@@ -20,7 +20,11 @@ void Configure(const ConfigReader& config, ModelConfig& model) {
 }  // namespace
 
 extern const Family kLlamaFamily;
-const Family kLlamaFamily = {.name = "Llama", .model_types = kModelTypes, .configure = Configure,
-                             .gguf = {.architecture = "llama", .paired_rotary = true}};
+const Family kLlamaFamily = {
+    .name = "Llama",
+    .model_types = kModelTypes,
+    .configure = Configure,
+    .gguf = {
+        .architecture = "llama", .paired_rotary = true, .biases = GgufTraits::Biases::kOptional}};
 
 }  // namespace grin

@@ -24,7 +24,9 @@ constexpr std::string_view kModelTypes[] = {"olmo2"};
 }  // namespace
 
 extern const Family kOlmo2Family;
-const Family kOlmo2Family = {.name = "OLMo 2", .model_types = kModelTypes, .configure = Configure,
-                             .gguf = {.architecture = "olmo2", .own_head = true}};
+const Family kOlmo2Family = {.name = "OLMo 2",
+                             .model_types = kModelTypes,
+                             .configure = Configure,
+                             .gguf = {.architecture = "olmo2", .head = GgufTraits::Head::kOwn}};
 
 }  // namespace grin

@@ -32,8 +32,12 @@ constexpr std::string_view kModelTypes[] = {"phi"};
 }  // namespace
 
 extern const Family kPhiFamily;
-const Family kPhiFamily = {
-    .name = "Phi", .model_types = kModelTypes, .configure = Configure, .activation = "gelu_new",
-    .gguf = {.architecture = "phi2", .own_head = true}};
+const Family kPhiFamily = {.name = "Phi",
+                           .model_types = kModelTypes,
+                           .configure = Configure,
+                           .activation = "gelu_new",
+                           .gguf = {.architecture = "phi2",
+                                    .biases = GgufTraits::Biases::kAll,
+                                    .head = GgufTraits::Head::kOwn}};
 
 }  // namespace grin

@@ -22,7 +22,9 @@ constexpr std::string_view kModelTypes[] = {"phi3"};
 }  // namespace
 
 extern const Family kPhi3Family;
-const Family kPhi3Family = {.name = "Phi-3", .model_types = kModelTypes, .configure = Configure,
+const Family kPhi3Family = {.name = "Phi-3",
+                            .model_types = kModelTypes,
+                            .configure = Configure,
                             .gguf = {.architecture = "phi3"}};
 
 }  // namespace grin

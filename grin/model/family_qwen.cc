@@ -32,10 +32,14 @@ constexpr std::string_view kQwen3[] = {"qwen3"};
 }  // namespace
 
 extern const Family kQwen2Family, kQwen3Family;
-const Family kQwen2Family = {.name = "Qwen2", .model_types = kQwen2, .configure = ConfigureQwen2,
+const Family kQwen2Family = {.name = "Qwen2",
+                             .model_types = kQwen2,
+                             .configure = ConfigureQwen2,
                              .gguf = {.architecture = "qwen2"}};
-const Family kQwen3Family = {
-    .name = "Qwen3", .model_types = kQwen3, .configure = ConfigureQwen3, .head_dim = 128,
-    .gguf = {.architecture = "qwen3"}};
+const Family kQwen3Family = {.name = "Qwen3",
+                             .model_types = kQwen3,
+                             .configure = ConfigureQwen3,
+                             .head_dim = 128,
+                             .gguf = {.architecture = "qwen3"}};
 
 }  // namespace grin

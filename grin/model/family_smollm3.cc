@@ -37,7 +37,10 @@ constexpr std::string_view kModelTypes[] = {"smollm3"};
 
 extern const Family kSmolLm3Family;
 const Family kSmolLm3Family = {
-    .name = "SmolLM3", .model_types = kModelTypes, .configure = Configure, .tied_embeddings = true,
+    .name = "SmolLM3",
+    .model_types = kModelTypes,
+    .configure = Configure,
+    .tied_embeddings = true,
     .gguf = {.architecture = "smollm3", .paired_rotary = true, .no_rope_step = 4}};
 
 }  // namespace grin

@@ -35,7 +35,9 @@ constexpr std::string_view kModelTypes[] = {"stablelm"};
 
 extern const Family kStableLmFamily;
 const Family kStableLmFamily = {
-    .name = "StableLM", .model_types = kModelTypes, .configure = Configure,
-    .gguf = {.architecture = "stablelm", .own_head = true}};
+    .name = "StableLM",
+    .model_types = kModelTypes,
+    .configure = Configure,
+    .gguf = {.architecture = "stablelm", .head = GgufTraits::Head::kOwn}};
 
 }  // namespace grin

@@ -14,6 +14,7 @@
 #include "grin/io/gguf_writer.h"
 #include "grin/io/llama3_rope.h"
 #include "grin/model/family.h"
+#include "grin/model/rope_config.h"
 #include "grin/model/weights.h"
 
 namespace grin {
@@ -114,6 +115,19 @@ class GgufExport {
     if (gguf.always_parallel && !config_.parallel_residual) {
       Refuse("its attention and MLP follow each other; readers have them side by side");
     }
+    if (gguf.head == GgufTraits::Head::kTied && !config_.tied_embeddings) {
+      Refuse("its head is not the embedding, as readers have it");
+    }
+    using Biases = GgufTraits::Biases;
+    const bool some = config_.output_bias || config_.mlp_bias;
+    const bool all = config_.output_bias && config_.mlp_bias && config_.qkv_bias;
+    if ((gguf.biases == Biases::kNone && some) || (gguf.biases == Biases::kAll && !all)) {
+      Refuse("readers expect {} biases in attention and MLP",
+             gguf.biases == Biases::kAll ? "all" : "no");
+    }
+    if (config_.qk_norm_bias && !config_.names.block.q_norm.empty()) {
+      Refuse("readers know no norms of queries and keys that have biases");
+    }
     const bool by_width = gguf.layers_scaled_by_width == config_.layers;
     const double scale = 1.0 / std::sqrt(static_cast<double>(
                                    by_width ? config_.hidden / config_.heads : config_.head_dim));
@@ -181,6 +195,10 @@ class GgufExport {
       if (windowed.back()) window = *layer.attention.window;
     }
     if (window == 0) return;
+    if (!family_.gguf.windows) {
+      Warn("{}: readers of GGUF let {} models see beyond their window of {} tokens", where_,
+           family_.name, window);
+    }
     AddCount("attention.sliding_window", window);
     if (std::ranges::count(windowed, false) > 0) {
       writer_.AddBools(Key("attention.sliding_window_pattern"), windowed);
@@ -206,8 +224,11 @@ class GgufExport {
       case RopeConfig::Kind::kYarn:
         writer_.AddString(Key("rope.scaling.type"), "yarn");
         AddNumber("rope.scaling.factor", rope.factor);
-        AddNumber("rope.scaling.yarn_beta_fast", rope.beta_fast);
-        AddNumber("rope.scaling.yarn_beta_slow", rope.beta_slow);
+        if (!rope.truncate || !Near(rope.beta_fast, 32.0) || !Near(rope.beta_slow, 1.0)) {
+          Refuse("its yarn has a range of its own (beta_fast, beta_slow, truncate)");
+        }
+        // Readers multiply by the temperature that belongs to the factor.
+        AddNumber("rope.scaling.attn_factor", rope.magnitude / YarnMagnitude(rope.factor));
         return AddCount("rope.scaling.original_context_length", rope.original_context);
       case RopeConfig::Kind::kLongRope:
         writer_.AddString(Key("rope.scaling.type"), "longrope");
@@ -241,11 +262,11 @@ class GgufExport {
   const TensorInfo& Need(const std::string& name, const std::vector<int64_t>& shape) {
     const TensorInfo* info = source_.Find(name);
     if (!info || !FloatScalarType(info->dtype) || info->shape != shape) {
-      BadInput("model", "{}: the tensor {} is {}; it must hold floats of the shape {}",
-               source_.path().string(), name,
-               info ? fmt::format("{} {}", DTypeName(info->dtype), FormatShape(info->shape))
-                    : "missing",
-               FormatShape(shape));
+      BadInput(
+          "model", "{}: the tensor {} is {}; it must hold floats of the shape {}",
+          source_.path().string(), name,
+          info ? fmt::format("{} {}", DTypeName(info->dtype), FormatShape(info->shape)) : "missing",
+          FormatShape(shape));
     }
     used_.insert(name);
     return *info;
@@ -256,12 +277,11 @@ class GgufExport {
   }
 
   // A norm's weight or a bias, of any shape.
-  void AddVector(const std::string& name, const std::string& gguf, const std::vector<int64_t>& shape,
-                 const Arrange& arrange = {}) {
+  void AddVector(const std::string& name, const std::string& gguf,
+                 const std::vector<int64_t>& shape, const Arrange& arrange = {}) {
     const TensorInfo& info = Need(name, shape);
-    Add(gguf, GgufType::kF32, shape, [this, &info, arrange] {
-      return arrange ? arrange(Read(info)) : Read(info);
-    });
+    Add(gguf, GgufType::kF32, shape,
+        [this, &info, arrange] { return arrange ? arrange(Read(info)) : Read(info); });
   }
 
   // A weight matrix [out, in] of the file, and its bias. `arrange` orders rows of [out, ...].
@@ -341,13 +361,12 @@ class GgufExport {
       ListBlock(fmt::format("{}{}.{}.", prefix_, names.layers, i), fmt::format("blk.{}.", i));
     }
     AddNorm(prefix_ + names.final_norm, "output_norm", d, config_.norm.bias);
-    const std::string head =
-        FindHead(names, [&](const std::string& name) { return Has(name); });
+    const std::string head = FindHead(names, [&](const std::string& name) { return Has(name); });
     if (!config_.tied_embeddings) {
       AddMatrix(head, "output", config_.vocabulary, d, config_.head_bias, false);
     } else {
       used_.insert(head + ".weight");  // a copy of the embedding, where it is there
-      if (family_.gguf.own_head) {
+      if (family_.gguf.head == GgufTraits::Head::kOwn) {
         AddMatrix(prefix_ + names.embedding, "output", config_.vocabulary, d, false, false);
       }
       if (config_.head_bias) AddVector(head + ".bias", "output.bias", {config_.vocabulary});

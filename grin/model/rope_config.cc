@@ -7,11 +7,6 @@
 namespace grin {
 namespace {
 
-// Peng et al. 2023: the temperature of attention over a stretched context.
-double YarnMagnitude(double factor, double scale = 1.0) {
-  return factor <= 1.0 ? 1.0 : 0.1 * scale * std::log(factor) + 1.0;
-}
-
 void ReadLlama3(const ConfigReader& settings, RopeConfig& rope) {
   rope.kind = RopeConfig::Kind::kLlama3;
   rope.low_frequency_factor = settings.Real("low_freq_factor", 1.0);
@@ -51,6 +46,10 @@ void ReadLongRope(const ConfigReader& settings, RopeConfig& rope) {
 }
 
 }  // namespace
+
+double YarnMagnitude(double factor, double scale) {
+  return factor <= 1.0 ? 1.0 : 0.1 * scale * std::log(factor) + 1.0;
+}
 
 RopeConfig ReadRopeSettings(const ConfigReader& config, const Json* settings,
                             const ModelConfig& model, const RopeDefaults& defaults) {

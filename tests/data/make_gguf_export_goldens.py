@@ -3,7 +3,7 @@
 Run: python3 make_gguf_export_goldens.py LLAMA_CPP     (a checkout, b7100 or later, for its
 `conversion` package and gguf-py; torch 2.13.0, transformers 5.23.0)
 
-By model: "config", what its config.json gets first (see EDITS); "settings", the metadata but for the
+By model: "config", what its config.json gets first (see gguf_fixtures.py); "settings", the metadata but for the
 tokenizer's and the general ones; "tensors", by name the shape (slowest dimension first) and the
 first 16 hexadecimal digits of the SHA-256 of the fp32 elements, or the elements themselves where
 they are computed (factors of rotary frequencies). A model that the converter does not
@@ -13,65 +13,29 @@ know, or cannot convert, is listed under "refused".
 import hashlib
 import json
 import pathlib
-import re
-import shutil
 import sys
 import tempfile
 
 import numpy as np
-from safetensors.torch import load_file, save_file
 
 sys.path[:0] = [sys.argv[1], str(pathlib.Path(sys.argv[1]) / "gguf-py")]
 
 import gguf  # noqa: E402
-from conversion import ModelBase, ModelType, get_model_class  # noqa: E402
+from conversion import ModelBase, get_model_class  # noqa: E402
+from gguf_fixtures import prepare  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
 VOCABULARY = ("set_vocab", "_set_vocab_gpt2", "_set_vocab_sentencepiece", "_set_vocab_qwen")
 
 
-# The tiny models are awkward on purpose. What no GGUF file can say is set to what it takes for
-# granted.
-EDITS = {
-    "falcon_40b": {"bias": False},
-    "falcon_7b": {"num_kv_heads": 1},
-    "gemma2_caps": {"query_pre_attn_scalar": "head_dim"},
-    "gemma3_listed": {"query_pre_attn_scalar": "head_dim"},
-    "gemma3_two_bases": {"query_pre_attn_scalar": "head_dim"},
-    "gpt2_scales": {"activation_function": "gelu_new", "scale_attn_weights": True,
-                    "scale_attn_by_inverse_layer_idx": False},
-    "gpt_neox_sequential": {"hidden_act": "gelu"},
-    "mistral_gelu": {"hidden_act": "silu"},
-    "smollm3_listed": {"no_rope_layers": None, "no_rope_layer_interval": 4},
-    "smollm3_nope": {"no_rope_layers": None, "no_rope_layer_interval": 4},
-}
-# Left out of the copy: buffers, and biases that the edits switch off.
-UNUSED = {"gpt2_body": r"\.attn\.(masked_)?bias$",
-          "falcon_40b": r"(query_key_value|dense|h_to_4h|4h_to_h)\.bias$"}
 # Some converters write these as they are in the published sizes, whatever config.json says.
 ASSUMED = {"falcon": ["feed_forward_length", "context_length"], "gpt2": ["feed_forward_length"],
            "phi2": ["feed_forward_length"], "phi3": ["rope.scaling.original_context_length"]}
 
 
-def edits_of(name, config):
-    return {key: config["head_dim"] if value == "head_dim" else value
-            for key, value in EDITS.get(name, {}).items()}
-
-
-def prepare(source, copy):
-    """A copy that the converter can read; returns the edits of its config.json."""
-    shutil.copytree(source, copy)
-    config = json.loads((copy / "config.json").read_text())
-    edits = edits_of(source.name, config)
-    (copy / "config.json").write_text(json.dumps(config | edits))
-    if source.name in UNUSED:
-        tensors = load_file(copy / "model.safetensors")
-        save_file({name: tensor for name, tensor in tensors.items()
-                   if not re.search(UNUSED[source.name], name)}, copy / "model.safetensors")
-    # Gemma 3's rows beyond the tokenizer are cut off; this one has them all.
-    (copy / "tokenizer.json").write_text(json.dumps(
-        {"model": {"vocab": {str(i): i for i in range(config["vocab_size"])}}, "added_tokens": []}))
-    return edits
+# Written by the converter, but not loaded by llama.cpp.
+UNREADABLE = {"gemma2_uncapped": "its head is not tied",
+              "gpt_neox_sequential": "its attention has no biases"}
 
 
 def plain(value):
@@ -93,6 +57,10 @@ def hyperparameters(directory):
 
 def converted(source, folder):
     edits = prepare(source, folder / "source")
+    vocabulary = json.loads((source / "config.json").read_text())["vocab_size"]
+    # Gemma 3's rows beyond the tokenizer are cut off; this one has them all.
+    (folder / "source" / "tokenizer.json").write_text(json.dumps(
+        {"model": {"vocab": {str(i): i for i in range(vocabulary)}}, "added_tokens": []}))
     config = hyperparameters(folder / "source")
     kind = get_model_class(config["architectures"][0])
     for name in VOCABULARY:
@@ -118,6 +86,9 @@ def converted(source, folder):
 def main():
     models, refused = {}, {}
     for directory in sorted((HERE / "model").iterdir()):
+        if directory.name in UNREADABLE:
+            refused[directory.name] = UNREADABLE[directory.name]
+            continue
         try:
             with tempfile.TemporaryDirectory() as folder:
                 models[directory.name] = converted(directory, pathlib.Path(folder))

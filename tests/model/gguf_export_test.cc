@@ -221,6 +221,12 @@ TEST(GgufExportFamilies, SayWhatReadersWouldComputeOtherwise) {
   EXPECT_THAT(error("gemma2_caps"), HasSubstr("attention of layer 0 is scaled"));
   EXPECT_THAT(error("gpt2_scales", {{"activation_function", "gelu_new"}}),
               HasSubstr("is scaled by 1"));
+  EXPECT_THAT(error("gemma2_uncapped"), HasSubstr("head is not the embedding"));
+  EXPECT_THAT(error("gpt_neox_sequential", {{"hidden_act", "gelu"}}),
+              HasSubstr("readers expect all biases"));
+  EXPECT_THAT(error("qwen3_biases"), HasSubstr("readers expect no biases"));
+  EXPECT_THAT(error("phi_grouped"), HasSubstr("norms of queries and keys that have biases"));
+  EXPECT_THAT(error("llama_yarn"), HasSubstr("a range of its own"));
   EXPECT_FALSE(fs::exists(out));
 }
 
