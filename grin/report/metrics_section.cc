@@ -56,7 +56,7 @@ Markup HeadRow(const Columns& columns) {
   };
   return Tag("tr", {},
              head("Figure", "") + head("Better", "direction") + head("This run", "number") +
-                 (columns.spread ? head("95 % interval", "number") : Markup()) +
+                 (columns.spread ? head("95 % interval", "number spread") : Markup()) +
                  (columns.before ? head("Before", "number") : Markup()) +
                  (columns.never ? head("Never saw it", "number") : Markup()));
 }
@@ -81,7 +81,7 @@ Markup DrawRow(const Row& row, const Columns& columns) {
           Text(row.label) +
               (row.note.empty() ? Markup() : TextTag("span", {{"class", "note-line"}}, row.note))) +
           DirectionCell(row.better) + Cell(row.here, "here") +
-          (columns.spread ? TextTag("td", {{"class", "number quiet"}}, row.spread) : Markup()) +
+          (columns.spread ? TextTag("td", {{"class", "number quiet spread"}}, row.spread) : Markup()) +
           (columns.before ? Cell(row.before, "") : Markup()) +
           (columns.never ? Cell(row.never, "") : Markup()));
 }

@@ -90,6 +90,11 @@ Finding JudgeForgetting(const ReportedRun& run, const Yardsticks& yardsticks) {
   finding.text = Compared(*triple);
   const Value aim = triple->never ? triple->never : ChanceOf(triple->metric);
   if (aim && !triple->never) finding.text += fmt::format(" Guessing gives {}.", FormatFigure(*aim));
+  if (triple->before && *triple->before - aim.value_or(0) <= kNear) {
+    finding.short_words = "there was little to forget";
+    finding.text += " The model before unlearning hardly knew the data by this measure.";
+    return finding;
+  }
   if (aim && triple->after <= *aim + kNear) {
     finding.tone = Tone::kGood;
     finding.short_words = "forgotten, by this measure";
@@ -102,13 +107,7 @@ Finding JudgeForgetting(const ReportedRun& run, const Yardsticks& yardsticks) {
         " Results from before unlearning were not given, so how much went is not known.";
     return finding;
   }
-  const double floor = aim.value_or(0);
-  const double room = *triple->before - floor;
-  if (room <= kNear) {
-    finding.short_words = "there was little to forget";
-    finding.text += " The model before unlearning hardly knew the data by this measure.";
-    return finding;
-  }
+  const double room = *triple->before - aim.value_or(0);
   const double share = (*triple->before - triple->after) / room;
   struct Step {
     double least;
@@ -145,7 +144,12 @@ Finding JudgeKept(const ReportedRun& run, const Yardsticks& yardsticks) {
   }
   finding.text = Compared(*triple);
   const Value was = triple->before ? triple->before : triple->never;
-  if (!was || *was <= 0) {
+  if (was && *was <= 0) {
+    finding.short_words = "there was little to keep";
+    finding.text += " There was nothing that could be lost, by this measure.";
+    return finding;
+  }
+  if (!was) {
     finding.short_words = "no comparison for what was kept";
     finding.text += " Without results from before unlearning, what was lost is not known.";
     return finding;
@@ -303,8 +307,8 @@ Verdict VerdictOf(const ReportedRun& run, const Yardsticks& yardsticks) {
                       JudgeQuality(run), JudgeExcess(run, yardsticks)};
   verdict.headline =
       Capitalised(verdict.findings[0].short_words) + "; " + verdict.findings[1].short_words + ".";
-  const Finding& excess = verdict.findings[3];
-  if (excess.tone == Tone::kFair) {
+  const bool gone = verdict.findings[0].tone == Tone::kGood;
+  if (gone && verdict.findings[3].tone == Tone::kFair) {
     verdict.headline = Capitalised(verdict.findings[0].short_words) + ", and more than that; " +
                        verdict.findings[1].short_words + ".";
   }

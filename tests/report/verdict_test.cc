@@ -45,6 +45,17 @@ TEST(Verdict, SaysWhatWasForgottenAndKept) {
   }
 }
 
+TEST(Verdict, SaysWhereNothingWasThere) {
+  const Yardsticks empty = {
+      .retain = Results({{"forget_keyword_accuracy", 0.02}, {"model_utility", 0.0}}),
+      .before = Results({{"forget_keyword_accuracy", 0.03}, {"model_utility", 0.0}})};
+  const Verdict verdict =
+      JudgeOf(Results({{"forget_keyword_accuracy", 0.0}, {"model_utility", 0.0}}), empty);
+  EXPECT_EQ(verdict.headline, "There was little to forget; there was little to keep.");
+  EXPECT_EQ(verdict.findings[0].tone, Tone::kUnknown);
+  EXPECT_EQ(verdict.findings[1].tone, Tone::kUnknown);
+}
+
 TEST(Verdict, NamesOverForgetting) {
   const Verdict verdict = JudgeOf(
       Results(
