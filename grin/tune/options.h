@@ -43,7 +43,7 @@ struct ObjectiveOptions {
   std::string objective = "npo";
   double beta = 0;
   double delta = 0;
-  double gamma = 0.1;
+  double gamma = 0.05;
   std::string retain_loss = "nll";
   double alpha = 1.0;
   std::string forget_tokens = "keywords";

@@ -44,6 +44,11 @@ struct State {
 
 }  // namespace
 
+double TradeOffScore(double forget_left, double retain_left) {
+  const double gone = std::clamp((1.0 - forget_left) / (1.0 - kForgotten), 0.0, 1.0);
+  return gone + retain_left > 0 ? 2.0 * gone * retain_left / (gone + retain_left) : 0.0;
+}
+
 Judge TradeOffJudge(const Model& model, const Task& task, uint64_t seed, int64_t pass_tokens) {
   auto state = std::make_shared<State>();
   state->forget = Draw(task.forget_sequences, seed, "judge/forget");
@@ -61,13 +66,9 @@ Judge TradeOffJudge(const Model& model, const Task& task, uint64_t seed, int64_t
   state->retain_start = std::max(Knowledge(retain_start), 1e-12);
   const auto measure = [state, both] {
     const auto [forget, retain] = both();
-    const double gone =
-        std::clamp((1.0 - Knowledge(forget) / state->forget_start) / (1.0 - kForgotten), 0.0, 1.0);
-    // Not cut off at 1: where some records gain, others may still be lost, and later steps bring them
-    // back.
-    const double left = Knowledge(retain) / state->retain_start;
     Judge::Verdict verdict;
-    verdict.score = gone + left > 0 ? 2.0 * gone * left / (gone + left) : 0.0;
+    verdict.score = TradeOffScore(Knowledge(forget) / state->forget_start,
+                                  Knowledge(retain) / state->retain_start);
     verdict.figures = {{"forget", ToJson(forget)}, {"retain", ToJson(retain)}};
     return verdict;
   };

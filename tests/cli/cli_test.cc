@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "tests/data/toy_checkpoint.h"
+#include "tests/io/hub_server.h"
 
 namespace grin {
 namespace {
@@ -237,6 +238,23 @@ TEST_F(Cli, StagesByHandEqualUnlearn) {
   EXPECT_EQ(ReadFile(dir_ / "whole/model.safetensors"), ReadFile(dir_ / "parts/model.safetensors"));
 }
 
+TEST_F(Cli, TheRecipeOfARunServesItsStages) {
+  WriteSets();
+  ASSERT_EQ(Grin(kUnlearn + std::string("--noise 0 --out whole")).code, 0);
+  // Each stage takes its own settings from it, and passes over those of the others.
+  for (const char* stage : {"locate --config whole/grin.json --out mask.safetensors",
+                            "perturb --config whole/grin.json --mask mask.safetensors --out noisy",
+                            "tune --config whole/grin.json --mask mask.safetensors --out parts"}) {
+    const Result result = Grin(stage);
+    ASSERT_EQ(result.code, 0) << stage << "\n" << result.err;
+  }
+  EXPECT_EQ(ReadFile(dir_ / "whole/model.safetensors"), ReadFile(dir_ / "parts/model.safetensors"));
+  // What no stage knows is an error all the same.
+  File("recipe.toml", "fracton = 0.1\n");
+  EXPECT_THAT(Refusal("tune --config recipe.toml --mask mask.safetensors --out x", 2),
+              HasSubstr("'fracton'"));
+}
+
 TEST_F(Cli, OutputThatExistsIsKeptUnlessForced) {
   WriteSets();
   ASSERT_EQ(Grin(kUnlearn + std::string("--out out")).code, 0);
@@ -344,6 +362,30 @@ TEST_F(Cli, CollapseEndsWithItsOwnCodeAndKeepsAStateThatWorks) {
   EXPECT_EQ(
       Json::parse(Grin("diff model out --mask out/mask.safetensors --json").out)["outside_mask"],
       0);
+}
+
+TEST_F(Cli, WhatIsFetchedFromTheHubCanBeUsed) {
+  const HubServer server;
+  setenv("HF_ENDPOINT", server.Url().c_str(), 1);
+  setenv("HF_HUB_CACHE", (dir_ / "cache").c_str(), 1);
+  setenv("HF_TOKEN_PATH", "/nowhere", 1);
+  Json report = Json::parse(Grin("fetch org/tiny --json").out);
+  EXPECT_EQ(report["fetched"], 4);
+  EXPECT_TRUE(fs::exists(fs::path(report["snapshot"].get<std::string>()) / "config.json"));
+  EXPECT_EQ(Json::parse(Grin("fetch org/tiny --json").out)["fetched"], 0);
+  EXPECT_EQ(Grin("fetch --dataset org/tiny --include '*.jsonl'").code, 0);
+  const Result scores =
+      Grin("loglik --model model --data hub://datasets/org/tiny/data/train.jsonl");
+  EXPECT_EQ(scores.code, 0) << scores.err;
+  EXPECT_TRUE(Json::parse(scores.out).contains("logprobs")) << scores.out;
+  EXPECT_THAT(Refusal("fetch gated/tiny", 3), HasSubstr("gated/tiny"));
+  EXPECT_THAT(Refusal("fetch none/none", 3), HasSubstr("none/none"));
+  EXPECT_THAT(Refusal("inspect org/other", 3), HasSubstr("grin fetch org/other"));
+  setenv("HF_HUB_OFFLINE", "1", 1);
+  EXPECT_THAT(Refusal("fetch org/more", 2), HasSubstr("HF_HUB_OFFLINE"));
+  for (const char* name : {"HF_ENDPOINT", "HF_HUB_CACHE", "HF_TOKEN_PATH", "HF_HUB_OFFLINE"}) {
+    unsetenv(name);
+  }
 }
 
 TEST_F(Cli, MemoryBudgetThatCannotHoldIsRefused) {

@@ -25,7 +25,7 @@ FILES = {
     "pytorch_model.bin": b"other weights",
     "sub dir/notes#1.txt": "Nö".encode(),
 }
-DATA = {"README.md": b"card", "data/train.jsonl": b'{"text": "a"}\n'}
+DATA = {"README.md": b"card", "data/train.jsonl": b'{"text": "What is ice? Ice is frozen water."}\n'}
 log = []
 seen = {}
 lock = threading.Lock()

@@ -229,10 +229,13 @@ TEST_F(TuneTest, KeepsTheStepThatTheJudgePrefers) {
   Trainable trainable(model, RandomMask(model));
   std::vector<std::vector<at::Tensor>> states;
   int64_t calls = 0;
-  const Judge judge{.measure = [&] {
-    states.push_back(trainable.Snapshot());
-    return Judge::Verdict{.score = calls++ == 3 ? 1.0 : 0.1 * static_cast<double>(calls)};
-  }, .times = 6};
+  const Judge judge{
+      .measure =
+          [&] {
+            states.push_back(trainable.Snapshot());
+            return Judge::Verdict{.score = calls++ == 3 ? 1.0 : 0.1 * static_cast<double>(calls)};
+          },
+      .times = 6};
   const TuneReport report = Tune(model, trainable, Terms({}), Steps(6), 1, 4096, judge);
   EXPECT_EQ(report.steps, 6);
   EXPECT_EQ(report.kept_step, 4);
@@ -262,6 +265,31 @@ TEST_F(TuneTest, NotANumberStopsTheRunAndIsNotKept) {
   EXPECT_TRUE(at::equal(at::cat(trainable.Snapshot()), start));
   for (const auto& [name, tensor] : model.weights->tensors()) {
     EXPECT_TRUE(at::isfinite(tensor).all().item<bool>()) << name;
+  }
+}
+
+// No next step finds the last one out; the check behind it does.
+TEST_F(TuneTest, ACollapseInTheLastStepIsFoundAndNotKept) {
+  const Model model = LoadTiny(name_);
+  Trainable trainable(model, RandomMask(model));
+  const at::Tensor start = at::cat(trainable.Snapshot());
+  StepOptions steps = Steps(1, 1e30);
+  const TuneReport report = Tune(model, trainable, Terms({}), steps, 1, 4096, {});
+  EXPECT_FALSE(report.guard.empty());
+  EXPECT_EQ(report.steps, 1);
+  EXPECT_EQ(report.kept_step, 0);
+  EXPECT_TRUE(at::equal(at::cat(trainable.Snapshot()), start));
+}
+
+// Plain fine-tuning keeps no copy of the weights to go back to: they are read again.
+TEST_F(TuneTest, AFinetuningThatCollapsesGoesBackToTheStart) {
+  const Model model = LoadTiny(name_), untouched = LoadTiny(name_);
+  Trainable trainable = Trainable::Everything(model);
+  const TuneReport report = Finetune(model, trainable, golden_.forget, Steps(3, 1e30), 1, 4096);
+  EXPECT_FALSE(report.guard.empty());
+  EXPECT_EQ(report.kept_step, 0);
+  for (const auto& [name, tensor] : model.weights->tensors()) {
+    EXPECT_TRUE(at::equal(tensor, untouched.weights->tensors().at(name))) << name;
   }
 }
 
