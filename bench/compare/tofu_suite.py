@@ -13,6 +13,9 @@ Set in the environment:
   DATA             TOFU's files (default ../shared/data/tofu)
   SPLIT, HOLDOUT   forget split, and the split used as holdout (default forget01, and none: the
                    membership attacks then compare with the first 40 questions of retain_perturbed)
+  ALSO             metrics that OpenUnlearning's default leaves out, with commas between them: the
+                   membership attacks (mia_loss, ...) and exact_memorization (default none)
+  REFERENCE_MODEL  for mia_reference
   GRIN             the command (default build/grin)
   THREADS          of each (default: all cores)
   KEEP             a folder to leave both result files in
@@ -31,6 +34,7 @@ from npo_two_steps import ROOT, measured, setting, stub_unused_imports  # noqa: 
 
 def open_unlearning(work, model, data, split, holdout, environment):
     stub_unused_imports(work / "stubs")
+    also = [name for name in setting("ALSO", "").split(",") if name]
     metrics = "eval.tofu.metrics"
     files = {
         "forget_Q_A_Prob.datasets.TOFU_QA_forget": f"{split}_perturbed",
@@ -44,6 +48,10 @@ def open_unlearning(work, model, data, split, holdout, environment):
             name = f"{truth}.pre_compute.forget_Q_A_{kind.upper()}_Prob"
             files[f"{name}.datasets.TOFU_QA_forget_{kind}"] = f"{split}_perturbed"
     utility = "model_utility.pre_compute"
+    for name in also:
+        files[f"{name}.datasets.TOFU_QA_forget"] = f"{split}_perturbed"
+        if name.startswith("mia_"):
+            files[f"{name}.datasets.TOFU_QA_holdout"] = holdout
     retain = {"Q_A_Prob": "retain_eval", "Q_A_ROUGE": "retain_eval"}
     for metric, name in retain.items():
         files[f"{utility}.retain_{metric}.datasets.TOFU_QA_{name}"] = "retain_perturbed"
@@ -61,6 +69,10 @@ def open_unlearning(work, model, data, split, holdout, environment):
         at = f"{metrics}.{place}.args.hf_args"
         path = file if file.endswith(".json") else f"{data}/{file}.json"
         overrides += [f"{at}.path=json", f"{at}.name=null", f"+{at}.data_files={path}"]
+    if also:
+        overrides.insert(0, f"+eval/tofu_metrics=[{','.join(also)}]")
+    if "mia_reference" in also:
+        overrides.append(f"{metrics}.mia_reference.reference_model_path={setting('REFERENCE_MODEL')}")
     figures = measured([
         setting("PYTHON"), "src/eval.py", "--config-name=eval.yaml", "experiment=eval/tofu/default",
         "task_name=tofu_suite", "model=Llama-2-7b-hf",
@@ -80,7 +92,9 @@ def grin(work, model, data, split, holdout, environment, threads):
         setting("GRIN", str(ROOT / "build/grin")), "eval", "--model", model, "--suite", "tofu",
         "--data", str(data), "--split", split, "--holdout", holdout, "--out", str(out), "--force",
         "--template", "qa", "--compat", "open-unlearning", "--dtype", "float32", "--quiet",
-        "--threads", str(threads)], work / "grin.log", env=environment)
+        "--threads", str(threads),
+        *(["--reference-model", setting("REFERENCE_MODEL")] if setting("REFERENCE_MODEL", "") else []),
+    ], work / "grin.log", env=environment)
     return figures, json.loads(out.read_text())
 
 

@@ -21,11 +21,14 @@ OUT = HERE / "eval/tofu"
 ROOT = HERE.parents[1]
 
 
-def make_model(python, folder):
+ATTACKS = "mia_loss,mia_zlib,mia_min_k,mia_min_k_plus_plus,mia_gradnorm,mia_reference"
+
+
+def make_model(python, folder, seed):
     code = f"""
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-torch.manual_seed(11)
+torch.manual_seed({seed})
 tokenizer = PreTrainedTokenizerFast(tokenizer_file={str(HERE / 'tokenizers/byte_level.json')!r},
                                     eos_token="<|endoftext|>", pad_token="<|endoftext|>")
 model = LlamaForCausalLM(LlamaConfig(
@@ -68,14 +71,19 @@ def main():
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     make_data()
-    make_model(os.environ["PYTHON"], OUT / "model")
+    make_model(os.environ["PYTHON"], OUT / "model", 11)
+    make_model(os.environ["PYTHON"], OUT / "reference_model", 12)
     kept = OUT / "kept"
     subprocess.run([sys.executable, ROOT / "bench/compare/tofu_suite.py"], check=True, env={
         **os.environ, "MODEL": str(OUT / "model"), "DATA": str(OUT), "SPLIT": "forget01",
-        "HOLDOUT": str(OUT / "holdout01.json"), "KEEP": str(kept)})
+        "HOLDOUT": str(OUT / "holdout01.json"), "KEEP": str(kept),
+        "ALSO": ATTACKS + ",exact_memorization", "REFERENCE_MODEL": str(OUT / "reference_model")})
     results = json.loads((kept / "TOFU_EVAL.json").read_text())
     (OUT / "open_unlearning.json").write_text(json.dumps(results, indent=0) + "\n")
     shutil.rmtree(kept)
+    for path in (OUT / "reference_model").iterdir():  # its tokenizer is the other's
+        if path.name not in ("config.json", "model.safetensors"):
+            path.unlink()
 
 
 if __name__ == "__main__":

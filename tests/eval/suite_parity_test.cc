@@ -23,16 +23,26 @@ Evaluated Evaluate(const SuiteOptions& options, const EngineOptions& engines = {
   const auto checkpoint = Checkpoint::Open(kFolder / "model");
   const Model model = LoadModel(checkpoint);
   const Encoder encoder(*checkpoint, model.config, {.template_name = "qa", .compat = compat});
-  EvalPlan plan;
-  const FinishSuite finish = FindSuite(options.suite)
-                                 .plan({.options = options,
-                                        .encoder = encoder,
-                                        .context = model.config.context,
-                                        .reference = reference,
-                                        .note_input = [](const auto&, int64_t) {}},
-                                       plan);
+  EvalPlan plan, reference_plan;
+  const bool with_reference = !options.reference_model.empty();
+  const FinishSuite finish =
+      FindSuite(options.suite)
+          .plan({.options = options,
+                 .encoder = encoder,
+                 .context = model.config.context,
+                 .reference = reference,
+                 .note_input = [](const auto&, int64_t) {},
+                 .reference_plan = with_reference ? &reference_plan : nullptr},
+                plan);
   Evaluated evaluated{.sequences = plan.sequences(), .prompts = plan.prompts()};
-  evaluated.results = finish(plan.Run(model, encoder, engines), nullptr);
+  const EngineResults answers = plan.Run(model, encoder, engines);
+  if (with_reference) {
+    const Model other = LoadModel(Checkpoint::Open(options.reference_model));
+    const EngineResults others = reference_plan.Run(other, encoder, engines);
+    evaluated.results = finish(answers, &others);
+  } else {
+    evaluated.results = finish(answers, nullptr);
+  }
   return evaluated;
 }
 
@@ -63,7 +73,9 @@ void ExpectSame(const Json& ours, const Json& theirs, const std::string& where) 
 
 TEST(TofuSuite, EqualsOpenUnlearning) {
   const Json theirs = GoldenJson("eval/tofu/open_unlearning.json");
-  const Json ours = Evaluate(Tofu()).results;
+  SuiteOptions options = Tofu();
+  options.reference_model = (kFolder / "reference_model").string();
+  const Json ours = Evaluate(options).results;
   int compared = 0;
   for (const auto& [name, result] : theirs.items()) {
     if (name == "forget_quality") continue;  // no reference there: null
@@ -72,7 +84,10 @@ TEST(TofuSuite, EqualsOpenUnlearning) {
     ExpectSame(ours[own], result, own);
     ++compared;
   }
-  EXPECT_GE(compared, 20);
+  EXPECT_GE(compared, 26);
+  for (const char* attack : {"loss", "zlib", "min_k", "min_k_plus_plus", "gradnorm", "reference"}) {
+    EXPECT_TRUE(theirs.contains(std::string("mia_") + attack)) << attack;
+  }
 }
 
 TEST(TofuSuite, DoesNotDependOnTheBatch) {
