@@ -95,11 +95,8 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
   const auto scored = [&](size_t i, const at::Tensor& values) {
     return rows.defined() && names[i] == embedding ? values.index_select(0, rows) : values;
   };
-  // Two gradients of every scored weight are held while the forget set passes: the most memory that
-  // a run needs. Smaller passes here cost little time and lower that peak.
-  constexpr int64_t kScoringPass = 256;
   const GradientPassOptions pass{.statistic = ParseStatistic(options.statistic),
-                                 .pass_tokens = std::min(pass_tokens, kScoringPass)};
+                                 .pass_tokens = pass_tokens};
   const Epsilon epsilon = Epsilon::Parse(options.epsilon);
 
   LocateReport local;
@@ -118,6 +115,10 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
     out.forget_sequences = static_cast<int64_t>(drawn.size());
     GradientPassOptions named = pass;
     named.progress = "locate: forget gradients";
+    // With the retain set's, two gradients of every scored weight are held here: the most memory
+    // that a run needs. Smaller passes lower that peak, and cost little time for the smaller set.
+    constexpr int64_t kSecondPass = 256;
+    if (method.needs_retain) named.pass_tokens = std::min(pass_tokens, kSecondPass);
     g_forget = AccumulateGradients(model, drawn, names, named);
     for (size_t i = 0; i < names.size(); ++i) g_forget[i].values = scored(i, g_forget[i].values);
   }
