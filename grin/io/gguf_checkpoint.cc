@@ -90,7 +90,8 @@ void GgufCheckpoint::CheckTensors() const {
   const int64_t kv = size("num_key_value_heads") * size("head_dim");
   const int64_t layers = size("num_hidden_layers"), vocabulary = size("vocab_size");
   const auto flag = [&](const char* key) { return config_.value(key, false); };
-  const bool qwen = config_.at("model_type") == "qwen2";
+  const bool qkv_bias = config_.at("model_type") == "qwen2" || flag("attention_bias");
+  const bool head_norms = config_.at("model_type") == "qwen3", mlp_bias = flag("mlp_bias");
   size_t checked = 0;
   const auto expect = [&](const std::string& name, const std::vector<int64_t>& shape) {
     const TensorInfo* tensor = Find(name);
@@ -113,11 +114,14 @@ void GgufCheckpoint::CheckTensors() const {
   if (!flag("tie_word_embeddings")) expect("lm_head.weight", {vocabulary, d});
   for (int64_t layer = 0; layer < layers; ++layer) {
     const std::string prefix = fmt::format("model.layers.{}.", layer);
-    const bool qkv_bias = qwen || flag("attention_bias"), mlp_bias = flag("mlp_bias");
     expect(prefix + "input_layernorm.weight", {d});
     expect_linear(prefix + "self_attn.q_proj", q, d, qkv_bias);
     expect_linear(prefix + "self_attn.k_proj", kv, d, qkv_bias);
     expect_linear(prefix + "self_attn.v_proj", kv, d, qkv_bias);
+    if (head_norms) {
+      expect(prefix + "self_attn.q_norm.weight", {size("head_dim")});
+      expect(prefix + "self_attn.k_norm.weight", {size("head_dim")});
+    }
     expect_linear(prefix + "self_attn.o_proj", d, q, flag("attention_bias"));
     expect(prefix + "post_attention_layernorm.weight", {d});
     expect_linear(prefix + "mlp.gate_proj", ffn, d, mlp_bias);

@@ -18,14 +18,18 @@ namespace {
 constexpr std::array kArchitectures{
     GgufArchitecture{"llama", "llama", "LlamaForCausalLM", true},
     GgufArchitecture{"qwen2", "qwen2", "Qwen2ForCausalLM", false},
+    GgufArchitecture{"qwen3", "qwen3", "Qwen3ForCausalLM", false},
+    GgufArchitecture{"smollm3", "smollm3", "SmolLM3ForCausalLM", true},
 };
 
 // Names of a layer's parts, in GGUF and in a checkpoint.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kParts{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kParts{{
     {"attn_norm", "input_layernorm"},
     {"attn_q", "self_attn.q_proj"},
     {"attn_k", "self_attn.k_proj"},
     {"attn_v", "self_attn.v_proj"},
+    {"attn_q_norm", "self_attn.q_norm"},
+    {"attn_k_norm", "self_attn.k_norm"},
     {"attn_output", "self_attn.o_proj"},
     {"ffn_norm", "post_attention_layernorm"},
     {"ffn_gate", "mlp.gate_proj"},
@@ -241,6 +245,8 @@ Json MakeGgufConfig(const GgufFile& file, const GgufArchitecture& architecture) 
     }
     config["attention_bias"] = attention;
     config["mlp_bias"] = mlp;
+  } else if (architecture.name == "smollm3") {
+    config["no_rope_layer_interval"] = 4;  // what readers take for granted
   }
   AddTokenIds(file, config);
   return config;

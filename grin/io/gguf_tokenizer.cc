@@ -255,6 +255,7 @@ Json GenerationConfig(const GgufVocabulary& vocabulary) {
 
 std::vector<std::pair<std::string, std::string>> MakeGgufTokenizerFiles(const GgufFile& file,
                                                                         uint64_t rows) {
+  if (file.String("tokenizer.ggml.model") == "none") return {};
   const GgufVocabulary vocabulary = ReadGgufVocabulary(file, rows);
   Json tokenizer;
   if (vocabulary.model == "gpt2") {

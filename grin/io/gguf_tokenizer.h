@@ -11,8 +11,9 @@
 namespace grin {
 
 // Name and text of tokenizer.json, tokenizer_config.json and generation_config.json. `vocabulary`
-// is the number of rows of the embedding. Error (bad input) when the tokenizer's model or its
-// pre-tokenizer is unknown, or an id or a token is impossible.
+// is the number of rows of the embedding. Nothing for a file that says it has no tokenizer. Error
+// (bad input) when the tokenizer's model or its pre-tokenizer is unknown, or an id or a token is
+// impossible.
 std::vector<std::pair<std::string, std::string>> MakeGgufTokenizerFiles(const GgufFile& file,
                                                                         uint64_t vocabulary);
 

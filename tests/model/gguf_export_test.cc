@@ -104,6 +104,7 @@ TEST(GgufExportErrors, SayWhatHasNoPlace) {
   Put(dir / "tokenizer.json", tokenizer.dump());
   WriteGguf(*Checkpoint::Open(dir), dir / "m.gguf", {});
   EXPECT_EQ(GgufFile(dir / "m.gguf").Find("tokenizer.ggml.tokens"), nullptr);
+  EXPECT_FALSE(Checkpoint::Open(dir / "m.gguf")->TokenizerJson().has_value());
   tokenizer["added_tokens"][0]["id"] = 100000;
   tokenizer["pre_tokenizer"] = FindGgufPreTokenizer("gpt-2", "").pre_tokenizer;
   tokenizer["normalizer"] = nullptr;
@@ -182,6 +183,43 @@ TEST(GgufExportFamilies, WriteWhatTheConverterOfLlamaCppWrites) {
   EXPECT_THAT(architectures, testing::UnorderedElementsAre(
                                  "falcon", "gemma", "gemma2", "gemma3", "gpt2", "gptneox", "llama",
                                  "olmo2", "phi2", "phi3", "qwen2", "qwen3", "smollm3", "stablelm"));
+}
+
+// What a configuration comes to, in words.
+std::string Essence(const Model& model) {
+  const ModelConfig& c = model.config;
+  std::string text = fmt::format("{} {} {} {} {} {} {} {} {:.3e} tied {}", c.layers, c.hidden,
+                                 c.intermediate, c.heads, c.kv_heads, c.head_dim, c.vocabulary,
+                                 c.context, c.norm.epsilon, c.tied_embeddings);
+  for (const RopeConfig& rope : c.ropes) {
+    text += fmt::format("; rope {} {} {} {} {:.5f}", static_cast<int>(rope.kind), rope.theta,
+                        rope.dimensions, rope.factor, rope.magnitude);
+  }
+  for (const LayerConfig& layer : c.layer) {
+    text += fmt::format("; {} {} {:.6f}", layer.rope.has_value(),
+                        layer.attention.window.value_or(0), layer.attention.scale);
+  }
+  return text;
+}
+
+TEST(GgufExportFamilies, WhatCanBeReadComesBack) {
+  const Json golden = GoldenJson("io/gguf_export.json");
+  const fs::path path = Scratch("gguf_families") / "m.gguf";
+  for (const char* name :
+       {"llama_biases", "llama_gqa_tied", "llama_linear_rope_sharded", "llama_plain", "llama_yarn",
+        "mistral_window", "qwen2_sharded", "qwen3_biases", "smollm3_nope"}) {
+    SCOPED_TRACE(name);
+    Json edits = golden[name]["config"];
+    edits["use_sliding_window"] = false;  // what is read back has none but Mistral's
+    const Model model = LoadModel(Checkpoint::Open(Edited(name, edits)), at::kFloat);
+    WriteGguf(*Checkpoint::Open(Edited(name, edits)), path, GgufType::kF32);
+    const Model back = LoadModel(Checkpoint::Open(path), at::kFloat);
+    EXPECT_EQ(Essence(back), Essence(model));
+    ASSERT_EQ(back.weights->tensors().size(), model.weights->tensors().size());
+    for (const auto& [tensor, values] : model.weights->tensors()) {
+      EXPECT_TRUE(at::equal(back.weights->tensors().at(tensor), values)) << tensor;
+    }
+  }
 }
 
 // The converter of llama.cpp fails on these.
