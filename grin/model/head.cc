@@ -7,13 +7,19 @@
 #include <memory>
 
 #include "grin/model/layers.h"
+#include "grin/model/product.h"
 #include "grin/model/record.h"
 
 namespace grin {
 namespace {
 
 int64_t ChunkRows(const Head& head, int64_t chunk_bytes) {
-  return std::max<int64_t>(16, chunk_bytes / (head.weight.value.size(0) * 4));
+  const int64_t row_bytes = head.weight.value.size(0) * 4;
+  const int64_t rows = std::max<int64_t>(16, chunk_bytes / row_bytes);
+  if (!WidensFactors(head.weight.value)) return rows;
+  // Widening the weights pays only for many rows.
+  constexpr int64_t kEnough = 2 * kManyRows, kLargest = int64_t{128} << 20;
+  return std::max(rows, std::min(kEnough, kLargest / row_bytes));
 }
 
 bool IsNan(float value) { return std::isnan(value); }
@@ -38,13 +44,20 @@ at::Tensor LogitsBuffer::operator()(const at::Tensor& hidden) {
   };
   at::NoGradGuard no_grad;
   const bool is_wide = weight.scalar_type() == at::kFloat;
-  at::Tensor product = rows_of(is_wide ? wide_ : narrow_, weight.scalar_type());
-  if (head_.bias.defined()) {
-    at::addmm_out(product, head_.bias.value, hidden, weight.t());
+  at::Tensor logits;
+  if (hidden.size(0) >= kManyRows && WidensFactors(hidden)) {
+    logits = rows_of(wide_, at::kFloat);
+    WideProduct(logits, hidden, weight);
+    if (head_.bias.defined()) logits.add_(head_.bias.value);
   } else {
-    at::mm_out(product, hidden, weight.t());
+    at::Tensor product = rows_of(is_wide ? wide_ : narrow_, weight.scalar_type());
+    if (head_.bias.defined()) {
+      at::addmm_out(product, head_.bias.value, hidden, weight.t());
+    } else {
+      at::mm_out(product, hidden, weight.t());
+    }
+    logits = is_wide ? product : rows_of(wide_, at::kFloat).copy_(product);
   }
-  at::Tensor logits = is_wide ? product : rows_of(wide_, at::kFloat).copy_(product);
   return head_.softcap ? logits.div_(*head_.softcap).tanh_().mul_(*head_.softcap) : logits;
 }
 
@@ -121,8 +134,12 @@ LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& labels, cons
       slope.sub_(log_normaliser.narrow(0, begin, count).unsqueeze(1)).exp_().mul_(weight.neg());
       slope.scatter_add_(1, labels.narrow(0, begin, count).unsqueeze(1), weight);
       if (inner.defined()) slope.mul_(inner);
-      const at::Tensor narrow = slope.to(part.scalar_type());
-      hidden_gradient.narrow(0, begin, count).copy_(at::mm(narrow, head.weight.value));
+      const bool widens = count >= kManyRows && WidensFactors(part);
+      const at::Tensor narrow =
+          widens && !Wants(sink, head.weight) ? at::Tensor() : slope.to(part.scalar_type());
+      hidden_gradient.narrow(0, begin, count)
+          .copy_(widens ? WideBackProduct(slope, head.weight.value)
+                        : at::mm(narrow, head.weight.value));
       if (Wants(sink, head.weight)) sink->AddProduct(head.weight.name, narrow, part);
       if (Wants(sink, head.bias)) sink->AddVector(head.bias.name, slope.sum(0));
     });

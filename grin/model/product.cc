@@ -1,10 +1,19 @@
 #include "grin/model/product.h"
 
+#include <algorithm>
+
 namespace grin {
 namespace {
 
-// Fewer rows do not pay for widening the weights.
-constexpr int64_t kManyRows = 128;
+// Calls visit(begin, rows), the rows in fp32, for blocks of a weight's rows.
+template <typename Visit>
+void ForWideBlocks(const at::Tensor& weight, Visit visit) {
+  constexpr int64_t kBlock = 4096;
+  for (int64_t begin = 0; begin < weight.size(0); begin += kBlock) {
+    const int64_t count = std::min(kBlock, weight.size(0) - begin);
+    visit(begin, weight.narrow(0, begin, count).to(at::kFloat));
+  }
+}
 
 bool MultipliesFloatFaster() {
 #if defined(__x86_64__)
@@ -20,14 +29,33 @@ bool MultipliesFloatFaster() {
 
 }  // namespace
 
+bool WidensFactors(const at::Tensor& a) {
+  return a.is_cpu() && a.scalar_type() == at::kBFloat16 && MultipliesFloatFaster();
+}
+
 at::Tensor Product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {
-  if (a.is_cpu() && a.scalar_type() == at::kBFloat16 && a.size(0) >= kManyRows &&
-      MultipliesFloatFaster()) {
+  if (a.size(0) >= kManyRows && WidensFactors(a)) {
     at::Tensor wide = at::mm(a.to(at::kFloat), b.to(at::kFloat));
     if (bias.defined()) wide.add_(bias);
     return wide.to(a.scalar_type());
   }
   return bias.defined() ? at::addmm(bias, a, b) : at::mm(a, b);
+}
+
+void WideProduct(at::Tensor& out, const at::Tensor& a, const at::Tensor& weight) {
+  const at::Tensor wide = a.to(at::kFloat);
+  ForWideBlocks(weight, [&](int64_t begin, const at::Tensor& rows) {
+    at::Tensor columns = out.narrow(1, begin, rows.size(0));
+    at::mm_out(columns, wide, rows.t());
+  });
+}
+
+at::Tensor WideBackProduct(const at::Tensor& a, const at::Tensor& weight) {
+  at::Tensor sum = at::zeros({a.size(0), weight.size(1)}, a.options().dtype(at::kFloat));
+  ForWideBlocks(weight, [&](int64_t begin, const at::Tensor& rows) {
+    sum.addmm_(a.narrow(1, begin, rows.size(0)), rows);
+  });
+  return sum;
 }
 
 void AddOuterProduct(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b) {

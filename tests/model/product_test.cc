@@ -21,6 +21,20 @@ TEST(Product, OfBFloat16IsThatOfWidenedFactors) {
   }
 }
 
+TEST(WideProduct, OfBlocksIsTheWholeProduct) {
+  at::manual_seed(3);
+  const int64_t rows = 5000;  // more than a block, and not a multiple of one
+  const at::Tensor weight = at::randn({rows, 8}).to(at::kBFloat16);
+  const at::Tensor a = at::randn({130, 8}).to(at::kBFloat16);
+  at::Tensor out = at::empty({200, rows}).narrow(0, 0, 130);
+  WideProduct(out, a, weight);
+  const at::Tensor exact = at::mm(a.to(at::kDouble), weight.t().to(at::kDouble));
+  EXPECT_TRUE(at::allclose(out.to(at::kDouble), exact, 1e-5, 1e-5));
+  const at::Tensor slope = at::randn({130, rows});
+  const at::Tensor back = at::mm(slope.to(at::kDouble), weight.to(at::kDouble));
+  EXPECT_TRUE(at::allclose(WideBackProduct(slope, weight).to(at::kDouble), back, 1e-4, 1e-3));
+}
+
 TEST(AddOuterProduct, AddsWithoutRounding) {
   at::manual_seed(2);
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
