@@ -97,21 +97,25 @@ void EvalPlan::Score(const Model& model, const EngineOptions& options, EngineCac
   };
   results.scores.resize(sequences_.size());
   std::map<ScoreExtras, std::vector<size_t>> alike;  // extras cost time: only where they are wanted
+  int64_t tokens = 0;
   for (size_t i = 0; i < sequences_.size(); ++i) {
     if (const Json* known = cache.Find(key(i))) {
       results.scores[i] = FromJson(*known);
     } else if (!sequences_[i].labels.empty()) {
       alike[extras_[i]].push_back(i);
+      tokens += sequences_[i].length();
     }
   }
+  if (alike.empty()) return;
+  Progress progress("likelihood", tokens);
   for (const auto& [extras, numbers] : alike) {
     std::vector<const Sequence*> open;
     for (const size_t i : numbers) open.push_back(&sequences_[i]);
     ScoreSequences(model, open,
                    {.pass_tokens = options.pass_tokens,
                     .extras = extras,
-                    .progress = "likelihood",
                     .on_scored = [&](size_t at, const SequenceScores& scores) {
+                      progress.Add(open[at]->length());
                       results.scores[numbers[at]] = scores;
                       cache.Add(key(numbers[at]), ToJson(scores));
                     }});
