@@ -5,13 +5,10 @@
 
 namespace grin {
 
-// How good it is that this share of what was known of the forget set is left, and this share of
-// what was known of the retain set: the harmonic mean of
-//
-//   (1 - forget_left) / .95    what is gone, 0 to 1: below a twentieth there is nothing more to
-//   gain retain_left                not cut off at 1: where some records gain, others may still be
-//   lost,
-//                              and later steps bring them back
+// How good it is that these shares of what was known of the forget set and of the retain set are
+// left: the harmonic mean of (1 - forget_left) / .95, cut off to 0 .. 1 (below a twentieth there is
+// nothing more to gain), and retain_left. That is not cut off at 1: where some records gain, others
+// may still be lost, and later steps bring them back.
 double TradeOffScore(double forget_left, double retain_left);
 
 // A judge by that score over at most 48 sequences of each set, drawn by seed. Known is the keyword
