@@ -11,6 +11,7 @@
 #include "grin/io/gguf_dequantize.h"
 #include "grin/io/llama3_rope.h"
 #include "grin/io/printable.h"
+#include "grin/io/yarn_rope.h"
 
 namespace grin {
 namespace {
@@ -143,9 +144,10 @@ Json RopeScaling(const GgufFile& file, const Settings& settings, double theta, i
       scaling["original_max_position_embeddings"] = *context;
     }
     if (const auto temperature = settings.Number("rope.scaling.attn_factor")) {
-      // Readers multiply it by what belongs to the factor (Peng et al. 2023).
-      const double own = factor <= 1.0 ? 1.0 : 0.1 * std::log(factor) + 1.0;
-      if (*temperature != 1.0) scaling["attention_factor"] = AsWritten(*temperature * own);
+      // Readers multiply it by what belongs to the factor.
+      if (*temperature != 1.0) {
+        scaling["attention_factor"] = AsWritten(*temperature * YarnMagnitude(factor));
+      }
     }
     return scaling;
   }

@@ -13,8 +13,8 @@
 #include "grin/io/gguf_quantize.h"
 #include "grin/io/gguf_writer.h"
 #include "grin/io/llama3_rope.h"
+#include "grin/io/yarn_rope.h"
 #include "grin/model/family.h"
-#include "grin/model/rope_config.h"
 #include "grin/model/weights.h"
 
 namespace grin {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "grin/base/error.h"
+#include "grin/io/yarn_rope.h"
 
 namespace grin {
 namespace {
@@ -46,10 +47,6 @@ void ReadLongRope(const ConfigReader& settings, RopeConfig& rope) {
 }
 
 }  // namespace
-
-double YarnMagnitude(double factor, double scale) {
-  return factor <= 1.0 ? 1.0 : 0.1 * scale * std::log(factor) + 1.0;
-}
 
 RopeConfig ReadRopeSettings(const ConfigReader& config, const Json* settings,
                             const ModelConfig& model, const RopeDefaults& defaults) {

@@ -24,7 +24,4 @@ void ReadRope(const ConfigReader& config, ModelConfig& model, const RopeDefaults
 RopeConfig ReadRopeSettings(const ConfigReader& config, const Json* settings,
                             const ModelConfig& model, const RopeDefaults& defaults);
 
-// Peng et al. 2023: the temperature of attention over a context stretched by `factor`.
-double YarnMagnitude(double factor, double scale = 1.0);
-
 }  // namespace grin
