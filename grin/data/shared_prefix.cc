@@ -9,117 +9,62 @@ namespace grin {
 namespace {
 
 constexpr int64_t kMostExpanded = 4;  // times the budget
-constexpr int64_t kMostMembers = 64;  // bounds the time of planning
 
 int64_t CommonPrefix(std::span<const int32_t> a, std::span<const int32_t> b) {
   return std::ranges::mismatch(a, b).in1 - a.begin();
 }
 
-struct Cost {
-  int64_t packed = 0, expanded = 0;  // tokens
-
-  Cost operator+(const Cost& other) const {
-    return {packed + other.packed, expanded + other.expanded};
-  }
-  bool Fits(int64_t token_budget) const {
-    return packed <= token_budget && expanded <= kMostExpanded * token_budget;
-  }
-};
-
-Cost CostOf(std::span<const Sequence* const> sequences, const PrefixGroup& group) {
-  Cost cost{.packed = group.prefix};
-  for (const int64_t i : group.members) {
-    const auto length = static_cast<int64_t>(TokensRead(*sequences[i]).size());
-    cost.packed += length - group.prefix;
-    cost.expanded += length;
-  }
-  return cost;
-}
-
-// In alphabetic order sequences that share most are neighbours. A group of n neighbours saves
-// (n - 1) times what all of them share; the best cut into groups is found from left to right.
-std::vector<PrefixGroup> GroupByPrefix(std::span<const Sequence* const> sequences,
-                                       int64_t token_budget) {
-  const auto count = static_cast<int64_t>(sequences.size());
-  std::vector<int64_t> order(count);
-  std::iota(order.begin(), order.end(), int64_t{0});
-  const auto read = [&](int64_t at) { return TokensRead(*sequences[order[at]]); };
-  std::ranges::stable_sort(order, [&](int64_t a, int64_t b) {
-    return std::ranges::lexicographical_compare(TokensRead(*sequences[a]),
-                                                TokensRead(*sequences[b]));
-  });
-  std::vector<int64_t> shared(count);  // with the neighbour before
-  for (int64_t i = 1; i < count; ++i) shared[i] = CommonPrefix(read(i - 1), read(i));
-
-  // Of the first `end` sequences: the most tokens saved, and where the last group begins.
-  std::vector<int64_t> saved(count + 1), begin_of(count + 1), prefix_of(count + 1);
-  for (int64_t end = 1; end <= count; ++end) {
-    saved[end] = -1;
-    int64_t prefix = 0, expanded = 0;
-    for (int64_t begin = end - 1; begin >= 0 && end - begin <= kMostMembers; --begin) {
-      const int64_t members = end - begin;
-      if (members == 2) prefix = shared[end - 1];
-      if (members > 2) prefix = std::min(prefix, shared[begin + 1]);
-      expanded += static_cast<int64_t>(read(begin).size());
-      if (members > 1 && (prefix == 0 || expanded > kMostExpanded * token_budget)) break;
-      const int64_t total = saved[begin] + (members - 1) * prefix;
-      if (total > saved[end]) {
-        saved[end] = total;
-        begin_of[end] = begin;
-        prefix_of[end] = prefix;
-      }
-    }
-  }
-  std::vector<PrefixGroup> groups;
-  for (int64_t end = count; end > 0; end = begin_of[end]) {
-    groups.push_back({{order.begin() + begin_of[end], order.begin() + end}, prefix_of[end]});
-  }
-  return groups;
-}
-
 }  // namespace
 
-std::vector<std::vector<PrefixGroup>> PlanSharedPasses(std::span<const Sequence* const> sequences,
-                                                       int64_t token_budget) {
-  std::vector<PrefixGroup> groups = GroupByPrefix(sequences, token_budget);
+std::vector<std::vector<int64_t>> PlanSharedPasses(std::span<const Sequence* const> sequences,
+                                                   int64_t token_budget) {
+  const auto read = [&](int64_t i) { return TokensRead(*sequences[i]); };
+  std::vector<int64_t> order(sequences.size());
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::ranges::stable_sort(order, [&](int64_t a, int64_t b) {
+    return std::ranges::lexicographical_compare(read(a), read(b));
+  });
+  std::vector<std::vector<int64_t>> passes;
+  int64_t packed = 0, expanded = 0;  // tokens of the last pass
+  for (const int64_t i : order) {
+    const auto length = static_cast<int64_t>(read(i).size());
+    if (!passes.empty()) {
+      packed += length - CommonPrefix(read(passes.back().back()), read(i));
+      expanded += length;
+    }
+    if (passes.empty() || packed > token_budget || expanded > kMostExpanded * token_budget) {
+      passes.emplace_back();
+      packed = expanded = length;
+    }
+    passes.back().push_back(i);
+  }
   // Long ones first, which fails early where memory is short.
-  const auto longest = [&](const PrefixGroup& group) {
+  const auto longest = [&](const std::vector<int64_t>& members) {
     int64_t length = 0;
-    for (const int64_t i : group.members) length = std::max(length, sequences[i]->length());
+    for (const int64_t i : members) length = std::max(length, sequences[i]->length());
     return length;
   };
-  std::ranges::stable_sort(groups, std::greater{}, longest);
-  std::vector<std::vector<PrefixGroup>> passes;
-  Cost filled;
-  for (PrefixGroup& group : groups) {
-    const Cost cost = CostOf(sequences, group);
-    if (passes.empty() || !(filled + cost).Fits(token_budget)) {
-      passes.emplace_back();
-      filled = {};
-    }
-    filled = filled + cost;
-    passes.back().push_back(std::move(group));
-  }
+  std::ranges::stable_sort(passes, std::greater{}, longest);
   return passes;
 }
 
 PackedBatch PackShared(std::span<const Sequence* const> sequences,
-                       std::span<const PrefixGroup> groups, at::Device device) {
+                       std::span<const int64_t> members, at::Device device) {
   BatchRows packed;
   std::vector<std::vector<int64_t>> rows_of;  // of each sequence, its rows in the batch
-  for (const PrefixGroup& group : groups) {
-    const int64_t prefix_row = packed.size();
-    packed.Append(*sequences[group.members.front()], 0, group.prefix);
-    for (const int64_t member : group.members) {
-      const Sequence& sequence = *sequences[member];
-      const int64_t own_row = packed.size();
-      const auto length = static_cast<int64_t>(TokensRead(sequence).size());
-      packed.Append(sequence, group.prefix, length);
-      std::vector<int64_t>& rows = rows_of.emplace_back(length);
-      std::iota(rows.begin(), rows.begin() + group.prefix, prefix_row);
-      std::iota(rows.begin() + group.prefix, rows.end(), own_row);
-      packed.AppendLabels(sequence, [&](int64_t token) { return rows[token]; });
-    }
+  std::span<const int32_t> before;
+  for (const int64_t member : members) {
+    const Sequence& sequence = *sequences[member];
+    const std::span<const int32_t> read = TokensRead(sequence);
+    const auto length = static_cast<int64_t>(read.size());
+    const int64_t shared = CommonPrefix(before, read), own_row = packed.size();
+    packed.Append(sequence, shared, length);
+    std::vector<int64_t> rows(length);
+    if (shared > 0) std::copy_n(rows_of.back().begin(), shared, rows.begin());
+    std::iota(rows.begin() + shared, rows.end(), own_row);
+    packed.AppendLabels(sequence, [&](int64_t token) { return rows[token]; });
+    rows_of.push_back(std::move(rows));
+    before = read;
   }
   PackedBatch batch = packed.Finish(device);
   // Equal lengths together, for attention takes neighbours of one length in one call.

@@ -9,6 +9,7 @@
 #include "grin/base/interrupt.h"
 #include "grin/base/progress.h"
 #include "grin/base/random.h"
+#include "grin/model/argmax.h"
 #include "grin/model/cache.h"
 
 namespace grin {

@@ -29,12 +29,8 @@ std::vector<Pass> Plan(const Model& model, std::span<const Sequence* const> sequ
   const at::Device device = model.weights->device();
   std::vector<Pass> passes;
   if (options.share_prefixes && !RowsDependOnLength(model)) {
-    for (auto& groups : PlanSharedPasses(sequences, options.pass_tokens)) {
-      Pass& pass = passes.emplace_back();
-      for (const PrefixGroup& group : groups) {
-        pass.order.insert(pass.order.end(), group.members.begin(), group.members.end());
-      }
-      pass.pack = [=] { return PackShared(sequences, groups, device); };
+    for (const auto& members : PlanSharedPasses(sequences, options.pass_tokens)) {
+      passes.push_back({members, [=] { return PackShared(sequences, members, device); }});
     }
     return passes;
   }

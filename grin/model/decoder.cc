@@ -163,7 +163,10 @@ LabelScores ScoreBatch(const Model& model, const PackedBatch& batch, GradientSin
   SharedPrefixAttention shared(batch.offsets, batch.expand, batch.collect);
   Attention& attention = batch.expand.defined() ? static_cast<Attention&>(shared) : apart;
   const at::Tensor hidden = Forward(model, batch.tokens, batch.positions, attention, sink);
-  return ScoreLabels(hidden.index_select(0, batch.label_rows), batch.label_tokens, model.head, sink,
+  // A row that predicts several labels, of sequences that begin alike, goes through the head once.
+  const auto [rows, number_of, counts] =
+      at::_unique2(batch.label_rows, /*sorted=*/true, /*return_inverse=*/true);
+  return ScoreLabels(hidden.index_select(0, rows), number_of, batch.label_tokens, model.head, sink,
                      options);
 }
 

@@ -1,18 +1,19 @@
 #include "grin/model/head.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
-#include <cmath>
 #include <memory>
+#include <tuple>
+#include <vector>
 
 #include "grin/model/layers.h"
 #include "grin/model/product.h"
 #include "grin/model/record.h"
+#include "grin/model/running_softmax.h"
 
 namespace grin {
 namespace {
 
+// Rows whose logits are computed whole at one time.
 int64_t ChunkRows(const Head& head, int64_t chunk_bytes) {
   const int64_t row_bytes = head.weight.value.size(0) * 4;
   const int64_t rows = std::max<int64_t>(16, chunk_bytes / row_bytes);
@@ -22,37 +23,111 @@ int64_t ChunkRows(const Head& head, int64_t chunk_bytes) {
   return std::max(rows, std::min(kEnough, kLargest / row_bytes));
 }
 
-bool IsNan(float value) { return std::isnan(value); }
+// The shape of a tile of at most about `logits` numbers. Many rows, for a product reads the weights
+// once for all of them; few columns, so that the rows' sums find them in a cache.
+int64_t TileRows(int64_t logits) { return std::clamp<int64_t>(logits / 4096, 16, 1024); }
+int64_t TileColumns(int64_t logits, int64_t rows) { return std::max<int64_t>(logits / rows, 64); }
 
-// Calls visit(begin, count) for chunks of rows.
+// Calls visit(begin, count) for parts of 0 .. size.
 template <typename Visit>
-void ForChunks(int64_t rows, int64_t chunk, Visit visit) {
-  for (int64_t begin = 0; begin < rows; begin += chunk) {
-    visit(begin, std::min(chunk, rows - begin));
-  }
+void ForParts(int64_t size, int64_t part, Visit visit) {
+  for (int64_t begin = 0; begin < size; begin += part) visit(begin, std::min(part, size - begin));
 }
+
+// Labels by the row that predicts them, which may predict several.
+class LabelsByRow {
+ public:
+  LabelsByRow(const at::Tensor& rows, const at::Tensor& labels) {
+    std::tie(rows_, order_) = rows.sort(/*stable=*/std::optional(true), /*dim=*/0);
+    tokens_ = labels.index_select(0, order_);
+    const at::Tensor on_cpu = rows_.cpu();
+    sorted_ = {on_cpu.const_data_ptr<int64_t>(), on_cpu.const_data_ptr<int64_t>() + rows.numel()};
+  }
+
+  struct Part {
+    at::Tensor numbers;  // int64 [l]: which labels
+    at::Tensor rows;     // int64 [l]: counted from the part's first row
+    at::Tensor tokens;   // int64 [l]
+  };
+
+  // Those of rows begin .. begin + count.
+  Part Of(int64_t begin, int64_t count) const {
+    const auto first = std::ranges::lower_bound(sorted_, begin) - sorted_.begin();
+    const auto length = std::ranges::lower_bound(sorted_, begin + count) - sorted_.begin() - first;
+    const auto part = [&](const at::Tensor& all) { return all.narrow(0, first, length); };
+    return {part(order_), part(rows_) - begin, part(tokens_)};
+  }
+
+ private:
+  at::Tensor order_, rows_, tokens_;
+  std::vector<int64_t> sorted_;
+};
+
+// Log-probabilities of the labels of some rows, and what is asked about the rows, tile by tile of
+// the vocabulary.
+class RowScores {
+ public:
+  RowScores(const LabelsByRow::Part& labels, const HeadOptions& options)
+      : labels_(labels),
+        softmax_({.argmax = options.argmax, .moments = options.moments}),
+        logits_(at::zeros(labels.tokens.sizes(), labels.tokens.options().dtype(at::kFloat))) {}
+
+  void Add(const at::Tensor& tile, int64_t first) {
+    softmax_.Add(tile, first);
+    const at::Tensor column = labels_.tokens - first;  // [l]
+    const at::Tensor inside = column.ge(0).logical_and_(column.lt(tile.size(1)));
+    const at::Tensor logits = tile.index({labels_.rows, column.clamp(0, tile.size(1) - 1)});
+    logits_ = at::where(inside, logits, logits_);
+  }
+
+  // Writes to the labels' places in `scores`.
+  void Finish(LabelScores& scores) const {
+    const auto write = [&](at::Tensor& all, const at::Tensor& by_row) {
+      if (all.defined()) all.index_copy_(0, labels_.numbers, by_row.index_select(0, labels_.rows));
+    };
+    scores.logp.index_copy_(
+        0, labels_.numbers, logits_ - softmax_.LogNormaliser().index_select(0, labels_.rows));
+    write(scores.argmax, softmax_.Argmax());
+    write(scores.mean, softmax_.Mean());
+    write(scores.variance, softmax_.Variance());
+  }
+
+  at::Tensor LogNormaliser() const { return softmax_.LogNormaliser(); }
+
+ private:
+  LabelsByRow::Part labels_;
+  RunningSoftmax softmax_;
+  at::Tensor logits_;  // fp32 [l], of the labels
+};
 
 }  // namespace
 
 at::Tensor LogitsBuffer::operator()(const at::Tensor& hidden) {
-  const at::Tensor& weight = head_.weight.value;
-  const auto rows_of = [&](at::Tensor& buffer, at::ScalarType type) {
-    if (!buffer.defined() || buffer.size(0) < hidden.size(0)) {
-      buffer = at::empty({hidden.size(0), weight.size(0)}, weight.options().dtype(type));
-    }
-    return buffer.narrow(0, 0, hidden.size(0));
-  };
+  return Columns(hidden, 0, head_.weight.value.size(0));
+}
+
+at::Tensor LogitsBuffer::Columns(const at::Tensor& hidden, int64_t first, int64_t count) {
   at::NoGradGuard no_grad;
+  const at::Tensor weight = head_.weight.value.narrow(0, first, count);
+  const at::Tensor bias =
+      head_.bias.defined() ? head_.bias.value.narrow(0, first, count) : at::Tensor();
+  const auto rows_of = [&](at::Tensor& buffer, at::ScalarType type) {
+    const int64_t wanted = hidden.size(0) * count;
+    if (!buffer.defined() || buffer.numel() < wanted) {
+      buffer = at::empty({wanted}, weight.options().dtype(type));
+    }
+    return buffer.narrow(0, 0, wanted).view({hidden.size(0), count});
+  };
   const bool is_wide = weight.scalar_type() == at::kFloat;
   at::Tensor logits;
   if (hidden.size(0) >= kManyRows && WidensFactors(hidden)) {
     logits = rows_of(wide_, at::kFloat);
     WideProduct(logits, hidden, weight);
-    if (head_.bias.defined()) logits.add_(head_.bias.value);
+    if (bias.defined()) logits.add_(bias);
   } else {
     at::Tensor product = rows_of(is_wide ? wide_ : narrow_, weight.scalar_type());
-    if (head_.bias.defined()) {
-      at::addmm_out(product, head_.bias.value, hidden, weight.t());
+    if (bias.defined()) {
+      at::addmm_out(product, bias, hidden, weight.t());
     } else {
       at::mm_out(product, hidden, weight.t());
     }
@@ -61,78 +136,48 @@ at::Tensor LogitsBuffer::operator()(const at::Tensor& hidden) {
   return head_.softcap ? logits.div_(*head_.softcap).tanh_().mul_(*head_.softcap) : logits;
 }
 
-at::Tensor ArgmaxOfRows(const at::Tensor& rows) {
-  if (!rows.is_cpu()) return rows.argmax(-1);
-  // A search for the largest value is several times faster than a search that carries indices.
-  const at::Tensor largest = rows.amax(-1), table = rows.contiguous();
-  at::Tensor indices = at::empty(largest.sizes(), at::kLong);
-  const auto* values = table.const_data_ptr<float>();
-  const auto* wanted = largest.const_data_ptr<float>();
-  auto* found = indices.mutable_data_ptr<int64_t>();
-  const int64_t width = rows.size(1);
-  at::parallel_for(0, rows.size(0), 4, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const float* first = values + row * width;
-      found[row] = std::isnan(wanted[row])
-                       ? std::ranges::find_if(first, first + width, IsNan) - first
-                       : std::ranges::find(first, first + width, wanted[row]) - first;
-    }
-  });
-  return indices;
-}
-
-LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& labels, const Head& head,
-                        GradientSink* sink, const HeadOptions& options) {
-  const int64_t rows = labels.size(0);
-  const int64_t chunk = ChunkRows(head, options.chunk_bytes);
+LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& rows, const at::Tensor& labels,
+                        const Head& head, GradientSink* sink, const HeadOptions& options) {
+  const LabelsByRow by_row(rows, labels);
   const at::TensorOptions wide = hidden.options().dtype(at::kFloat).requires_grad(false);
   LabelScores scores;
-  scores.logp = at::empty({rows}, wide);
-  at::Tensor log_normaliser = at::empty({rows}, wide);
-  if (options.argmax) scores.argmax = at::empty({rows}, wide.dtype(at::kLong));
+  scores.logp = at::empty(labels.sizes(), wide);
+  if (options.argmax) scores.argmax = at::empty(labels.sizes(), wide.dtype(at::kLong));
   if (options.moments) {
-    scores.mean = at::empty({rows}, wide);
-    scores.variance = at::empty({rows}, wide);
+    scores.mean = at::empty(labels.sizes(), wide);
+    scores.variance = at::empty(labels.sizes(), wide);
   }
+  at::Tensor log_normaliser = at::empty({hidden.size(0)}, wide);
   const auto buffer = std::make_shared<LogitsBuffer>(head);
   {
     at::NoGradGuard no_grad;
-    ForChunks(rows, chunk, [&](int64_t begin, int64_t count) {
-      const auto part = [&](const at::Tensor& whole) { return whole.narrow(0, begin, count); };
-      // In place from here on; at::logsumexp takes many times as long as these steps of it.
-      at::Tensor logits = (*buffer)(part(hidden));       // [c, V]
-      const at::Tensor largest = logits.amax(-1, true);  // [c, 1]
-      if (options.argmax) part(scores.argmax).copy_(ArgmaxOfRows(logits));
-      const at::Tensor label = logits.sub_(largest).gather(1, part(labels).unsqueeze(1));
-      at::Tensor total;  // [c, 1]
-      if (options.moments) {
-        at::Tensor p = logits.exp();
-        total = p.sum(-1, true);
-        p.div_(total);
-        const at::Tensor logp = logits.sub_(total.log());
-        const at::Tensor mean = (p * logp).sum(-1, true);
-        part(scores.mean).copy_(mean.squeeze(1));
-        part(scores.variance).copy_(p.mul_(logp.sub_(mean).square_()).sum(-1));
-      } else {
-        total = logits.exp_().sum(-1, true);
-      }
-      total.log_();
-      part(scores.logp).copy_((label - total).squeeze(1));
-      part(log_normaliser).copy_((largest + total).squeeze(1));
+    const int64_t vocabulary = head.weight.value.size(0), logits = options.chunk_bytes / 4;
+    ForParts(hidden.size(0), TileRows(logits), [&](int64_t begin, int64_t count) {
+      const at::Tensor part = hidden.narrow(0, begin, count);
+      RowScores row_scores(by_row.Of(begin, count), options);
+      ForParts(vocabulary, TileColumns(logits, count), [&](int64_t first, int64_t columns) {
+        row_scores.Add(buffer->Columns(part, first, columns), first);
+      });
+      row_scores.Finish(scores);
+      log_normaliser.narrow(0, begin, count).copy_(row_scores.LogNormaliser());
     });
   }
   const at::Tensor input = hidden.detach();
   scores.logp = Record("score_labels", {hidden}, scores.logp, [=](const at::Tensor& gradient) {
     at::Tensor hidden_gradient = at::empty_like(input);
-    ForChunks(rows, chunk, [&](int64_t begin, int64_t count) {
+    ForParts(input.size(0), ChunkRows(head, options.chunk_bytes), [&](int64_t begin,
+                                                                      int64_t count) {
       const at::Tensor part = input.narrow(0, begin, count);
-      const at::Tensor weight = gradient.narrow(0, begin, count).unsqueeze(1);  // [c, 1]
+      const LabelsByRow::Part wanted = by_row.Of(begin, count);
+      const at::Tensor weight = gradient.index_select(0, wanted.numbers);  // [l]
+      const at::Tensor row_weight =                                        // [c, 1]
+          at::zeros({count}, weight.options()).index_add_(0, wanted.rows, weight).unsqueeze(1);
       // d logp / d logits = onehot(label) - softmax
       at::Tensor slope = (*buffer)(part);
       at::Tensor inner;  // of the softcap: d capped / d logit = 1 - tanh^2
       if (head.softcap) inner = slope.div(*head.softcap).square_().neg_().add_(1.0);
-      slope.sub_(log_normaliser.narrow(0, begin, count).unsqueeze(1)).exp_().mul_(weight.neg());
-      slope.scatter_add_(1, labels.narrow(0, begin, count).unsqueeze(1), weight);
+      slope.sub_(log_normaliser.narrow(0, begin, count).unsqueeze(1)).exp_().mul_(row_weight.neg());
+      slope.index_put_({wanted.rows, wanted.tokens}, weight, /*accumulate=*/true);
       if (inner.defined()) slope.mul_(inner);
       const bool widens = count >= kManyRows && WidensFactors(part);
       const at::Tensor narrow =

@@ -1,5 +1,5 @@
 #pragma once
-// The output head at labelled rows only, in chunks: [T, V] logits never exist.
+// The output head at labelled rows only, in tiles: [T, V] logits never exist.
 
 #include <ATen/ATen.h>
 
@@ -19,7 +19,7 @@ struct Head {
 };
 
 struct HeadOptions {
-  int64_t chunk_bytes = int64_t{16} << 20;  // fp32 logits of one chunk
+  int64_t chunk_bytes = int64_t{16} << 20;  // fp32 logits at one time, about
   bool argmax = false;
   bool moments = false;  // mean and variance of the log-probabilities under the distribution
 };
@@ -31,10 +31,10 @@ struct LabelScores {
   at::Tensor variance;  // fp32 [N], when asked
 };
 
-// Log-probabilities of labels [N] given hidden rows [N, d]. The backward pass recomputes each
-// chunk. Log-softmax is computed in fp32.
-LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& labels, const Head& head,
-                        GradientSink* sink, const HeadOptions& options = {});
+// Log-probabilities of labels [N], each predicted by row rows[n] of hidden [R, d]; a row may predict
+// several. The backward pass computes the logits again. Log-softmax is computed in fp32.
+LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& rows, const at::Tensor& labels,
+                        const Head& head, GradientSink* sink, const HeadOptions& options = {});
 
 // Logits of hidden rows. They are written to the same memory every time: the pages of a fresh block
 // cost as much as the product.
@@ -45,13 +45,12 @@ class LogitsBuffer {
   // fp32 [N, V] of hidden rows [N, d]. They are the caller's to change, until the next call.
   at::Tensor operator()(const at::Tensor& hidden);
 
+  // fp32 [N, count]: those of tokens first .. first + count.
+  at::Tensor Columns(const at::Tensor& hidden, int64_t first, int64_t count);
+
  private:
   Head head_;
   at::Tensor wide_, narrow_;  // fp32, and the weights' type where that is another one
 };
-
-// The first index of the largest value of each row: int64 [N] of fp32 [N, V]; of the first NaN
-// where there is one.
-at::Tensor ArgmaxOfRows(const at::Tensor& rows);
 
 }  // namespace grin

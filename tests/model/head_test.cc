@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 namespace grin {
 namespace {
 
@@ -28,17 +26,20 @@ TEST(Head, ScoresEqualThePlainOperations) {
     for (const bool bias : {false, true}) {
       for (const std::optional<double> softcap : {std::optional<double>(), {2.0}}) {
         const Head head = RandomHead(301, 24, bias, softcap, type);
-        const at::Tensor hidden = at::randn({50, 24}).to(type);
+        // Rows in any order; some predict several labels, some none.
+        const at::Tensor every_hidden = at::randn({40, 24}).to(type);
+        const at::Tensor rows = at::randint(0, 40, {50}, at::kLong);
         const at::Tensor labels = at::randint(0, 301, {50}, at::kLong);
+        const at::Tensor hidden = every_hidden.index_select(0, rows);
         const at::Tensor logits = PlainLogits(hidden, head);
         const at::Tensor logp = logits.log_softmax(-1);
         const at::Tensor mean = (logp.exp() * logp).sum(-1, true);
         const at::Tensor variance = (logp.exp() * (logp - mean).square()).sum(-1);
-        // Chunks of 16 rows, and all at once.
+        // Tiles of 16 rows and 64 tokens, and all at once.
         for (const int64_t chunk_bytes : {int64_t{1}, int64_t{1} << 30}) {
           for (const bool moments : {false, true}) {
             const LabelScores scores =
-                ScoreLabels(hidden, labels, head, nullptr,
+                ScoreLabels(every_hidden, rows, labels, head, nullptr,
                             {.chunk_bytes = chunk_bytes, .argmax = true, .moments = moments});
             const double tolerance = type == at::kFloat ? 1e-5 : 5e-2;
             const auto near = [&](const at::Tensor& a, const at::Tensor& b) {
@@ -59,6 +60,26 @@ TEST(Head, ScoresEqualThePlainOperations) {
   }
 }
 
+// d logp / d hidden against autograd over the plain operations, where rows predict several labels.
+TEST(Head, GradientEqualsThatOfThePlainOperations) {
+  at::manual_seed(4);
+  for (const std::optional<double> softcap : {std::optional<double>(), {2.0}}) {
+    const Head head = RandomHead(101, 12, true, softcap, at::kFloat);
+    const at::Tensor rows = at::randint(0, 30, {40}, at::kLong);
+    const at::Tensor labels = at::randint(0, 101, {40}, at::kLong), weights = at::randn({40});
+    const at::Tensor plain = at::randn({30, 12}).requires_grad_(true);
+    const at::Tensor logp = PlainLogits(plain.index_select(0, rows), head).log_softmax(-1);
+    (logp.gather(1, labels.unsqueeze(1)).squeeze(1) * weights).sum().backward();
+    for (const int64_t chunk_bytes : {int64_t{1}, int64_t{1} << 30}) {
+      const at::Tensor hidden = plain.detach().clone().requires_grad_(true);
+      const LabelScores scores =
+          ScoreLabels(hidden, rows, labels, head, nullptr, {.chunk_bytes = chunk_bytes});
+      (scores.logp * weights).sum().backward();
+      EXPECT_TRUE(at::allclose(hidden.grad(), plain.grad(), 1e-4, 1e-5));
+    }
+  }
+}
+
 TEST(LogitsBuffer, FewerAndMoreRowsThanBefore) {
   at::manual_seed(2);
   const Head head = RandomHead(40, 8, true, {}, at::kFloat);
@@ -67,18 +88,6 @@ TEST(LogitsBuffer, FewerAndMoreRowsThanBefore) {
     const at::Tensor hidden = at::randn({rows, 8});
     EXPECT_TRUE(at::allclose(logits(hidden), PlainLogits(hidden, head), 1e-5, 1e-5)) << rows;
   }
-}
-
-TEST(ArgmaxOfRows, TakesTheFirstOfEqualsAndANan) {
-  const float nan = std::nanf("");
-  const at::Tensor rows = at::tensor({1.f, 5.f, 5.f, 0.f,      //
-                                      -3.f, -2.f, -9.f, -2.f,  //
-                                      0.f, 9.f, nan, nan})
-                              .view({3, 4});
-  EXPECT_TRUE(ArgmaxOfRows(rows).equal(at::tensor({1, 1, 2}, at::kLong)));
-  at::manual_seed(3);
-  const at::Tensor random = at::randint(0, 50, {70, 33}).to(at::kFloat);
-  EXPECT_TRUE(ArgmaxOfRows(random).equal(random.argmax(-1)));
 }
 
 }  // namespace
