@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "grin/base/error.h"
+#include "grin/base/instructions.h"
 
 namespace grin {
 namespace {
@@ -17,12 +18,22 @@ namespace {
 inline float Wide(float value) { return value; }
 inline float Wide(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }  // bf16
 
-// scores[j] = query . keys[j], four rows at a time, so that sums do not wait for each other.
-// Inlined into a function for each set of instructions, for which the compiler vectorises the loop.
+// Asks for rows j .. j + count of what is read next: the processor foresees a stream, but not that
+// the next one begins elsewhere.
 template <typename T>
-[[gnu::always_inline]] inline void Products(const float* query, const T* keys, int64_t count,
-                                            int64_t dim, float* scores) {
+[[gnu::always_inline]] inline void Prefetch(const T* next, int64_t j, int64_t count, int64_t dim) {
+  const auto* bytes = reinterpret_cast<const char*>(next + j * dim);
+  const int64_t size = count * dim * static_cast<int64_t>(sizeof(T));
+  for (int64_t at = 0; at < size; at += 64) __builtin_prefetch(bytes + at, 0, 2);
+}
+
+// scores[j] = query . keys[j], four rows at a time, so that sums do not wait for each other.
+// Inlined where the instructions are chosen.
+template <typename T>
+[[gnu::always_inline]] inline void Products(const float* query, const T* keys, const T* next,
+                                            int64_t count, int64_t dim, float* scores) {
   for (int64_t j = 0; j < count; j += 4) {
+    Prefetch(next, j, 4, dim);
     const T* k0 = keys + j * dim;
     const T* k1 = j + 1 < count ? k0 + dim : k0;
     const T* k2 = j + 2 < count ? k0 + 2 * dim : k0;
@@ -44,10 +55,11 @@ template <typename T>
 
 // mixed[d] = sum_j weights[j] * values[j][d]
 template <typename T>
-[[gnu::always_inline]] inline void Mix(const float* weights, const T* values, int64_t count,
-                                       int64_t dim, float* mixed) {
+[[gnu::always_inline]] inline void Mix(const float* weights, const T* values, const T* next,
+                                       int64_t count, int64_t dim, float* mixed) {
   std::fill(mixed, mixed + dim, 0.0f);
   for (int64_t j = 0; j < count; ++j) {
+    Prefetch(next, j, 1, dim);
     const float weight = weights[j];
     const T* row = values + j * dim;
 #pragma omp simd
@@ -73,52 +85,14 @@ template <typename T>
   for (int64_t j = 0; j < count; ++j) scores[j] /= total;
 }
 
-// One query over `count` rows of keys and values.
+// One query over `count` rows of keys and values; `next` is read after them.
 template <typename T>
 [[gnu::always_inline]] inline void Attend(const float* query, const T* keys, const T* values,
-                                          int64_t count, int64_t dim, const AttentionSpec& spec,
-                                          float* scores, float* mixed) {
-  Products(query, keys, count, dim, scores);
+                                          const T* next, int64_t count, int64_t dim,
+                                          const AttentionSpec& spec, float* scores, float* mixed) {
+  Products(query, keys, values, count, dim, scores);
   Softmax(scores, count, spec);
-  Mix(scores, values, count, dim, mixed);
-}
-
-template <typename T>
-using AttendFunction = void (*)(const float*, const T*, const T*, int64_t, int64_t,
-                                const AttentionSpec&, float*, float*);
-
-template <typename T>
-void PlainAttend(const float* query, const T* keys, const T* values, int64_t count, int64_t dim,
-                 const AttentionSpec& spec, float* scores, float* mixed) {
-  Attend(query, keys, values, count, dim, spec, scores, mixed);
-}
-
-#if defined(__x86_64__)
-template <typename T>
-__attribute__((target("avx2,fma"))) void Avx2Attend(const float* query, const T* keys,
-                                                    const T* values, int64_t count, int64_t dim,
-                                                    const AttentionSpec& spec, float* scores,
-                                                    float* mixed) {
-  Attend(query, keys, values, count, dim, spec, scores, mixed);
-}
-
-template <typename T>
-__attribute__((target("avx512f,prefer-vector-width=512"))) void Avx512Attend(
-    const float* query, const T* keys, const T* values, int64_t count, int64_t dim,
-    const AttentionSpec& spec, float* scores, float* mixed) {
-  Attend(query, keys, values, count, dim, spec, scores, mixed);
-}
-#endif
-
-// The function with the best instructions that this processor has.
-template <typename T>
-AttendFunction<T> ChooseAttend() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f")) return Avx512Attend<T>;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Avx2Attend<T>;
-#endif
-  return PlainAttend<T>;
+  Mix(scores, values, next, count, dim, mixed);
 }
 
 template <typename T>
@@ -131,7 +105,6 @@ template <typename T>
 void AttendSlots(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, at::Tensor& keys,
                  at::Tensor& values, std::span<const int64_t> lengths, const AttentionSpec& spec,
                  at::Tensor& mixed) {
-  static const AttendFunction<T> attend = ChooseAttend<T>();
   const int64_t kv_heads = k.size(1), dim = k.size(2), group = q.size(1) / kv_heads;
   const int64_t capacity = keys.size(2);
   const auto* queries = Data<float>(q);
@@ -150,10 +123,13 @@ void AttendSlots(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, 
       std::memcpy(head_keys + last * dim, new_keys + i * dim, dim * sizeof(T));
       std::memcpy(head_values + last * dim, new_values + i * dim, dim * sizeof(T));
       scores.resize(count);
-      for (int64_t g = i * group; g < (i + 1) * group; ++g) {
-        attend(queries + g * dim, head_keys + first * dim, head_values + first * dim, count, dim,
-               spec, scores.data(), result + g * dim);
-      }
+      const T* next = i + 1 < end ? head_keys + capacity * dim : head_keys;
+      WithBestInstructions([&]() GRIN_INLINE {
+        for (int64_t g = i * group; g < (i + 1) * group; ++g) {
+          Attend(queries + g * dim, head_keys + first * dim, head_values + first * dim, next, count,
+                 dim, spec, scores.data(), result + g * dim);
+        }
+      });
     }
   });
 }
