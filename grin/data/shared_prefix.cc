@@ -48,8 +48,8 @@ std::vector<std::vector<int64_t>> PlanSharedPasses(std::span<const Sequence* con
   return passes;
 }
 
-PackedBatch PackShared(std::span<const Sequence* const> sequences,
-                       std::span<const int64_t> members, at::Device device) {
+PackedBatch PackShared(std::span<const Sequence* const> sequences, std::span<const int64_t> members,
+                       at::Device device) {
   BatchRows packed;
   std::vector<std::vector<int64_t>> rows_of;  // of each sequence, its rows in the batch
   std::span<const int32_t> before;

@@ -85,8 +85,8 @@ class RowScores {
     const auto write = [&](at::Tensor& all, const at::Tensor& by_row) {
       if (all.defined()) all.index_copy_(0, labels_.numbers, by_row.index_select(0, labels_.rows));
     };
-    scores.logp.index_copy_(
-        0, labels_.numbers, logits_ - softmax_.LogNormaliser().index_select(0, labels_.rows));
+    scores.logp.index_copy_(0, labels_.numbers,
+                            logits_ - softmax_.LogNormaliser().index_select(0, labels_.rows));
     write(scores.argmax, softmax_.Argmax());
     write(scores.mean, softmax_.Mean());
     write(scores.variance, softmax_.Variance());
@@ -165,8 +165,8 @@ LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& rows, const 
   const at::Tensor input = hidden.detach();
   scores.logp = Record("score_labels", {hidden}, scores.logp, [=](const at::Tensor& gradient) {
     at::Tensor hidden_gradient = at::empty_like(input);
-    ForParts(input.size(0), ChunkRows(head, options.chunk_bytes), [&](int64_t begin,
-                                                                      int64_t count) {
+    const int64_t chunk = ChunkRows(head, options.chunk_bytes);
+    ForParts(input.size(0), chunk, [&](int64_t begin, int64_t count) {
       const at::Tensor part = input.narrow(0, begin, count);
       const LabelsByRow::Part wanted = by_row.Of(begin, count);
       const at::Tensor weight = gradient.index_select(0, wanted.numbers);  // [l]

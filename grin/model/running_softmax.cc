@@ -17,7 +17,8 @@ namespace grin {
 namespace {
 
 // exp(x) of x <= 0, within two units of the last place; of x below -87 that of -87. A NaN stays.
-// exp(x) = 2^n exp(r) with n = round(x / ln 2), |r| <= ln 2 / 2, and seven terms of exp(r)'s series.
+// exp(x) = 2^n exp(r) with n = round(x / ln 2), |r| <= ln 2 / 2, and seven terms of exp(r)'s
+// series.
 GRIN_INLINE inline float ExpOfNegative(float x) {
   x = x < -87.0f ? -87.0f : x;
   constexpr float kShift = 12582912.0f;  // 1.5 * 2^23: a sum with it has no bits behind the point
@@ -116,9 +117,9 @@ void RunningSoftmax::Add(const at::Tensor& block, int64_t first) {
   if (extras_.argmax) {
     const at::Tensor found = ArgmaxOfRows(block).add_(first);
     if (argmax_.defined()) {
-      const at::Tensor is_new = sums.largest.gt(sums_.largest)
-                                    .logical_or_(sums.largest.isnan().logical_and_(
-                                        sums_.largest.isnan().logical_not_()));
+      const at::Tensor is_new =
+          sums.largest.gt(sums_.largest)
+              .logical_or_(sums.largest.isnan().logical_and_(sums_.largest.isnan().logical_not_()));
       argmax_ = at::where(is_new, found, argmax_);
     } else {
       argmax_ = found;

@@ -32,7 +32,8 @@ TEST(RunningSoftmax, EqualsTheWholeRowInDouble) {
       for (const int64_t width : {1, 7, 64, 500, 501}) {
         SCOPED_TRACE(testing::Message() << spread << " " << offset << " " << width);
         const RunningSoftmax softmax = InBlocks(logits, width);
-        const auto near = [](const at::Tensor& found, const at::Tensor& expected, double tolerance) {
+        const auto near = [](const at::Tensor& found, const at::Tensor& expected,
+                             double tolerance) {
           return at::allclose(found.to(at::kDouble), expected, tolerance, tolerance);
         };
         EXPECT_TRUE(near(softmax.LogNormaliser(), wide.logsumexp(-1), 1e-6));
@@ -55,8 +56,8 @@ TEST(RunningSoftmax, TheFirstOfEqualsAndANan) {
   for (const int64_t width : {1, 2, 3, 4}) {
     const RunningSoftmax softmax = InBlocks(logits, width);
     EXPECT_TRUE(softmax.Argmax().equal(at::tensor({1, 1, 2, 0}, at::kLong))) << width;
-    EXPECT_TRUE(softmax.LogNormaliser().isnan().to(at::kLong).equal(
-        at::tensor({0, 0, 1, 1}, at::kLong)));
+    EXPECT_TRUE(
+        softmax.LogNormaliser().isnan().to(at::kLong).equal(at::tensor({0, 0, 1, 1}, at::kLong)));
   }
 }
 
