@@ -38,6 +38,10 @@ GRIN_INLINE inline float ExpOfNegative(float x) {
   return series * std::bit_cast<float>(exponent);
 }
 
+// In place of -infinity, whose distance to itself is a NaN: a tile may hold nothing but tokens that
+// are ruled out, and its sums then weigh nothing beside others.
+constexpr float kLowest = std::numeric_limits<float>::lowest();
+
 struct RowSums {
   float largest, total, mean, squares;
 };
@@ -45,7 +49,7 @@ struct RowSums {
 // `weights` is room for `count` numbers, used for moments only.
 GRIN_INLINE inline RowSums SumRow(const float* logits, int64_t count, bool moments,
                                   float* weights) {
-  float largest = -std::numeric_limits<float>::infinity();
+  float largest = kLowest;
 #pragma omp simd reduction(max : largest)
   for (int64_t j = 0; j < count; ++j) largest = logits[j] > largest ? logits[j] : largest;
   float total = 0;
@@ -75,7 +79,7 @@ GRIN_INLINE inline RowSums SumRow(const float* logits, int64_t count, bool momen
 
 RunningSoftmax::Sums RunningSoftmax::OfBlock(const at::Tensor& block) const {
   if (!block.is_cpu()) {
-    const at::Tensor largest = block.amax(-1);
+    const at::Tensor largest = block.amax(-1).clamp_min_(kLowest);
     const at::Tensor distances = block - largest.unsqueeze(1), weights = distances.exp();
     const at::Tensor total = weights.sum(-1);
     if (!extras_.moments) return {largest, total, {}, {}};
@@ -134,14 +138,15 @@ void RunningSoftmax::Merge(const Sums& block) {
     return;
   }
   const at::Tensor largest = at::maximum(sums_.largest, block.largest);
-  const at::Tensor before = sums_.total * (sums_.largest - largest).exp_();
-  const at::Tensor scale = (block.largest - largest).exp_(), added = block.total * scale;
+  const at::Tensor scale = (sums_.largest - largest).exp_(), before = sums_.total * scale;
+  const at::Tensor block_scale = (block.largest - largest).exp_();
+  const at::Tensor added = block.total * block_scale;
   const at::Tensor total = before + added;
   if (extras_.moments) {
     // Chan, Golub, LeVeque: Algorithms for computing the sample variance (1983), with weights.
     const at::Tensor mean = sums_.mean + (sums_.largest - largest);
     const at::Tensor block_mean = block.mean + (block.largest - largest), share = added / total;
-    sums_.squares = sums_.squares * (sums_.largest - largest).exp_() + block.squares * scale +
+    sums_.squares = sums_.squares * scale + block.squares * block_scale +
                     (block_mean - mean).square_() * share * before;
     // Not mean + (block_mean - mean) * share, which rounds where one mean is far away.
     sums_.mean = mean * (before / total) + block_mean * share;
