@@ -16,6 +16,8 @@ Set in the environment:
   ALSO             metrics that OpenUnlearning's default leaves out, with commas between them: the
                    membership attacks (mia_loss, ...) and exact_memorization (default none)
   REFERENCE_MODEL  for mia_reference
+  METRICS          of grin: same (default), those that OpenUnlearning reports; or all, its suite as
+                   it is, with keyword metrics, repetition and every membership attack
   GRIN             the command (default build/grin)
   THREADS          of each (default: all cores)
   KEEP             a folder to leave both result files in
@@ -86,13 +88,18 @@ def open_unlearning(work, model, data, split, holdout, environment):
     return figures, json.loads((work / "theirs/TOFU_EVAL.json").read_text())
 
 
-def grin(work, model, data, split, holdout, environment, threads):
+def our_name(theirs):
+    return {"forget_truth_ratio": "forget_Truth_Ratio"}.get(theirs, theirs)
+
+
+def grin(work, model, data, split, holdout, environment, threads, names):
     out = work / "ours.json"
+    metrics = ["--metrics", *names] if setting("METRICS", "same") == "same" else []
     figures = measured([
         setting("GRIN", str(ROOT / "build/grin")), "eval", "--model", model, "--suite", "tofu",
         "--data", str(data), "--split", split, "--holdout", holdout, "--out", str(out), "--force",
         "--template", "qa", "--compat", "open-unlearning", "--dtype", "float32", "--quiet",
-        "--threads", str(threads),
+        "--threads", str(threads), *metrics,
         *(["--reference-model", setting("REFERENCE_MODEL")] if setting("REFERENCE_MODEL", "") else []),
     ], work / "grin.log", env=environment)
     return figures, json.loads(out.read_text())
@@ -108,7 +115,7 @@ def values(result, field):
 def compare(theirs, ours):
     print(f"{'metric':<26}{'OpenUnlearning':>16}{'grin':>16}{'largest difference by index':>30}")
     for name, result in sorted(theirs.items()):
-        mine = ours.get({"forget_truth_ratio": "forget_Truth_Ratio"}.get(name, name))
+        mine = ours.get(our_name(name))
         if mine is None:
             print(f"{name:<26} grin has no such metric")
             continue
@@ -149,7 +156,8 @@ def main():
             lines = (data / "retain_perturbed.json").read_text().splitlines()[:40]
             pathlib.Path(holdout).write_text("\n".join(lines) + "\n")
         their_figures, theirs = open_unlearning(work, model, data, split, holdout, environment)
-        our_figures, ours = grin(work, model, data, split, holdout, environment, threads)
+        our_figures, ours = grin(work, model, data, split, holdout, environment, threads,
+                                 sorted(map(our_name, theirs)))
         if keep := setting("KEEP", ""):
             pathlib.Path(keep).mkdir(parents=True, exist_ok=True)
             shutil.copy(work / "theirs/TOFU_EVAL.json", keep)

@@ -9,8 +9,8 @@
 #include "grin/base/interrupt.h"
 #include "grin/base/progress.h"
 #include "grin/base/random.h"
-#include "grin/model/argmax.h"
 #include "grin/model/cache.h"
+#include "grin/model/greedy_head.h"
 
 namespace grin {
 namespace {
@@ -63,8 +63,12 @@ class Batch {
         random_(options.seed, "generate"),
         slots_(Slots()),
         cache_(model.config, slots_, Capacity(), model.embedding.value.options()),
-        logits_(model.head),
         results_(prompts.size()) {
+    if (options.temperature <= 0) {
+      greedy_.emplace(model.head);
+    } else {
+      logits_.emplace(model.head);
+    }
     order_.resize(prompts.size());
     std::iota(order_.begin(), order_.end(), int64_t{0});
     std::ranges::stable_sort(order_, {}, [&](int64_t i) { return prompts_[i].size(); });
@@ -155,18 +159,18 @@ class Batch {
 
   // Picks the next token of rows first .. end from their hidden states, and lets finished ones go.
   void Choose(const at::Tensor& hidden, int64_t first) {
-    const at::Tensor logits = logits_(hidden);
-    const bool greedy = options_.temperature <= 0;
-    const at::Tensor best = (greedy ? ArgmaxOfRows(logits) : logits).cpu().contiguous();
+    const at::Tensor chosen_from =
+        (greedy_ ? (*greedy_)(hidden) : (*logits_)(hidden)).cpu().contiguous();
     for (int64_t row = static_cast<int64_t>(rows_.size()) - 1; row >= first; --row) {
       Generated& result = results_[rows_[row].prompt];
       const int64_t i = row - first;
       int32_t token;
-      if (greedy) {
-        token = static_cast<int32_t>(best.const_data_ptr<int64_t>()[i]);
+      if (greedy_) {
+        token = static_cast<int32_t>(chosen_from.const_data_ptr<int64_t>()[i]);
       } else {
         const uint64_t draw = static_cast<uint64_t>(rows_[row].prompt) << 32 | result.tokens.size();
-        token = Sample(best.const_data_ptr<float>() + i * best.size(1), best.size(1), options_,
+        const int64_t width = chosen_from.size(1);
+        token = Sample(chosen_from.const_data_ptr<float>() + i * width, width, options_,
                        random_.Uniform(draw));
       }
       result.ended = std::ranges::count(end_tokens_, token) > 0;
@@ -206,7 +210,8 @@ class Batch {
   RandomStream random_;
   int64_t slots_;
   KeyValueCache cache_;
-  LogitsBuffer logits_;
+  std::optional<GreedyHead> greedy_;  // or, where tokens are drawn:
+  std::optional<LogitsBuffer> logits_;
   std::vector<Generated> results_;
   std::vector<int64_t> order_;  // prompts, the shortest first
   std::vector<Row> rows_;
