@@ -141,6 +141,16 @@ def compare(theirs, ours):
         print(f"{name:<26}{shown[0]}{shown[1]}{note:>30}")
 
 
+def show_figures(threads, theirs, ours):
+    print(f"{threads} threads            OpenUnlearning       grin   ratio")
+    for label, key, unit, name in (("whole process", "seconds", 1, "s"),
+                                   ("processor time", "processor", 1, "s"),
+                                   ("peak memory", "memory", 1e9, "GB")):
+        print(f"{label:<22} {theirs[key] / unit:11.2f} {name:<2} "
+              f"{ours[key] / unit:9.2f} {name:<2} "
+              f"{theirs[key] / ours[key]:7.2f}")
+
+
 def main():
     threads = int(setting("THREADS", str(len(os.sched_getaffinity(0)))))
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
@@ -162,13 +172,7 @@ def main():
             pathlib.Path(keep).mkdir(parents=True, exist_ok=True)
             shutil.copy(work / "theirs/TOFU_EVAL.json", keep)
             shutil.copy(work / "ours.json", keep)
-    print(f"{threads} threads            OpenUnlearning       grin   ratio")
-    for label, key, unit, name in (("whole process", "seconds", 1, "s"),
-                                   ("processor time", "processor", 1, "s"),
-                                   ("peak memory", "memory", 1e9, "GB")):
-        print(f"{label:<22} {their_figures[key] / unit:11.2f} {name:<2} "
-              f"{our_figures[key] / unit:9.2f} {name:<2} "
-              f"{their_figures[key] / our_figures[key]:7.2f}")
+    show_figures(threads, their_figures, our_figures)
     compare(theirs, ours)
 
 

@@ -34,7 +34,11 @@ class Flags {
     } else {
       option = app_.add_option(fmt::format("--{}", name), value, help);
       if constexpr (!std::is_same_v<T, std::string>) {
-        if constexpr (std::is_arithmetic_v<T>) option->capture_default_str();
+        if constexpr (std::is_arithmetic_v<T>) {
+          option->capture_default_str();
+        } else {
+          option->delimiter(',');  // a list: with commas, spaces or several flags
+        }
       } else {
         if (!value.empty()) option->capture_default_str();
       }

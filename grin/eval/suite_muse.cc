@@ -37,10 +37,10 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   const fs::path data = input.options.data;
   auto sets = std::make_shared<std::vector<MetricSet>>();
   Json unmeasured = Json::object();
-  const auto find = [&](const std::string& result, const std::string& stem) {
-    const fs::path path = FindTable(data, {stem});
+  const auto find = [&](const std::string& result, const std::vector<std::string>& stems) {
+    const fs::path path = FindTable(data, stems);
     if (path.empty()) {
-      unmeasured[result] = NotMeasured(fmt::format("{} is not in {}", stem, data.string()));
+      unmeasured[result] = NotMeasured(fmt::format("{} is not in {}", stems[0], data.string()));
     }
     return path;
   };
@@ -50,9 +50,16 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
                                    {&FindMetric("extraction_strength"), "extraction_strength"},
                                    {&FindMetric("exact_memorization"), "exact_memorization"}});
   if (!verbatim.empty()) {
-    if (const fs::path path = find("forget_verbmem_ROUGE", "verbmem/forget"); !path.empty()) {
+    if (const fs::path path = find("forget_verbmem_ROUGE", {"verbmem/forget"}); !path.empty()) {
       std::vector<Example> examples = LoadSet(input, path, "prompt=prompt,response=gt");
-      for (Example& example : examples) example.prompt += " ";
+      // Between both is a space: of the prompt's text, unless the prompt's tokens are taken alone.
+      for (Example& example : examples) {
+        if (input.encoder.prompt_alone()) {
+          example.response = fmt::format(" {}", example.response);
+        } else {
+          example.prompt += " ";
+        }
+      }
       sets->emplace_back(plan, input.encoder, "verbmem", std::move(examples), verbatim,
                          AskOptions{.how = {.max_new_tokens = 128}, .phrasing = plain});
     }
@@ -60,12 +67,13 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   for (const std::string side : {"forget", "retain"}) {
     const auto knows = wanted.Of({{&FindMetric("rouge_f1"), side + "_knowmem_ROUGE"}});
     if (knows.empty()) continue;
-    const fs::path path = find(side + "_knowmem_ROUGE", "knowmem/" + side + "_qa");
+    // The authors' repository says retain2 where their data on the hub say retain.
+    const std::vector<std::string> stems = {"knowmem/" + side + "_qa", "knowmem/" + side + "2_qa"};
+    const fs::path path = find(side + "_knowmem_ROUGE", stems);
     if (path.empty()) continue;
     std::vector<Example> shots;
-    if (const fs::path icl = FindTable(data, {"knowmem/" + side + "_qa_icl"}); !icl.empty()) {
-      shots = LoadExamples(icl);
-    }
+    const fs::path icl = FindTable(data, {stems[0] + "_icl", stems[1] + "_icl"});
+    if (!icl.empty()) shots = LoadExamples(icl);
     sets->emplace_back(
         plan, input.encoder, side + "_knowmem",
         WithShots(LoadSet(input, path), shots, input.encoder.prompt_alone() ? " " : ""), knows,
@@ -76,8 +84,8 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   auto attacked = std::make_shared<std::vector<MetricSet>>();  // forget and holdout, or none
   const Attack& attack = FindAttack("mia_min_k");
   if (wanted("mia_min_k") || wanted("privleak")) {
-    const fs::path forget = find("mia_min_k", "privleak/forget"),
-                   holdout = find("mia_min_k", "privleak/holdout");
+    const fs::path forget = find("mia_min_k", {"privleak/forget"}),
+                   holdout = find("mia_min_k", {"privleak/holdout"});
     if (!forget.empty() && !holdout.empty()) {
       for (const fs::path& path : {forget, holdout}) {
         attacked->emplace_back(plan, input.encoder, path.stem().string(), LoadSet(input, path),

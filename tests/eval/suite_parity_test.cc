@@ -1,5 +1,5 @@
-// The TOFU suite against OpenUnlearning's own evaluation of the same tiny model and sets
-// (tests/data/make_tofu_goldens.py).
+// The TOFU and MUSE suites against OpenUnlearning's own evaluation of the same tiny model and sets
+// (tests/data/make_tofu_goldens.py, make_muse_goldens.py).
 
 #include <gmock/gmock.h>
 
@@ -88,6 +88,19 @@ TEST(TofuSuite, EqualsOpenUnlearning) {
   for (const char* attack : {"loss", "zlib", "min_k", "min_k_plus_plus", "gradnorm", "reference"}) {
     EXPECT_TRUE(theirs.contains(std::string("mia_") + attack)) << attack;
   }
+}
+
+TEST(MuseSuite, EqualsOpenUnlearning) {
+  const Json theirs = GoldenJson("eval/muse/open_unlearning.json");
+  SuiteOptions options;
+  options.suite = "muse";
+  options.data = std::string(GRIN_TEST_DATA) + "/eval/muse";
+  const Json ours = Evaluate(options).results;
+  for (const auto& [name, result] : theirs.items()) {
+    ASSERT_TRUE(ours.contains(name)) << name;
+    ExpectSame(ours[name], result, name);
+  }
+  EXPECT_GE(theirs.size(), 7u);
 }
 
 TEST(TofuSuite, DoesNotDependOnTheBatch) {
