@@ -75,7 +75,7 @@ void Run(const Options& options, const CommonOptions& common) {
                                  .top_k = generate.top_k,
                                  .seed = static_cast<uint64_t>(common.seed),
                                  .batch_size = generate.batch_size,
-                                 .progress = generate.data.empty() ? "" : "generate"});
+                                 .progress = "generate"});
   std::optional<AtomicFile> file;
   if (!options.output.out.empty()) file.emplace(options.output.out);
   for (size_t i = 0; i < results.size(); ++i) {

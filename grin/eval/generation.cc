@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "grin/base/error.h"
 #include "grin/base/interrupt.h"
@@ -77,13 +78,16 @@ class Batch {
   std::vector<Generated> Run() {
     std::optional<Progress> progress;
     if (!options_.progress.empty()) {
-      progress.emplace(options_.progress, static_cast<int64_t>(prompts_.size()));
+      progress.emplace(options_.progress,
+                       static_cast<int64_t>(prompts_.size()) * options_.max_new_tokens);
     }
     while (!rows_.empty() || !again_.empty() || started_ < prompts_.size()) {
       ThrowIfInterrupted();
       Fill();
       if (!rows_.empty()) Step();
-      if (progress) progress->Update(finished_);
+      const int64_t more = std::exchange(done_, 0);
+      if (progress) progress->Add(more);
+      if (options_.on_tokens) options_.on_tokens(more);
     }
     return std::move(results_);
   }
@@ -174,7 +178,10 @@ class Batch {
                        random_.Uniform(draw));
       }
       result.ended = std::ranges::count(end_tokens_, token) > 0;
-      if (!result.ended) result.tokens.push_back(token);
+      if (!result.ended) {
+        result.tokens.push_back(token);
+        ++done_;
+      }
       rows_[row].next = token;
       const bool full = cache_.length(row) >= cache_.capacity();
       if (result.ended || full ||
@@ -182,7 +189,7 @@ class Batch {
           (options_.stop && options_.stop(result.tokens))) {
         const auto prompt = static_cast<size_t>(rows_[row].prompt);
         Leave(row);
-        ++finished_;
+        done_ += options_.max_new_tokens - static_cast<int64_t>(result.tokens.size());
         if (options_.on_finished) options_.on_finished(prompt, results_[prompt]);
       } else if (CacheIsStale(model_, cache_.length(row))) {
         again_.push_back(rows_[row].prompt);
@@ -217,7 +224,7 @@ class Batch {
   std::vector<Row> rows_;
   std::vector<int64_t> again_;  // prompts whose cached keys are of no more use
   size_t started_ = 0;
-  int64_t finished_ = 0;
+  int64_t done_ = 0;  // of the tokens that on_tokens counts, since it was called
 };
 
 }  // namespace

@@ -30,6 +30,9 @@ struct GenerationOptions {
   std::function<bool(std::span<const int32_t>)> stop;
   // Called with each prompt's number and result as soon as it is finished.
   std::function<void(size_t, const Generated&)> on_finished;
+  // Called after each step with how many more of the prompts' max_new_tokens are done: added, or
+  // no longer needed.
+  std::function<void(int64_t)> on_tokens;
   std::string progress;  // label of a progress bar; none when empty
 };
 

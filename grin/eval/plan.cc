@@ -122,35 +122,34 @@ void EvalPlan::Score(const Model& model, const EngineOptions& options, EngineCac
   }
 }
 
-EngineResults EvalPlan::Run(const Model& model, const Encoder& encoder,
-                            const EngineOptions& options) const {
-  EngineResults results;
-  EngineCache cache(options.cache, options.cache_key);
-  if (cache.size() > 0) Info("{} answers found in {}", cache.size(), options.cache.string());
-  Score(model, options, cache, results);
-
+void EvalPlan::Continue(const Model& model, const Encoder& encoder, const EngineOptions& options,
+                        EngineCache& cache, EngineResults& results) const {
+  const auto key = [&](size_t i) {
+    return CacheKey(Request(prompts_[i].tokens, prompts_[i].options));
+  };
   results.continuations.resize(prompts_.size());
   std::map<ContinueOptions, std::vector<size_t>> alike;
-  for (size_t i = 0; i < prompts_.size(); ++i) alike[prompts_[i].options].push_back(i);
-  for (const auto& [how, numbers_alike] : alike) {
-    std::vector<size_t> numbers;
-    std::vector<std::vector<int32_t>> prompts;
-    const auto key = [&](size_t i) { return CacheKey(Request(prompts_[i].tokens, how)); };
-    for (const size_t i : numbers_alike) {
-      if (const Json* known = cache.Find(key(i))) {
-        results.continuations[i] = known->get<std::string>();
-      } else {
-        numbers.push_back(i);
-        prompts.push_back(prompts_[i].tokens);
-      }
+  int64_t tokens = 0;
+  for (size_t i = 0; i < prompts_.size(); ++i) {
+    if (const Json* known = cache.Find(key(i))) {
+      results.continuations[i] = known->get<std::string>();
+    } else {
+      alike[prompts_[i].options].push_back(i);
+      tokens += prompts_[i].options.max_new_tokens;
     }
-    const auto decode = [&](std::span<const int32_t> tokens) {
-      return encoder.tokenizer().Decode(tokens, /*skip_special_tokens=*/true);
-    };
+  }
+  if (alike.empty()) return;
+  const auto decode = [&](std::span<const int32_t> tokens) {
+    return encoder.tokenizer().Decode(tokens, /*skip_special_tokens=*/true);
+  };
+  Progress progress("generation", tokens);
+  for (const auto& [how, numbers] : alike) {
+    std::vector<std::vector<int32_t>> prompts;
+    for (const size_t i : numbers) prompts.push_back(prompts_[i].tokens);
     GenerationOptions generation{.max_new_tokens = how.max_new_tokens,
                                  .batch_size = options.batch_size,
                                  .past_context = true,
-                                 .progress = "generation"};
+                                 .on_tokens = [&](int64_t more) { progress.Add(more); }};
     if (!how.stop.empty()) {
       generation.stop = [&](std::span<const int32_t> tokens) {
         return FindStop(decode(tokens), how.stop) != std::string::npos;
@@ -164,19 +163,30 @@ EngineResults EvalPlan::Run(const Model& model, const Encoder& encoder,
     };
     Generate(model, prompts, encoder.end_tokens(), generation);
   }
+}
 
-  if (!gradient_sequences_.empty()) {
-    Progress progress("gradient norms", static_cast<int64_t>(gradient_sequences_.size()));
-    for (const Sequence& sequence : gradient_sequences_) {
-      ThrowIfInterrupted();
-      const std::string key = CacheKey(Request('g', sequence));
-      const Json* known = cache.Find(key);
-      results.gradient_norms.push_back(known ? known->get<double>()
-                                             : grin::GradientNorm(model, sequence));
-      if (!known) cache.Add(key, results.gradient_norms.back());
-      progress.Add(1);
-    }
+void EvalPlan::GradientNorm(const Model& model, EngineCache& cache, EngineResults& results) const {
+  if (gradient_sequences_.empty()) return;
+  Progress progress("gradient norms", static_cast<int64_t>(gradient_sequences_.size()));
+  for (const Sequence& sequence : gradient_sequences_) {
+    ThrowIfInterrupted();
+    const std::string key = CacheKey(Request('g', sequence));
+    const Json* known = cache.Find(key);
+    results.gradient_norms.push_back(known ? known->get<double>()
+                                           : grin::GradientNorm(model, sequence));
+    if (!known) cache.Add(key, results.gradient_norms.back());
+    progress.Add(1);
   }
+}
+
+EngineResults EvalPlan::Run(const Model& model, const Encoder& encoder,
+                            const EngineOptions& options) const {
+  EngineResults results;
+  EngineCache cache(options.cache, options.cache_key);
+  if (cache.size() > 0) Info("{} answers found in {}", cache.size(), options.cache.string());
+  Score(model, options, cache, results);
+  Continue(model, encoder, options, cache, results);
+  GradientNorm(model, cache, results);
   return results;
 }
 

@@ -69,6 +69,13 @@ class EvalPlan {
   void Score(const Model& model, const EngineOptions& options, EngineCache& cache,
              EngineResults& results) const;
 
+  // Continues every prompt that is not in the cache yet.
+  void Continue(const Model& model, const Encoder& encoder, const EngineOptions& options,
+                EngineCache& cache, EngineResults& results) const;
+
+  // Takes every gradient norm that is not in the cache yet.
+  void GradientNorm(const Model& model, EngineCache& cache, EngineResults& results) const;
+
   std::vector<Sequence> sequences_, gradient_sequences_;
   std::vector<ScoreExtras> extras_;  // of sequences_
   std::vector<Prompt> prompts_;

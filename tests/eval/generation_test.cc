@@ -82,8 +82,13 @@ TEST_P(Generation, GreedyDoesNotDependOnTheBatch) {
     lengths.insert(naive.back().tokens.size());
   }
   for (const int64_t batch_size : {1, 2, 7, 100}) {
+    int64_t done = 0;
     const auto results =
-        Generate(model_, prompts_, ends, {.max_new_tokens = 12, .batch_size = batch_size});
+        Generate(model_, prompts_, ends,
+                 {.max_new_tokens = 12, .batch_size = batch_size, .on_tokens = [&](int64_t more) {
+                    done += more;
+                  }});
+    EXPECT_EQ(done, 12 * static_cast<int64_t>(prompts_.size()));
     ASSERT_EQ(results.size(), prompts_.size());
     for (size_t i = 0; i < prompts_.size(); ++i) {
       EXPECT_EQ(results[i].tokens, naive[i].tokens) << "prompt " << i << ", batch " << batch_size;
