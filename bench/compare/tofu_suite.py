@@ -9,7 +9,10 @@ is compared on the others.
 Set in the environment:
   OPEN_UNLEARNING  a checkout of github.com/locuslab/open-unlearning (tried with d3d7cf9)
   PYTHON           a Python with what its requirements.txt pins (see npo_two_steps.py)
-  MODEL            checkpoint directory without a chat template (default ../shared/models/stories15M)
+  MODEL            checkpoint directory (default ../shared/models/stories15M)
+  MODEL_CONFIG     OpenUnlearning's name for its kind of model, which sets the template (default
+                   Llama-2-7b-hf: "Question: ...\nAnswer: ..."; Llama-3.2-1B-Instruct: the
+                   checkpoint's chat template with a system prompt and a date; see configs/model)
   DATA             TOFU's files (default ../shared/data/tofu)
   SPLIT, HOLDOUT   forget split, and the split used as holdout (default forget01, and none: the
                    membership attacks then compare with the first 40 questions of retain_perturbed)
@@ -27,11 +30,37 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from npo_two_steps import ROOT, measured, setting, stub_unused_imports  # noqa: E402
+
+
+def model_config():
+    return setting("MODEL_CONFIG", "Llama-2-7b-hf")
+
+
+def template_flags(work):
+    """The flags with which grin writes what OpenUnlearning's model configuration says."""
+    file = pathlib.Path(setting("OPEN_UNLEARNING")) / "configs/model" / f"{model_config()}.yaml"
+    reader = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)['template_args']))"
+    template = json.loads(subprocess.run(
+        [setting("PYTHON"), "-c", reader], input=file.read_text(), capture_output=True, text=True,
+        check=True).stdout)
+    if template["apply_chat_template"]:
+        flags = ["--template", "chat"]
+        if system := template.get("system_prompt"):
+            flags += ["--system-prompt", system]
+        if date := template.get("date_string"):
+            flags += ["--template-variables", f"date_string={date}"]
+        return flags
+    path = work / "template.txt"
+    path.write_text("".join((template.get("system_prompt_with_special_tokens") or "",
+                             template["user_start_tag"], "{prompt}", template["user_end_tag"],
+                             template["asst_start_tag"], "{response}")))
+    return ["--template", str(path)]
 
 
 def open_unlearning(work, model, data, split, holdout, environment):
@@ -77,7 +106,7 @@ def open_unlearning(work, model, data, split, holdout, environment):
         overrides.append(f"{metrics}.mia_reference.reference_model_path={setting('REFERENCE_MODEL')}")
     figures = measured([
         setting("PYTHON"), "src/eval.py", "--config-name=eval.yaml", "experiment=eval/tofu/default",
-        "task_name=tofu_suite", "model=Llama-2-7b-hf",
+        "task_name=tofu_suite", f"model={model_config()}",
         f"model.model_args.pretrained_model_name_or_path={model}",
         f"model.tokenizer_args.pretrained_model_name_or_path={model}",
         "model.model_args.attn_implementation=sdpa", "model.model_args.torch_dtype=float32",
@@ -98,7 +127,7 @@ def grin(work, model, data, split, holdout, environment, threads, names):
     figures = measured([
         setting("GRIN", str(ROOT / "build/grin")), "eval", "--model", model, "--suite", "tofu",
         "--data", str(data), "--split", split, "--holdout", holdout, "--out", str(out), "--force",
-        "--template", "qa", "--compat", "open-unlearning", "--dtype", "float32", "--quiet",
+        *template_flags(work), "--compat", "open-unlearning", "--dtype", "float32", "--quiet",
         "--threads", str(threads), *metrics,
         *(["--reference-model", setting("REFERENCE_MODEL")] if setting("REFERENCE_MODEL", "") else []),
     ], work / "grin.log", env=environment)

@@ -74,6 +74,7 @@ void OpenEncoder(Workspace& workspace, const DataOptions& data) {
       *workspace.checkpoint, workspace.model.config,
       EncodeOptions{.template_name = data.template_name,
                     .system_prompt = data.system_prompt,
+                    .template_variables = data.template_variables,
                     .compat = data.compat,
                     .max_length = data.max_length});
   Info("template {}", workspace.encoder->DescribeTemplate());

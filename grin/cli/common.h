@@ -53,6 +53,7 @@ struct ModelOptions {
 struct DataOptions {
   std::string template_name;
   std::string system_prompt;
+  std::string template_variables;
   std::string columns;
   int64_t max_length = 0;
   std::string compat;
@@ -63,6 +64,8 @@ struct DataOptions {
           "chat, qa, raw or a file; default: chat where the checkpoint has a chat template, else "
           "qa");
     visit("system-prompt", system_prompt, "for chat templates; default: the template's own");
+    visit("template-variables", template_variables,
+          "for chat templates, such as date_string=10 Apr 2025,enable_thinking=false, or a JSON object");
     visit("columns", columns, "such as prompt=Q,response=A, text=BODY or messages=CHAT; default: found by name");
     visit("max-length", max_length, "longest sequence in tokens; 0: the model's context");
     visit("compat", compat, "open-unlearning: its way of tokenising and labelling");

@@ -54,7 +54,7 @@ DemoColumn MeasureColumn(const std::string& name, const Model& model, const Enco
     for (const Example& example : set.examples)
       prompts.push_back(encoder.EncodePrompt(example.prompt));
   }
-  const auto generated = Generate(model, prompts, encoder.end_tokens(),
+  const auto generated = Generate(model, prompts, encoder.stop_tokens(),
                                   {.max_new_tokens = 40, .progress = name + ": answers"});
   size_t next = 0;
   for (const DemoSet& set : sets) {

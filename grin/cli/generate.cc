@@ -68,7 +68,7 @@ void Run(const Options& options, const CommonOptions& common) {
                workspace.model.config.context);
     }
   }
-  const auto results = Generate(workspace.model, prompts, encoder.end_tokens(),
+  const auto results = Generate(workspace.model, prompts, encoder.stop_tokens(),
                                 {.max_new_tokens = generate.max_new_tokens,
                                  .temperature = generate.temperature,
                                  .top_p = generate.top_p,

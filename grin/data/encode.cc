@@ -8,6 +8,9 @@
 #include "grin/base/error.h"
 #include "grin/base/log.h"
 #include "grin/base/space.h"
+#include "grin/data/template_variables.h"
+#include "grin/model/config_reader.h"
+#include "grin/text/tokenizer_settings.h"
 
 namespace grin {
 namespace {
@@ -51,12 +54,6 @@ Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
 
   const std::string where = checkpoint.path().string();
   const Json tokenizer_config = ReadTokenizerConfig(SideFilesOf(checkpoint), where);
-  if (const auto text = TokenText(tokenizer_config, "eos_token")) {
-    if (const auto id = tokenizer_.IdOf(*text)) end_tokens_.push_back(*id);
-  }
-  for (const int32_t id : config.end_tokens) {
-    if (!std::ranges::count(end_tokens_, id)) end_tokens_.push_back(id);
-  }
 
   const std::string& name = template_name_ = options.template_name;
   if (name.empty() || name == "chat") {
@@ -85,17 +82,37 @@ Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
     }
   }
   if (template_name_.empty()) template_name_ = chat_ ? "chat" : "qa";
-  if (!chat_ && !system_prompt_.empty()) {
-    BadUsage("data", "--system-prompt needs a chat template; the template here is {}",
-             template_name_);
+  const auto need_chat = [&](const std::string& value, const char* flag) {
+    if (chat_ || value.empty()) return;
+    BadUsage("data", "{} needs a chat template; the template here is {}", flag, template_name_);
+  };
+  need_chat(system_prompt_, "--system-prompt");
+  need_chat(options.template_variables, "--template-variables");
+  const Json variables = ParseTemplateVariables(options.template_variables);
+  for (const auto& [name, value] : variables.items()) chat_->SetVariable(name, value);
+  FindEndTokens(checkpoint, config, tokenizer_config);
+}
+
+void Encoder::FindEndTokens(const Checkpoint& checkpoint, const ModelConfig& config,
+                            const Json& tokenizer_config) {
+  const auto add = [&](int32_t id) {
+    if (!std::ranges::count(end_tokens_, id)) end_tokens_.push_back(id);
+  };
+  if (const auto text = TokenText(tokenizer_config, "eos_token")) {
+    if (const auto id = tokenizer_.IdOf(*text)) add(*id);
   }
+  std::ranges::for_each(config.end_tokens, add);
+  const std::string where = checkpoint.path().string() + "/generation_config.json";
+  const Json generation = ReadSideObject(SideFilesOf(checkpoint), "generation_config.json",
+                                         checkpoint.path().string());
+  const auto named = ConfigReader(generation, where).TokenIds("eos_token_id");
+  std::ranges::for_each(named, add);
   if (chat_) {
     // The token that closes an answer in this template ends generation as well.
     const Sequence probe = EncodeRendered(Render({.prompt = "x", .response = "x"}));
-    if (!probe.tokens.empty() && !std::ranges::count(end_tokens_, probe.tokens.back())) {
-      end_tokens_.push_back(probe.tokens.back());
-    }
+    if (!probe.tokens.empty()) add(probe.tokens.back());
   }
+  stop_tokens_ = !prompt_alone_ ? end_tokens_ : generation.empty() ? config.end_tokens : named;
 }
 
 std::string Encoder::DescribeTemplate() const {
@@ -121,6 +138,7 @@ Encoder::Rendered Encoder::Render(const Example& example) const {
   if (prompt_at < at) at += prompt.size() - kPromptMark.size();
   rendered.response_begin = static_cast<int64_t>(at);
   rendered.response_end = static_cast<int64_t>(at + response.size());
+  rendered.prompt = rendered.text.substr(0, at);
   return rendered;
 }
 
@@ -132,7 +150,8 @@ Encoder::Rendered Encoder::RenderChat(const Example& example) const {
   if (!system_prompt_.empty() && messages.front().role != "system") {
     messages.insert(messages.begin(), {"system", system_prompt_});
   }
-  const std::string head = chat_->Render(messages, /*add_generation_prompt=*/true);
+  const std::string& head = rendered.prompt =
+      chat_->Render(messages, /*add_generation_prompt=*/true);
   messages.push_back({"assistant", response});
   rendered.text = chat_->Render(messages, /*add_generation_prompt=*/false);
   rendered.add_special = false;  // a chat template writes its own first token
@@ -190,8 +209,7 @@ Sequence Encoder::EncodeRendered(const Rendered& rendered) const {
 // The labelling of OpenUnlearning: everything behind as many tokens as the prompt alone has.
 void Encoder::LabelAfterPrompt(const Rendered& rendered, const Encoding& encoding,
                                Sequence& sequence) const {
-  const Encoding prompt =
-      tokenizer_.Encode(rendered.text.substr(0, rendered.response_begin), rendered.add_special);
+  const Encoding prompt = tokenizer_.Encode(rendered.prompt, rendered.add_special);
   if (!end_tokens_.empty() &&
       (sequence.tokens.empty() || sequence.tokens.back() != end_tokens_.front())) {
     sequence.tokens.push_back(end_tokens_.front());
@@ -305,10 +323,10 @@ std::vector<int32_t> Encoder::EncodePrompt(const Example& example) const {
   const Rendered rendered = Render({.prompt = example.is_text() ? example.response : example.prompt,
                                     .response = "x",
                                     .turns = example.turns});
+  if (prompt_alone_) return tokenizer_.Encode(rendered.prompt, rendered.add_special).ids;
   const std::string head = rendered.text.substr(0, rendered.response_begin);
   const bool may_merge = !head.empty() && std::isspace(static_cast<unsigned char>(head.back()));
   std::vector<int32_t> tokens = tokenizer_.Encode(head, rendered.add_special).ids;
-  if (prompt_alone_) return tokens;
   if (may_merge) {
     // Beginnings of answers of several kinds: a small vocabulary may have " T" and no " x".
     for (const char* beginning : {"x", "The", "I", "a", "1"}) {

@@ -20,6 +20,7 @@ struct EncodeOptions {
   // "chat", "qa", "raw" or a file; empty: chat where the checkpoint has a chat template, else qa.
   std::string template_name;
   std::string system_prompt;  // for chat templates; empty: whatever the template does by itself
+  std::string template_variables;  // for chat templates, see ParseTemplateVariables
   std::string compat;         // "open-unlearning": prompt tokenised alone, labels after its length
   int64_t max_length = 0;     // longest sequence; 0: the model's context
 };
@@ -50,8 +51,10 @@ class Encoder {
   std::vector<Sequence> EncodeWindows(const Example& example) const;
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
-  // Tokens that end an answer.
-  const std::vector<int32_t>& end_tokens() const { return end_tokens_; }
+  // Tokens at which generation ends: the tokenizer's end token, what config.json and
+  // generation_config.json name, and what closes an answer in the chat template. With --compat
+  // open-unlearning those of generation_config.json alone, or else of config.json.
+  const std::vector<int32_t>& stop_tokens() const { return stop_tokens_; }
   int64_t max_length() const { return max_length_; }
   // Whether --compat open-unlearning is on.
   bool prompt_alone() const { return prompt_alone_; }
@@ -61,11 +64,14 @@ class Encoder {
   // Prompt and response inside the template, and where the response lies.
   struct Rendered {
     std::string text;
+    std::string prompt;  // what stands before an answer that is still to come
     int64_t response_begin = 0, response_end = 0;
     bool add_special = true;  // whether the tokenizer's own first and last tokens belong to it
   };
   Rendered Render(const Example& example) const;
   Rendered RenderChat(const Example& example) const;
+  void FindEndTokens(const Checkpoint& checkpoint, const ModelConfig& config,
+                     const Json& tokenizer_config);
   Sequence EncodeRendered(const Rendered& rendered) const;
   void LabelAfterPrompt(const Rendered& rendered, const Encoding& encoding,
                         Sequence& sequence) const;
@@ -75,7 +81,8 @@ class Encoder {
   std::string pattern_;  // with {prompt} and {response}, where there is no chat template
   std::string template_name_, system_prompt_;
   bool prompt_alone_ = false;
-  std::vector<int32_t> end_tokens_;
+  std::vector<int32_t> end_tokens_;  // that end an answer; the first is put behind one without
+  std::vector<int32_t> stop_tokens_;
   int64_t max_length_ = 0;
 };
 

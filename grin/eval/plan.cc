@@ -161,7 +161,7 @@ void EvalPlan::Continue(const Model& model, const Encoder& encoder, const Engine
       cache.Add(key(numbers[at]), text);
       results.continuations[numbers[at]] = std::move(text);
     };
-    Generate(model, prompts, encoder.end_tokens(), generation);
+    Generate(model, prompts, encoder.stop_tokens(), generation);
   }
 }
 

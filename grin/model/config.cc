@@ -11,21 +11,6 @@ namespace {
 
 constexpr int64_t kMostLayers = 10000;
 
-std::vector<int32_t> ReadEndTokens(const ConfigReader& config) {
-  const Json* found = config.Find("eos_token_id");
-  if (!found) return {};
-  const Json list = found->is_array() ? *found : Json::array({*found});
-  std::vector<int32_t> tokens;
-  for (const Json& token : list) {
-    if (!token.is_number_integer()) {
-      BadInput("model", "{}: 'eos_token_id' is {}; it must hold token ids", config.where(),
-               found->dump());
-    }
-    tokens.push_back(token.get<int32_t>());
-  }
-  return tokens;
-}
-
 // A negative id counts from the end, as in PyTorch; one outside of the vocabulary names no row.
 std::optional<int64_t> ReadPaddingToken(const ConfigReader& config, int64_t vocabulary) {
   const Json* found = config.Find("pad_token_id");
@@ -67,7 +52,7 @@ ModelConfig ParseModelConfig(const Json& json, std::string_view where) {
   model.activation = ReadActivation(config, keys.activation, family.activation);
   model.tied_embeddings = config.Flag("tie_word_embeddings", family.tied_embeddings);
   model.embedding_width = model.hidden;
-  model.end_tokens = ReadEndTokens(config);
+  model.end_tokens = config.TokenIds("eos_token_id");
   model.padding_token = ReadPaddingToken(config, model.vocabulary);
   if (model.layers > kMostLayers) {
     BadInput("model", "{}: '{}' is {}; no model has more than {} layers", where, keys.layers,

@@ -71,6 +71,20 @@ std::vector<double> ConfigReader::Reals(const char* key) const {
   return values;
 }
 
+std::vector<int32_t> ConfigReader::TokenIds(const char* key) const {
+  const Json* found = Find(key);
+  if (!found) return {};
+  const Json list = found->is_array() ? *found : Json::array({*found});
+  std::vector<int32_t> tokens;
+  for (const Json& token : list) {
+    if (!token.is_number_integer()) {
+      BadInput("model", "{}: '{}' is {}; it must hold token ids", where_, key, found->dump());
+    }
+    tokens.push_back(token.get<int32_t>());
+  }
+  return tokens;
+}
+
 ConfigReader ConfigReader::Inner(const char* key) const {
   const Json* found = Find(key);
   if (!found || !found->is_object()) {

@@ -1,6 +1,7 @@
 #pragma once
-// Typed access to config.json. Every error names the file, the key, what it holds and what it must.
+// Typed access to config.json and its like. Every error names the file, the key, what it holds and what it must.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,6 +39,9 @@ class ConfigReader {
 
   // Numbers above 0.
   std::vector<double> Reals(const char* key) const;
+
+  // A token id or a list of them; none where the key is absent or null.
+  std::vector<int32_t> TokenIds(const char* key) const;
 
   // An object inside this one.
   ConfigReader Inner(const char* key) const;

@@ -265,11 +265,53 @@ TEST(Encode, TemplateMayBeAFile) {
               HasSubstr("is no template"));
 }
 
-TEST(Encode, EndTokensOfAllSources) {
+TEST(Encode, GenerationStopsAtTheEndTokensOfAllSources) {
+  using ::testing::ElementsAre, ::testing::UnorderedElementsAre;
   const auto dir = MakeToy("encode_ends", {.end_token = "<|im_start|>", .chat_template = kToyChat});
-  const Encoder encoder = MakeEncoder(dir);
+  const EncodeOptions theirs = {.compat = "open-unlearning"};
   // tokenizer_config.json, config.json, and what closes an answer in the template.
-  EXPECT_THAT(encoder.end_tokens(), ::testing::UnorderedElementsAre(1, 0, 2));
+  EXPECT_THAT(MakeEncoder(dir).stop_tokens(), UnorderedElementsAre(1, 0, 2));
+  // transformers stops at what generation_config.json says, or else config.json.
+  EXPECT_THAT(MakeEncoder(dir, theirs).stop_tokens(), ElementsAre(0));
+  WriteFile(dir / "generation_config.json", R"({"eos_token_id": [7, 2]})");
+  EXPECT_THAT(MakeEncoder(dir).stop_tokens(), UnorderedElementsAre(1, 0, 2, 7));
+  EXPECT_THAT(MakeEncoder(dir, theirs).stop_tokens(), ElementsAre(7, 2));
+  WriteFile(dir / "generation_config.json", R"({"eos_token_id": "</s>"})");
+  EXPECT_THAT(MessageOf([&] { MakeEncoder(dir); }),
+              ::testing::AllOf(HasSubstr("generation_config.json: 'eos_token_id' is \"</s>\""),
+                               HasSubstr("must hold token ids")));
+}
+
+TEST(Encode, TemplateVariablesReachTheTemplate) {
+  const auto dir = MakeToy(
+      "encode_variables",
+      {.chat_template = std::string("{{ date_string }}{% if thinks %} thinks{% endif %}: ") +
+                        kToyChat});
+  const auto head = [&](const std::string& variables) {
+    const Encoder encoder = MakeEncoder(dir, {.template_variables = variables});
+    const std::string text = encoder.tokenizer().Decode(encoder.EncodePrompt("Who?"), false);
+    return text.substr(0, text.find(": "));
+  };
+  EXPECT_EQ(head("date_string=10 Apr 2025"), "10 Apr 2025");
+  EXPECT_EQ(head("date_string=10 Apr 2025,thinks=true"), "10 Apr 2025 thinks");
+  EXPECT_EQ(head("thinks=false, date_string=\"7\""), "7");
+  EXPECT_EQ(head(R"({"date_string": "April 10, 2025", "thinks": true})"), "April 10, 2025 thinks");
+}
+
+// Where a template writes something else for an answer that is to come, OpenUnlearning counts the
+// tokens of that.
+TEST(Encode, CompatLabelsBehindThePromptAsTheTemplateAsksForIt) {
+  const auto dir = MakeToy("encode_thinks",
+                           {.chat_template = "{{ messages[0]['content'] }}:{% if not "
+                                             "add_generation_prompt %}!{{ messages[1]['content'] "
+                                             "}}<|im_end|>{% endif %}"});
+  const Example example = Ask("a", "b");
+  const Encoder ours = MakeEncoder(dir), theirs = MakeEncoder(dir, {.compat = "open-unlearning"});
+  EXPECT_EQ(Labelled(ours, ours.Encode(example)), "b");
+  EXPECT_EQ(ours.tokenizer().Decode(ours.EncodePrompt(example), false), "a:!");
+  EXPECT_EQ(theirs.tokenizer().Decode(theirs.EncodePrompt(example), false), "a:");
+  const Sequence sequence = theirs.Encode(example);
+  EXPECT_EQ(sequence.labels.front(), 2);  // behind "a" and ":"
 }
 
 TEST(Encode, Refusals) {
