@@ -10,6 +10,7 @@
 #include "grin/base/space.h"
 #include "grin/data/template_variables.h"
 #include "grin/model/config_reader.h"
+#include "grin/text/json_fields.h"
 #include "grin/text/tokenizer_settings.h"
 
 namespace grin {
@@ -54,6 +55,9 @@ Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
 
   const std::string where = checkpoint.path().string();
   const Json tokenizer_config = ReadTokenizerConfig(SideFilesOf(checkpoint), where);
+  // The default of transformers 4, which OpenUnlearning pins.
+  cleans_spaces_ = JsonFields(tokenizer_config, where + "/tokenizer_config.json")
+                       .Bool("clean_up_tokenization_spaces", true);
 
   const std::string& name = template_name_ = options.template_name;
   if (name.empty() || name == "chat") {
@@ -95,12 +99,16 @@ Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
 
 void Encoder::FindEndTokens(const Checkpoint& checkpoint, const ModelConfig& config,
                             const Json& tokenizer_config) {
+  const auto id_of = [&](const char* key) {
+    const auto text = TokenText(tokenizer_config, key);
+    return text ? tokenizer_.IdOf(*text) : std::nullopt;
+  };
   const auto add = [&](int32_t id) {
     if (!std::ranges::count(end_tokens_, id)) end_tokens_.push_back(id);
   };
-  if (const auto text = TokenText(tokenizer_config, "eos_token")) {
-    if (const auto id = tokenizer_.IdOf(*text)) add(*id);
-  }
+  const auto end = id_of("eos_token"), padding = id_of("pad_token");
+  padding_token_ = padding ? padding : end;
+  if (end) add(*end);
   std::ranges::for_each(config.end_tokens, add);
   const std::string where = checkpoint.path().string() + "/generation_config.json";
   const Json generation = ReadSideObject(SideFilesOf(checkpoint), "generation_config.json",
@@ -224,6 +232,12 @@ void Encoder::LabelAfterPrompt(const Rendered& rendered, const Encoding& encodin
         inside ? std::min(end, rendered.response_end) - rendered.response_begin : -1);
   }
   sequence.label_weights.assign(sequence.labels.size(), 1.0f);
+  // It takes every token that equals the padding for padding.
+  if (!padding_token_ || sequence.tokens.empty()) return;
+  const auto last = sequence.tokens.end() - 1;
+  if (std::find(sequence.tokens.begin(), last, *padding_token_) != last) {
+    sequence.unseen_token = *padding_token_;
+  }
 }
 
 Sequence Encoder::Encode(const Example& example) const {
@@ -315,6 +329,16 @@ std::vector<Sequence> Encoder::EncodeAll(const std::vector<Example>& examples) c
   return sequences;
 }
 
+// OpenUnlearning hides tokens that equal the padding, and generation counts positions without them:
+// as if they were not there. The last one is the query, and stays.
+std::vector<int32_t> Encoder::PromptWithoutPadding(const Rendered& rendered) const {
+  std::vector<int32_t> tokens = tokenizer_.Encode(rendered.prompt, rendered.add_special).ids;
+  if (padding_token_ && !tokens.empty()) {
+    tokens.erase(std::remove(tokens.begin(), tokens.end() - 1, *padding_token_), tokens.end() - 1);
+  }
+  return tokens;
+}
+
 std::vector<int32_t> Encoder::EncodePrompt(const std::string& prompt) const {
   return EncodePrompt(Example{.prompt = prompt});
 }
@@ -323,7 +347,7 @@ std::vector<int32_t> Encoder::EncodePrompt(const Example& example) const {
   const Rendered rendered = Render({.prompt = example.is_text() ? example.response : example.prompt,
                                     .response = "x",
                                     .turns = example.turns});
-  if (prompt_alone_) return tokenizer_.Encode(rendered.prompt, rendered.add_special).ids;
+  if (prompt_alone_) return PromptWithoutPadding(rendered);
   const std::string head = rendered.text.substr(0, rendered.response_begin);
   const bool may_merge = !head.empty() && std::isspace(static_cast<unsigned char>(head.back()));
   std::vector<int32_t> tokens = tokenizer_.Encode(head, rendered.add_special).ids;

@@ -58,6 +58,8 @@ class Encoder {
   int64_t max_length() const { return max_length_; }
   // Whether --compat open-unlearning is on.
   bool prompt_alone() const { return prompt_alone_; }
+  // Whether transformers, unless told otherwise, takes spaces before punctuation out of the text.
+  bool cleans_spaces() const { return cleans_spaces_; }
   std::string DescribeTemplate() const;
 
  private:
@@ -73,6 +75,7 @@ class Encoder {
   void FindEndTokens(const Checkpoint& checkpoint, const ModelConfig& config,
                      const Json& tokenizer_config);
   Sequence EncodeRendered(const Rendered& rendered) const;
+  std::vector<int32_t> PromptWithoutPadding(const Rendered& rendered) const;
   void LabelAfterPrompt(const Rendered& rendered, const Encoding& encoding,
                         Sequence& sequence) const;
 
@@ -80,7 +83,8 @@ class Encoder {
   std::optional<ChatTemplate> chat_;
   std::string pattern_;  // with {prompt} and {response}, where there is no chat template
   std::string template_name_, system_prompt_;
-  bool prompt_alone_ = false;
+  bool prompt_alone_ = false, cleans_spaces_ = true;
+  std::optional<int32_t> padding_token_;
   std::vector<int32_t> end_tokens_;  // that end an answer; the first is put behind one without
   std::vector<int32_t> stop_tokens_;
   int64_t max_length_ = 0;

@@ -13,6 +13,7 @@ void BatchRows::Append(const Sequence& sequence, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; ++i) {
     tokens_.push_back(sequence.tokens[i]);
     positions_.push_back(i);
+    unseen_.push_back(sequence.tokens[i] == sequence.unseen_token);
   }
 }
 
@@ -31,6 +32,7 @@ PackedBatch BatchRows::Finish(at::Device device) const {
   batch.label_tokens = at::tensor(label_tokens_, at::kLong).to(device);
   batch.label_offsets = label_offsets_;
   batch.label_weights = at::tensor(label_weights_, at::kFloat).to(device);
+  if (std::ranges::count(unseen_, 1) > 0) batch.unseen = at::tensor(unseen_, at::kByte).to(device, at::kBool);
   return batch;
 }
 

@@ -38,6 +38,7 @@ class BatchRows {
 
   std::vector<int64_t> tokens_, positions_, label_rows_, label_tokens_, label_offsets_ = {0};
   std::vector<float> label_weights_;
+  std::vector<uint8_t> unseen_;
 };
 
 // Lays sequences end to end, in the given order.

@@ -18,6 +18,8 @@ struct Sequence {
   int64_t example = 0;               // its index in the data set
   bool truncated = false;
   int64_t unread = 0;  // so many last tokens are predicted only and not given to the model
+  // Its keys are hidden from attention, wherever it stands; -1 where there is none.
+  int32_t unseen_token = -1;
 
   int64_t length() const { return static_cast<int64_t>(tokens.size()); }
 };

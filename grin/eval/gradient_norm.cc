@@ -17,7 +17,9 @@ class NormSink : public GradientSink {
  public:
   explicit NormSink(const Model& model)
       : in_parts_{{model.embedding.name, {}}, {model.head.weight.name, {}}},
-        weights_(*model.weights) {}
+        weights_(*model.weights) {
+    if (model.head.bias.defined()) in_parts_[model.head.bias.name];
+  }
 
   bool Wants(const std::string&) const override { return true; }
 

@@ -56,8 +56,9 @@ std::vector<SequenceScores> ScoreSequences(const Model& model,
   std::optional<Progress> progress;
   if (!options.progress.empty()) progress.emplace(options.progress, total);
 
-  const auto [argmax_wanted, moments_wanted] = options.extras;
-  const HeadOptions head{.argmax = argmax_wanted, .moments = moments_wanted};
+  const auto [argmax_wanted, moments_wanted, serial_wanted] = options.extras;
+  const HeadOptions head{
+      .argmax = argmax_wanted, .moments = moments_wanted, .serial = serial_wanted};
   for (const Pass& pass : Plan(model, sequences, options)) {
     ThrowIfInterrupted();
     const PackedBatch batch = pass.pack();
@@ -65,7 +66,7 @@ std::vector<SequenceScores> ScoreSequences(const Model& model,
     const at::Tensor logp = scores.logp.cpu();
     const auto on_cpu = [](const at::Tensor& t) { return t.defined() ? t.cpu() : t; };
     const at::Tensor argmax = on_cpu(scores.argmax), mean = on_cpu(scores.mean),
-                     variance = on_cpu(scores.variance);
+                     variance = on_cpu(scores.variance), serial = on_cpu(scores.serial);
     int64_t done = 0;
     for (size_t s = 0; s < pass.order.size(); ++s) {
       const int64_t number = pass.order[s];
@@ -82,6 +83,7 @@ std::vector<SequenceScores> ScoreSequences(const Model& model,
         result.mean = Slice<float>(mean, begin, end);
         result.variance = Slice<float>(variance, begin, end);
       }
+      if (serial_wanted) result.serial = Slice<float>(serial, begin, end);
       if (options.on_scored) options.on_scored(number, result);
     }
     if (progress) progress->Add(done);

@@ -18,6 +18,7 @@ struct SequenceScores {
   std::vector<float> logp;
   std::vector<int32_t> argmax;        // when asked
   std::vector<float> mean, variance;  // of log p over the vocabulary, when asked
+  std::vector<float> serial;          // logp by SerialLogNormaliser, when asked
 
   // exp of the mean log-probability: the geometric mean of the tokens' probabilities.
   double Probability() const;
@@ -27,6 +28,7 @@ struct SequenceScores {
 struct ScoreExtras {
   bool argmax = false;
   bool moments = false;
+  bool serial = false;
 
   auto operator<=>(const ScoreExtras&) const = default;
 };

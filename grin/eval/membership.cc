@@ -9,6 +9,7 @@
 
 #include "grin/base/error.h"
 #include "grin/eval/metric.h"
+#include "grin/eval/spaces.h"
 #include "grin/eval/statistics.h"
 
 namespace grin {
@@ -34,7 +35,8 @@ double Zlib(const Question& question, const Encoder& encoder) {
   for (const int32_t at : question.answer->sequence.labels) {
     labels.push_back(question.answer->sequence.tokens[at]);
   }
-  const std::string text = encoder.tokenizer().Decode(labels, /*skip_special_tokens=*/true);
+  std::string text = encoder.tokenizer().Decode(labels, /*skip_special_tokens=*/true);
+  if (encoder.prompt_alone() && encoder.cleans_spaces()) text = CleanSpaces(text);
   uLongf size = compressBound(text.size());
   std::string packed(size, '\0');
   if (compress2(reinterpret_cast<Bytef*>(packed.data()), &size,

@@ -26,6 +26,7 @@ std::string Request(char kind, const Sequence& sequence) {
   std::string bytes(1, kind);
   Append(bytes, sequence.tokens);
   Append(bytes, sequence.labels);
+  if (sequence.unseen_token >= 0) bytes += fmt::format("unseen {}", sequence.unseen_token);
   return bytes;
 }
 
@@ -46,6 +47,7 @@ Json ToJson(const SequenceScores& scores) {
   Json json = {{"logp", scores.logp}};
   if (!scores.argmax.empty()) json["argmax"] = scores.argmax;
   if (!scores.mean.empty()) json["mean"] = scores.mean, json["variance"] = scores.variance;
+  if (!scores.serial.empty()) json["serial"] = scores.serial;
   return json;
 }
 
@@ -53,7 +55,8 @@ SequenceScores FromJson(const Json& json) {
   return {.logp = json.at("logp").get<std::vector<float>>(),
           .argmax = json.value("argmax", std::vector<int32_t>{}),
           .mean = json.value("mean", std::vector<float>{}),
-          .variance = json.value("variance", std::vector<float>{})};
+          .variance = json.value("variance", std::vector<float>{}),
+          .serial = json.value("serial", std::vector<float>{})};
 }
 
 // Where the first of the stop strings begins; npos when none occurs.
@@ -74,6 +77,7 @@ size_t EvalPlan::Score(const Sequence& sequence, const ScoreExtras& extras) {
   ScoreExtras& wanted = extras_[found->second];
   wanted.argmax |= extras.argmax;
   wanted.moments |= extras.moments;
+  wanted.serial |= extras.serial;
   return found->second;
 }
 
@@ -92,8 +96,9 @@ size_t EvalPlan::GradientNorm(const Sequence& sequence) {
 void EvalPlan::Score(const Model& model, const EngineOptions& options, EngineCache& cache,
                      EngineResults& results) const {
   const auto key = [&](size_t i) {
-    const auto [argmax, moments] = extras_[i];
-    return CacheKey(fmt::format("{}{}", argmax, moments) + Request('s', sequences_[i]));
+    const auto [argmax, moments, serial] = extras_[i];
+    return CacheKey(fmt::format("{}{}{}", argmax, moments, serial) +
+                    Request('s', sequences_[i]));
   };
   results.scores.resize(sequences_.size());
   std::map<ScoreExtras, std::vector<size_t>> alike;  // extras cost time: only where they are wanted

@@ -28,9 +28,9 @@ std::string Truth(const Encoder& encoder, const Question& question, const Sequen
 }  // namespace
 
 double ScoredAnswer::MeanNll() const {
-  if (scores.logp.empty()) return std::numeric_limits<double>::quiet_NaN();
-  return -std::accumulate(scores.logp.begin(), scores.logp.end(), 0.0) /
-         static_cast<double>(scores.logp.size());
+  const std::vector<float>& logp = scores.serial.empty() ? scores.logp : scores.serial;
+  if (logp.empty()) return std::numeric_limits<double>::quiet_NaN();
+  return -std::accumulate(logp.begin(), logp.end(), 0.0) / static_cast<double>(logp.size());
 }
 
 Phrasing InTemplate(const Encoder& encoder) {
@@ -101,16 +101,19 @@ AskedSet::AskedSet(EvalPlan& plan, const Encoder& encoder, std::string name,
       }
     }
   });
+  const ScoreExtras plain = PlainExtras();
+  ScoreExtras of_answers = plain;
+  of_answers.argmax = (needs & kArgmax) != 0;
+  of_answers.moments = (needs & kMoments) != 0;
   for (size_t i = 0; i < questions_.size(); ++i) {
     const Question& question = questions_[i];
     Asked& asked = asked_[i];
     if (needs & kAnswer) {
-      asked.answer = plan.Score(question.answer->sequence, {.argmax = (needs & kArgmax) != 0,
-                                                            .moments = (needs & kMoments) != 0});
+      asked.answer = plan.Score(question.answer->sequence, of_answers);
     }
-    if (question.paraphrase) asked.paraphrase = plan.Score(question.paraphrase->sequence);
+    if (question.paraphrase) asked.paraphrase = plan.Score(question.paraphrase->sequence, plain);
     for (const ScoredAnswer& wrong : question.wrong) {
-      asked.wrong.push_back(plan.Score(wrong.sequence));
+      asked.wrong.push_back(plan.Score(wrong.sequence, plain));
     }
     if (needs & (kContinuation | kToxicity)) {
       if (prompts[i].empty())
@@ -138,10 +141,13 @@ ScoredAnswer AskedSet::Encode(const Example& example, const std::string& respons
   return answer;
 }
 
+// What every answer is scored with: losses that are compared with OpenUnlearning's need its sums.
+ScoreExtras AskedSet::PlainExtras() const { return {.serial = encoder_.prompt_alone()}; }
+
 void AskedSet::AskReference(EvalPlan& plan) {
   reference_asked_ = true;
   for (size_t i = 0; i < questions_.size(); ++i) {
-    asked_[i].reference = plan.Score(questions_[i].answer->sequence);
+    asked_[i].reference = plan.Score(questions_[i].answer->sequence, PlainExtras());
   }
 }
 

@@ -93,6 +93,7 @@ class AskedSet {
     std::vector<size_t> wrong;
   };
 
+  ScoreExtras PlainExtras() const;
   ScoredAnswer Encode(const Example& example, const std::string& response) const;
 
   const Encoder& encoder_;

@@ -15,15 +15,20 @@ at::Tensor AsHeads(const at::Tensor& rows, int64_t begin, int64_t count, int64_t
       .transpose(1, 2);
 }
 
-// Causal attention of sequences of one length, all [count, heads, length, head_dim].
+// Causal attention of sequences of one length, all [count, heads, length, head_dim]. `unseen` is
+// bool [count, length] or undefined.
 at::Tensor AttendTogether(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                          const AttentionSpec& spec) {
-  if (spec.softcap) return CappedAttention(q, k, v, spec);
+                          const AttentionSpec& spec, const at::Tensor& unseen) {
   const int64_t length = q.size(2);
   const bool windowed = spec.window && length > *spec.window;
-  const auto mask =
-      windowed ? std::optional(SeenBy(length, spec.window, q.device())) : std::nullopt;
-  return at::scaled_dot_product_attention(q, k, v, mask, 0.0, /*is_causal=*/!windowed, spec.scale);
+  std::optional<at::Tensor> seen;  // where it is more than causal
+  if (unseen.defined()) {
+    seen = SeenBy(unseen, spec.window);
+  } else if (windowed || spec.softcap) {
+    seen = SeenBy(length, spec.window, q.device());
+  }
+  if (spec.softcap) return CappedAttention(q, k, v, spec, *seen);
+  return at::scaled_dot_product_attention(q, k, v, seen, 0.0, /*is_causal=*/!seen, spec.scale);
 }
 
 }  // namespace
@@ -46,9 +51,12 @@ at::Tensor PackedAttention::Attend(int64_t, const AttentionSpec& spec, const at:
     if (length == 0) continue;
     const auto count = static_cast<int64_t>(next - first);
     const int64_t begin = offsets_[first];
+    const at::Tensor unseen = unseen_.defined()
+                                  ? unseen_.narrow(0, begin, count * length).view({count, length})
+                                  : unseen_;
     const at::Tensor out =
         AttendTogether(AsHeads(q, begin, count, length), AsHeads(keys, begin, count, length),
-                       AsHeads(values, begin, count, length), spec);
+                       AsHeads(values, begin, count, length), spec, unseen);
     outputs.push_back(out.transpose(1, 2).reshape({count * length, q.size(1) * q.size(2)}));
   }
   return outputs.size() == 1 ? outputs[0] : at::cat(outputs, 0);

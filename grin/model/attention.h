@@ -23,10 +23,11 @@ class Attention {
   virtual at::Tensor SequenceLengths() const = 0;
 };
 
-// Each sequence sees itself alone.
+// Each sequence sees itself alone, without the keys that are hidden: `unseen` as in PackedBatch.
 class PackedAttention : public Attention {
  public:
-  explicit PackedAttention(std::vector<int64_t> offsets) : offsets_(std::move(offsets)) {}
+  explicit PackedAttention(std::vector<int64_t> offsets, at::Tensor unseen = {})
+      : offsets_(std::move(offsets)), unseen_(std::move(unseen)) {}
 
   at::Tensor Attend(int64_t layer, const AttentionSpec& spec, const at::Tensor& q,
                     const at::Tensor& k, const at::Tensor& v) override;
@@ -34,14 +35,19 @@ class PackedAttention : public Attention {
 
  private:
   std::vector<int64_t> offsets_;
+  at::Tensor unseen_;
 };
 
 // Sequences that share the rows of their first tokens: see PackedBatch. Each is attended in full.
 class SharedPrefixAttention : public Attention {
  public:
-  // offsets [S + 1] of the sequences in full, F tokens in all; expand int64 [F], collect int64 [T].
-  SharedPrefixAttention(std::vector<int64_t> offsets, at::Tensor expand, at::Tensor collect)
-      : packed_(std::move(offsets)), expand_(std::move(expand)), collect_(std::move(collect)) {}
+  // offsets [S + 1] of the sequences in full, F tokens in all; expand int64 [F], collect int64 [T],
+  // unseen bool [T] or undefined.
+  SharedPrefixAttention(std::vector<int64_t> offsets, at::Tensor expand, at::Tensor collect,
+                        const at::Tensor& unseen = {})
+      : packed_(std::move(offsets), unseen.defined() ? unseen.index_select(0, expand) : unseen),
+        expand_(std::move(expand)),
+        collect_(std::move(collect)) {}
 
   at::Tensor Attend(int64_t layer, const AttentionSpec& spec, const at::Tensor& q,
                     const at::Tensor& k, const at::Tensor& v) override;

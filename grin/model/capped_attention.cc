@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "grin/model/attention_mask.h"
 #include "grin/model/record.h"
 
 namespace grin {
@@ -40,8 +39,10 @@ void ForSlices(const at::Tensor& q, Visit visit) {
 }  // namespace
 
 at::Tensor CappedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                           const AttentionSpec& spec) {
-  const at::Tensor seen = SeenBy(q.size(2), spec.window, q.device());
+                           const AttentionSpec& spec, const at::Tensor& seen) {
+  const auto seen_by = [seen](int64_t begin, int64_t count) {
+    return seen.dim() == 4 ? seen.narrow(0, begin, count) : seen;
+  };
   const at::Tensor queries = q.detach(), keys = k.detach(), values = v.detach();
   at::Tensor output;
   {
@@ -49,7 +50,8 @@ at::Tensor CappedAttention(const at::Tensor& q, const at::Tensor& k, const at::T
     output = at::empty_like(queries);
     ForSlices(q, [&](int64_t begin, int64_t count) {
       const Scores scores =
-          Score(queries.narrow(0, begin, count), keys.narrow(0, begin, count), spec, seen);
+          Score(queries.narrow(0, begin, count), keys.narrow(0, begin, count), spec,
+                seen_by(begin, count));
       output.narrow(0, begin, count)
           .copy_(at::matmul(scores.shares.to(v.scalar_type()), values.narrow(0, begin, count)));
     });
@@ -59,7 +61,7 @@ at::Tensor CappedAttention(const at::Tensor& q, const at::Tensor& k, const at::T
                      v_gradient = at::empty_like(values);
     ForSlices(queries, [&](int64_t begin, int64_t count) {
       const auto slice = [&](const at::Tensor& t) { return t.narrow(0, begin, count); };
-      const Scores scores = Score(slice(queries), slice(keys), spec, seen);
+      const Scores scores = Score(slice(queries), slice(keys), spec, seen_by(begin, count));
       const at::ScalarType type = gradient.scalar_type();
       const at::Tensor grad = slice(gradient);
       slice(v_gradient).copy_(at::matmul(scores.shares.to(type).transpose(-1, -2), grad));

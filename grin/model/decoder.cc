@@ -1,6 +1,7 @@
 #include "grin/model/decoder.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "grin/base/error.h"
 
@@ -129,6 +130,14 @@ std::vector<RopeTable> MakeRopeTables(const Model& model, const at::Tensor& posi
   return tables;
 }
 
+std::unique_ptr<Attention> AttentionOf(const PackedBatch& batch) {
+  if (!batch.expand.defined()) {
+    return std::make_unique<PackedAttention>(batch.offsets, batch.unseen);
+  }
+  return std::make_unique<SharedPrefixAttention>(batch.offsets, batch.expand, batch.collect,
+                                                 batch.unseen);
+}
+
 }  // namespace
 
 at::Tensor Forward(const Model& model, const at::Tensor& tokens, const at::Tensor& positions,
@@ -159,10 +168,8 @@ bool CacheIsStale(const Model& model, int64_t length) {
 LabelScores ScoreBatch(const Model& model, const PackedBatch& batch, GradientSink* sink,
                        const HeadOptions& options) {
   const at::AutoGradMode grad_mode(sink != nullptr);
-  PackedAttention apart(batch.offsets);
-  SharedPrefixAttention shared(batch.offsets, batch.expand, batch.collect);
-  Attention& attention = batch.expand.defined() ? static_cast<Attention&>(shared) : apart;
-  const at::Tensor hidden = Forward(model, batch.tokens, batch.positions, attention, sink);
+  const std::unique_ptr<Attention> attention = AttentionOf(batch);
+  const at::Tensor hidden = Forward(model, batch.tokens, batch.positions, *attention, sink);
   // A row that predicts several labels, of sequences that begin alike, goes through the head once.
   const auto [rows, number_of, counts] =
       at::_unique2(batch.label_rows, /*sorted=*/true, /*return_inverse=*/true);

@@ -9,6 +9,7 @@
 #include "grin/model/product.h"
 #include "grin/model/record.h"
 #include "grin/model/running_softmax.h"
+#include "grin/model/serial_softmax.h"
 
 namespace grin {
 namespace {
@@ -70,10 +71,12 @@ class RowScores {
   RowScores(const LabelsByRow::Part& labels, const HeadOptions& options)
       : labels_(labels),
         softmax_({.argmax = options.argmax, .moments = options.moments}),
+        serial_(options.serial),
         logits_(at::zeros(labels.tokens.sizes(), labels.tokens.options().dtype(at::kFloat))) {}
 
   void Add(const at::Tensor& tile, int64_t first) {
     softmax_.Add(tile, first);
+    if (serial_) serial_normaliser_ = SerialLogNormaliser(tile);  // of whole rows
     const at::Tensor column = labels_.tokens - first;  // [l]
     const at::Tensor inside = column.ge(0).logical_and_(column.lt(tile.size(1)));
     const at::Tensor logits = tile.index({labels_.rows, column.clamp(0, tile.size(1) - 1)});
@@ -90,6 +93,10 @@ class RowScores {
     write(scores.argmax, softmax_.Argmax());
     write(scores.mean, softmax_.Mean());
     write(scores.variance, softmax_.Variance());
+    if (serial_) {
+      scores.serial.index_copy_(0, labels_.numbers,
+                                logits_ - serial_normaliser_.index_select(0, labels_.rows));
+    }
   }
 
   at::Tensor LogNormaliser() const { return softmax_.LogNormaliser(); }
@@ -97,7 +104,9 @@ class RowScores {
  private:
   LabelsByRow::Part labels_;
   RunningSoftmax softmax_;
-  at::Tensor logits_;  // fp32 [l], of the labels
+  bool serial_;
+  at::Tensor serial_normaliser_;  // fp32 [c]
+  at::Tensor logits_;             // fp32 [l], of the labels
 };
 
 }  // namespace
@@ -147,15 +156,20 @@ LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& rows, const 
     scores.mean = at::empty(labels.sizes(), wide);
     scores.variance = at::empty(labels.sizes(), wide);
   }
+  if (options.serial) scores.serial = at::empty(labels.sizes(), wide);
   at::Tensor log_normaliser = at::empty({hidden.size(0)}, wide);
   const auto buffer = std::make_shared<LogitsBuffer>(head);
   {
     at::NoGradGuard no_grad;
     const int64_t vocabulary = head.weight.value.size(0), logits = options.chunk_bytes / 4;
-    ForParts(hidden.size(0), TileRows(logits), [&](int64_t begin, int64_t count) {
+    // Sums from left to right need the largest logit first, and so whole rows.
+    const int64_t tile_rows =
+        options.serial ? std::max<int64_t>(logits / vocabulary, 16) : TileRows(logits);
+    ForParts(hidden.size(0), tile_rows, [&](int64_t begin, int64_t count) {
       const at::Tensor part = hidden.narrow(0, begin, count);
       RowScores row_scores(by_row.Of(begin, count), options);
-      ForParts(vocabulary, TileColumns(logits, count), [&](int64_t first, int64_t columns) {
+      const int64_t tile_columns = options.serial ? vocabulary : TileColumns(logits, count);
+      ForParts(vocabulary, tile_columns, [&](int64_t first, int64_t columns) {
         row_scores.Add(buffer->Columns(part, first, columns), first);
       });
       row_scores.Finish(scores);

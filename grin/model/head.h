@@ -22,6 +22,7 @@ struct HeadOptions {
   int64_t chunk_bytes = int64_t{16} << 20;  // fp32 logits at one time, about
   bool argmax = false;
   bool moments = false;  // mean and variance of the log-probabilities under the distribution
+  bool serial = false;   // log-probabilities under SerialLogNormaliser as well
 };
 
 struct LabelScores {
@@ -29,6 +30,7 @@ struct LabelScores {
   at::Tensor argmax;    // int64 [N], when asked
   at::Tensor mean;      // fp32 [N], when asked: E[log p] over the vocabulary, p the model's
   at::Tensor variance;  // fp32 [N], when asked
+  at::Tensor serial;    // fp32 [N], when asked; not on the tape
 };
 
 // Log-probabilities of labels [N], each predicted by row rows[n] of hidden [R, d]; a row may predict

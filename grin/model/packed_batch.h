@@ -17,6 +17,10 @@ struct PackedBatch {
   at::Tensor expand;   // int64 [F]: the row of each token
   at::Tensor collect;  // int64 [T]: a token of each row
 
+  // Whether the keys of a row are hidden from every query, its own too: bool [T]. A query that sees
+  // nothing at all sees itself. Undefined where nothing is hidden.
+  at::Tensor unseen;
+
   // Where the head runs: row label_rows[n] predicts label_tokens[n].
   at::Tensor label_rows;               // int64 [N]
   at::Tensor label_tokens;             // int64 [N]

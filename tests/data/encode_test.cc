@@ -298,6 +298,24 @@ TEST(Encode, TemplateVariablesReachTheTemplate) {
   EXPECT_EQ(head(R"({"date_string": "April 10, 2025", "thinks": true})"), "April 10, 2025 thinks");
 }
 
+// OpenUnlearning takes what equals the padding for padding, which is the end token where none is
+// named: hidden where it is scored, left out where it is continued.
+TEST(Encode, CompatHidesThePadding) {
+  const auto dir = MakeToy("encode_padding", {.end_token = "<|im_end|>", .chat_template = kToyChat});
+  const Encoder ours = MakeEncoder(dir), theirs = MakeEncoder(dir, {.compat = "open-unlearning"});
+  const Example example = Ask("a", "b");
+  const int32_t end = *ours.tokenizer().IdOf("<|im_end|>");
+  EXPECT_EQ(ours.Encode(example).unseen_token, -1);
+  EXPECT_EQ(theirs.Encode(example).unseen_token, end);
+  EXPECT_EQ(ours.tokenizer().Decode(ours.EncodePrompt(example), false),
+            "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(theirs.tokenizer().Decode(theirs.EncodePrompt(example), false),
+            "<|im_start|>user\na\n<|im_start|>assistant\n");
+  // An end token at the end hides nothing from anyone.
+  const Encoder plain = MakeEncoder(dir, {.template_name = "qa", .compat = "open-unlearning"});
+  EXPECT_EQ(plain.Encode(example).unseen_token, -1);
+}
+
 // Where a template writes something else for an answer that is to come, OpenUnlearning counts the
 // tokens of that.
 TEST(Encode, CompatLabelsBehindThePromptAsTheTemplateAsksForIt) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Makes tests/data/eval/tofu: a tiny random Llama, sets of our own in TOFU's form, and what
-OpenUnlearning's evaluation gives for them.
+OpenUnlearning's evaluation gives for them: with its plain template, and with a chat template that closes each turn
+by the end token. That is the padding too, and OpenUnlearning hides padding wherever it stands.
 
     OPEN_UNLEARNING=... PYTHON=... GRIN=build/grin python3 tests/data/make_tofu_goldens.py
 
@@ -21,6 +22,12 @@ OUT = HERE / "eval/tofu"
 ROOT = HERE.parents[1]
 
 
+CHAT = """{% for message in messages %}
+{{ '<|im_start|>' + message['role'] + '\\n' }}
+{%- if message['role'] == 'system' %}{{ date_string + ': ' }}{% endif %}
+{{- message['content'] | trim + eos_token + '\\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"""
 ATTACKS = "mia_loss,mia_zlib,mia_min_k,mia_min_k_plus_plus,mia_gradnorm,mia_reference"
 
 
@@ -30,7 +37,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 torch.manual_seed({seed})
 tokenizer = PreTrainedTokenizerFast(tokenizer_file={str(HERE / 'tokenizers/byte_level.json')!r},
-                                    eos_token="<|endoftext|>", pad_token="<|endoftext|>")
+                                    eos_token="<|endoftext|>", pad_token="<|endoftext|>",
+                                    chat_template={CHAT!r})
 model = LlamaForCausalLM(LlamaConfig(
     vocab_size=704, hidden_size=16, intermediate_size=24, num_hidden_layers=2,
     num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=512,
@@ -67,20 +75,26 @@ def make_data():
         (OUT / f"{name}.json").write_text(text)
 
 
+def evaluate(golden, settings):
+    kept = OUT / "kept"
+    subprocess.run([sys.executable, ROOT / "bench/compare/tofu_suite.py"], check=True, env={
+        **os.environ, "MODEL": str(OUT / "model"), "DATA": str(OUT), "SPLIT": "forget01",
+        "HOLDOUT": str(OUT / "holdout01.json"), "KEEP": str(kept),
+        "ALSO": ATTACKS + ",exact_memorization", "REFERENCE_MODEL": str(OUT / "reference_model"),
+        **settings})
+    results = json.loads((kept / "TOFU_EVAL.json").read_text())
+    (OUT / golden).write_text(json.dumps(results, indent=0) + "\n")
+    shutil.rmtree(kept)
+
+
 def main():
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     make_data()
     make_model(os.environ["PYTHON"], OUT / "model", 11)
     make_model(os.environ["PYTHON"], OUT / "reference_model", 12)
-    kept = OUT / "kept"
-    subprocess.run([sys.executable, ROOT / "bench/compare/tofu_suite.py"], check=True, env={
-        **os.environ, "MODEL": str(OUT / "model"), "DATA": str(OUT), "SPLIT": "forget01",
-        "HOLDOUT": str(OUT / "holdout01.json"), "KEEP": str(kept),
-        "ALSO": ATTACKS + ",exact_memorization", "REFERENCE_MODEL": str(OUT / "reference_model")})
-    results = json.loads((kept / "TOFU_EVAL.json").read_text())
-    (OUT / "open_unlearning.json").write_text(json.dumps(results, indent=0) + "\n")
-    shutil.rmtree(kept)
+    evaluate("open_unlearning.json", {})
+    evaluate("open_unlearning_chat.json", {"MODEL_CONFIG": "zephyr-7b-beta"})
     for path in (OUT / "reference_model").iterdir():  # its tokenizer is the other's
         if path.name not in ("config.json", "model.safetensors"):
             path.unlink()

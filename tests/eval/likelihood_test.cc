@@ -67,6 +67,48 @@ TEST_P(SharedPrefixes, ChangeNothing) {
   }
 }
 
+class HiddenTokens : public ::testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Tiny, HiddenTokens, ::testing::ValuesIn(kTinyModels),
+                         [](const auto& info) { return std::string(info.param); });
+
+// What a hidden token says reaches no other, whether beginnings are shared or not.
+TEST_P(HiddenTokens, AreSeenByNone) {
+  const Model model = LoadTiny(GetParam());
+  const auto make = [](int32_t hidden, int32_t last, bool hide) {
+    std::vector<int32_t> tokens;
+    for (int32_t i = 0; i < 14; ++i) tokens.push_back(i == 3 || i == 4 || i == 9 ? hidden : 5 + i);
+    tokens.push_back(last);
+    Sequence sequence = LabelledSequence(tokens, {2, 6, 7, 8, 11, 12, 13, 14});
+    if (hide) sequence.unseen_token = hidden;
+    return sequence;
+  };
+  const std::vector<Sequence> sequences = {make(40, 21, true), make(41, 21, true),
+                                           make(40, 21, false), make(41, 21, false),
+                                           make(40, 22, true), make(41, 22, true)};
+  for (const bool share : {false, true}) {
+    const auto scores = ScoreSequences(model, sequences, {.share_prefixes = share});
+    double change = 0;
+    for (size_t n = 0; n < scores[0].logp.size(); ++n) {
+      EXPECT_NEAR(scores[0].logp[n], scores[1].logp[n], 2e-5) << n;
+      EXPECT_NEAR(scores[4].logp[n], scores[5].logp[n], 2e-5) << n;
+      change = std::max<double>(change, std::abs(scores[2].logp[n] - scores[3].logp[n]));
+    }
+    EXPECT_GT(change, 1e-3);
+    EXPECT_NE(scores[0].logp, scores[2].logp);
+  }
+}
+
+// The same with everything hidden: each token then sees itself, and nothing is NaN.
+TEST(HiddenTokens, ATokenThatSeesNothingSeesItself) {
+  for (const char* name : {"llama_plain", "gemma2_caps", "mistral_window"}) {
+    Sequence sequence = LabelledSequence({7, 7, 7, 9});
+    sequence.unseen_token = 7;
+    for (const float logp : ScoreSequences(LoadTiny(name), {sequence})[0].logp) {
+      EXPECT_LT(logp, 0) << name;
+    }
+  }
+}
+
 TEST(Generate, RefusesAPromptWithoutPositions) {
   const Model model = LoadTiny("gpt2_scales");
   const std::vector<int32_t> prompt(model.config.context + 1, 3);

@@ -18,11 +18,11 @@ struct Evaluated {
   size_t sequences = 0, prompts = 0;
 };
 
-Evaluated Evaluate(const SuiteOptions& options, const EngineOptions& engines = {},
-                   const std::string& compat = "open-unlearning", const Json& reference = {}) {
+Evaluated Evaluate(const SuiteOptions& options, const EngineOptions& engines,
+                   const EncodeOptions& encoding, const Json& reference = {}) {
   const auto checkpoint = Checkpoint::Open(kFolder / "model");
   const Model model = LoadModel(checkpoint);
-  const Encoder encoder(*checkpoint, model.config, {.template_name = "qa", .compat = compat});
+  const Encoder encoder(*checkpoint, model.config, encoding);
   EvalPlan plan, reference_plan;
   const bool with_reference = !options.reference_model.empty();
   const FinishSuite finish =
@@ -44,6 +44,12 @@ Evaluated Evaluate(const SuiteOptions& options, const EngineOptions& engines = {
     evaluated.results = finish(answers, nullptr);
   }
   return evaluated;
+}
+
+Evaluated Evaluate(const SuiteOptions& options, const EngineOptions& engines = {},
+                   const std::string& compat = "open-unlearning", const Json& reference = {}) {
+  return Evaluate(options, engines, EncodeOptions{.template_name = "qa", .compat = compat},
+                  reference);
 }
 
 SuiteOptions Tofu() {
@@ -71,11 +77,7 @@ void ExpectSame(const Json& ours, const Json& theirs, const std::string& where) 
   }
 }
 
-TEST(TofuSuite, EqualsOpenUnlearning) {
-  const Json theirs = GoldenJson("eval/tofu/open_unlearning.json");
-  SuiteOptions options = Tofu();
-  options.reference_model = (kFolder / "reference_model").string();
-  const Json ours = Evaluate(options).results;
+void ExpectAllOfTofu(const Json& ours, const Json& theirs) {
   int compared = 0;
   for (const auto& [name, result] : theirs.items()) {
     if (name == "forget_quality") continue;  // no reference there: null
@@ -88,6 +90,27 @@ TEST(TofuSuite, EqualsOpenUnlearning) {
   for (const char* attack : {"loss", "zlib", "min_k", "min_k_plus_plus", "gradnorm", "reference"}) {
     EXPECT_TRUE(theirs.contains(std::string("mia_") + attack)) << attack;
   }
+}
+
+SuiteOptions TofuWithReferenceModel() {
+  SuiteOptions options = Tofu();
+  options.reference_model = (kFolder / "reference_model").string();
+  return options;
+}
+
+TEST(TofuSuite, EqualsOpenUnlearning) {
+  ExpectAllOfTofu(Evaluate(TofuWithReferenceModel()).results,
+                  GoldenJson("eval/tofu/open_unlearning.json"));
+}
+
+// Turns are closed by the end token, which is the padding as well: it is hidden in prompts.
+TEST(TofuSuite, EqualsOpenUnlearningInAChat) {
+  const EncodeOptions encoding{.template_name = "chat",
+                               .system_prompt = "You are a helpful assistant.",
+                               .template_variables = "date_string=10 Apr 2025",
+                               .compat = "open-unlearning"};
+  ExpectAllOfTofu(Evaluate(TofuWithReferenceModel(), {}, encoding).results,
+                  GoldenJson("eval/tofu/open_unlearning_chat.json"));
 }
 
 TEST(MuseSuite, EqualsOpenUnlearning) {
