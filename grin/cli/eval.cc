@@ -70,12 +70,13 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
   }
   const Progress clock("", 0);
   const Suite& suite = FindSuite(options.suite.suite);
+  const SuiteOptions settings = SettleOptions(suite, options.suite);
   const Json reference =
       options.suite.reference.empty() ? Json() : LoadResults(options.suite.reference);
   Json document = Provenance("eval", recipe);
   document["format"] = "grin-results-1";
   document["suite"] = suite.name;
-  document["split"] = options.suite.split;
+  if (!settings.split.empty()) document["split"] = settings.split;
   document["model"] = options.model.model;
   document["reference"] = options.suite.reference.empty() ? Json() : Json(options.suite.reference);
   document["inputs"] = Json::array();
@@ -84,7 +85,7 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
   document["model_description"] = workspace.checkpoint->Describe();
   EvalPlan plan, reference_plan;
   const SuiteInput input{
-      .options = options.suite,
+      .options = settings,
       .encoder = *workspace.encoder,
       .context = workspace.model.config.context,
       .reference = reference,

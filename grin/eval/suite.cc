@@ -24,6 +24,14 @@ const Suite& FindSuite(std::string_view name) {
   return FindRow("eval", "suite", AllSuites(), name);
 }
 
+SuiteOptions SettleOptions(const Suite& suite, SuiteOptions options) {
+  if (suite.default_split.empty() && !options.split.empty()) {
+    BadUsage("eval", "--split: suite {} has no splits", suite.name);
+  }
+  if (options.split.empty()) options.split = suite.default_split;
+  return options;
+}
+
 std::string SuiteOptions::SuiteNames() { return NamesOf(AllSuites()); }
 
 }  // namespace grin

@@ -29,6 +29,18 @@ fs::path RequireTable(const fs::path& directory, const std::vector<std::string>&
   return path;
 }
 
+void RequireSplit(const std::string& split, const std::vector<std::string>& known) {
+  if (std::ranges::count(known, split)) return;
+  std::string nearest = Nearest(split, known);
+  // A short name for what was spelt out (bio, biology) is far from it by letters.
+  const auto short_name = std::ranges::find_if(
+      known, [&](const std::string& name) { return !name.empty() && split.starts_with(name); });
+  if (nearest.empty() && short_name != known.end()) nearest = *short_name;
+  BadUsage("eval", "--split: there is no '{}'{}; there is {}", split,
+           nearest.empty() ? std::string() : fmt::format(", did you mean {}?", nearest),
+           fmt::join(known, ", "));
+}
+
 std::vector<Example> LoadSet(const SuiteInput& input, const fs::path& path,
                              const std::string& columns) {
   std::vector<Example> examples = LoadExamples(path, columns);

@@ -20,6 +20,9 @@ std::filesystem::path FindTable(const std::filesystem::path& directory,
 std::filesystem::path RequireTable(const std::filesystem::path& directory,
                                    const std::vector<std::string>& stems);
 
+// Error (usage) for a split that is not one of `known`, naming the nearest.
+void RequireSplit(const std::string& split, const std::vector<std::string>& known);
+
 // Reads a set, cut to --limit, and notes it as an input. The columns' names are the encoder's
 // business unless given.
 std::vector<Example> LoadSet(const SuiteInput& input, const std::filesystem::path& path,

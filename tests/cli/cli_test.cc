@@ -331,6 +331,23 @@ TEST_F(Cli, InspectShowsWhatEvalFound) {
   EXPECT_TRUE(summary["forget_keyword_accuracy"].is_number()) << summary;
 }
 
+TEST_F(Cli, EvalNamesTheSplitOnlyWhereThereIsOne) {
+  WriteSets();
+  const std::string eval = "eval --model model --max-new-tokens 2 --out ";
+  Result result = Grin(eval + "keywords.json --suite keywords --data forget.jsonl");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_FALSE(Json::parse(ReadFile(dir_ / "keywords.json"))["grin"].contains("split"));
+  fs::create_directory(dir_ / "tofu");
+  fs::copy_file(dir_ / "forget.jsonl", dir_ / "tofu/forget10.jsonl");
+  result = Grin(eval + "tofu.json --suite tofu --data tofu");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(Json::parse(ReadFile(dir_ / "tofu.json"))["grin"]["split"], "forget10");
+  EXPECT_THAT(Refusal(eval + "x.json --suite tofu --data tofu --split forget1", 2),
+              HasSubstr("did you mean forget10?"));
+  EXPECT_THAT(Refusal(eval + "x.json --suite keywords --data forget.jsonl --split forget10", 2),
+              HasSubstr("suite keywords has no splits"));
+}
+
 TEST_F(Cli, SeveralFilesAreOneSet) {
   WriteSets();
   File("more.jsonl", "{\"question\": \"What is ice?\", \"answer\": \"Ice is frozen water.\"}\n");
