@@ -70,7 +70,7 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
   }
   const Progress clock("", 0);
   const Suite& suite = FindSuite(options.suite.suite);
-  const SuiteOptions settings = SettleOptions(suite, options.suite);
+  const SuiteOptions settings = SettleOptions(suite, options.suite, options.data.columns);
   const Json reference =
       options.suite.reference.empty() ? Json() : LoadResults(options.suite.reference);
   Json document = Provenance("eval", recipe);
@@ -88,6 +88,7 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
       .options = settings,
       .encoder = *workspace.encoder,
       .context = workspace.model.config.context,
+      .columns = options.data.columns,
       .reference = reference,
       .note_input =
           [&](const fs::path& path, int64_t records) {

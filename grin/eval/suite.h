@@ -58,6 +58,7 @@ struct SuiteInput {
   const SuiteOptions& options;
   const Encoder& encoder;
   int64_t context = 0;  // of the model
+  std::string columns;  // --columns, for sets whose columns the suite does not fix
   Json reference;       // canonical results of the reference; null without
   // Sets and files that were read are named here, for provenance.
   std::function<void(const std::filesystem::path&, int64_t records)> note_input;
@@ -74,6 +75,7 @@ struct Suite {
   // Reads the data and asks the plan. Error (usage or bad input) for missing files or settings.
   FinishSuite (*plan)(const SuiteInput& input, EvalPlan& plan);
   std::string_view default_split = {};  // empty where a suite has no splits
+  bool fixes_columns = false;           // its files have one form: --columns says nothing to it
 };
 
 std::span<const Suite> Suites();
@@ -82,7 +84,8 @@ std::span<const Suite> Suites();
 const Suite& FindSuite(std::string_view name);
 
 // The options as this suite takes them: the split that it measures is named, and empty where it has
-// none. Error (usage) for a --split that it would pass over.
-SuiteOptions SettleOptions(const Suite& suite, SuiteOptions options);
+// none. Error (usage) for a --split, or for --columns, that it would pass over.
+SuiteOptions SettleOptions(const Suite& suite, SuiteOptions options,
+                           const std::string& columns = "");
 
 }  // namespace grin

@@ -43,7 +43,7 @@ void RequireSplit(const std::string& split, const std::vector<std::string>& know
 
 std::vector<Example> LoadSet(const SuiteInput& input, const fs::path& path,
                              const std::string& columns) {
-  std::vector<Example> examples = LoadExamples(path, columns);
+  std::vector<Example> examples = LoadExamples(path, columns.empty() ? input.columns : columns);
   Limit(input, examples);
   input.note_input(path, static_cast<int64_t>(examples.size()));
   return examples;

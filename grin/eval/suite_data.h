@@ -23,8 +23,8 @@ std::filesystem::path RequireTable(const std::filesystem::path& directory,
 // Error (usage) for a split that is not one of `known`, naming the nearest.
 void RequireSplit(const std::string& split, const std::vector<std::string>& known);
 
-// Reads a set, cut to --limit, and notes it as an input. The columns' names are the encoder's
-// business unless given.
+// Reads a set, cut to --limit, and notes it as an input. Its columns are those given, else those of
+// --columns, else found by name.
 std::vector<Example> LoadSet(const SuiteInput& input, const std::filesystem::path& path,
                              const std::string& columns = "");
 

@@ -157,6 +157,7 @@ extern const Suite kMmluSuite;
 const Suite kMmluSuite = {.name = "mmlu",
                           .summary = "general knowledge: 57 subjects, by question and by subject",
                           .plan = Plan,
-                          .default_split = "all"};
+                          .default_split = "all",
+                          .fixes_columns = true};
 
 }  // namespace grin

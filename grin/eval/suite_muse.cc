@@ -123,6 +123,7 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
 extern const Suite kMuseSuite;
 const Suite kMuseSuite = {.name = "muse",
                           .summary = "news or books: verbatim and knowledge memorization, privacy",
-                          .plan = Plan};
+                          .plan = Plan,
+                          .fixes_columns = true};
 
 }  // namespace grin

@@ -41,7 +41,8 @@ std::vector<Example> ForgetSet(const SuiteInput& input, const fs::path& data) {
   std::ranges::sort(files);
   std::vector<Example> examples;
   for (const fs::path& file : files) {
-    std::vector<Example> part = LoadExamples(file, "prompt=prompt,response=unsafe_response");
+    std::vector<Example> part = LoadExamples(
+        file, input.columns.empty() ? "prompt=prompt,response=unsafe_response" : input.columns);
     input.note_input(file, static_cast<int64_t>(part.size()));
     examples.insert(examples.end(), part.begin(), part.end());
   }
@@ -125,7 +126,9 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
     if (wiki.empty()) {
       unmeasured["perplexity"] = NotMeasured("no running text: wiki* is not in the folder");
     } else {
-      text = std::make_shared<AskedText>(plan, input, wiki);
+      SuiteInput own_columns = input;  // those given are the pairs' columns
+      own_columns.columns.clear();
+      text = std::make_shared<AskedText>(plan, own_columns, wiki);
     }
   }
   std::shared_ptr<ToxicityClassifier> classifier;

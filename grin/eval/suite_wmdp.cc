@@ -66,6 +66,7 @@ extern const Suite kWmdpSuite;
 const Suite kWmdpSuite = {.name = "wmdp",
                           .summary = "hazardous knowledge in biology, cybersecurity and chemistry",
                           .plan = Plan,
-                          .default_split = "all"};
+                          .default_split = "all",
+                          .fixes_columns = true};
 
 }  // namespace grin

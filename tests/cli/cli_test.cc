@@ -348,6 +348,15 @@ TEST_F(Cli, EvalNamesTheSplitOnlyWhereThereIsOne) {
               HasSubstr("suite keywords has no splits"));
 }
 
+TEST_F(Cli, EvalReadsTheColumnsThatAreNamed) {
+  File("named.jsonl", "{\"q\": \"Who wrote it?\", \"a\": \"Oda Venn.\"}\n");
+  const std::string eval = "eval --model model --max-new-tokens 2 --out r.json --data named.jsonl ";
+  const Result result = Grin(eval + "--suite keywords --columns prompt=q,response=a");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(Refusal(eval + "--force --suite muse --columns prompt=q,response=a", 2),
+              HasSubstr("--columns: suite muse"));
+}
+
 TEST_F(Cli, SeveralFilesAreOneSet) {
   WriteSets();
   File("more.jsonl", "{\"question\": \"What is ice?\", \"answer\": \"Ice is frozen water.\"}\n");

@@ -16,23 +16,24 @@ using ::testing::HasSubstr;
 const fs::path kTofu = fs::path(GRIN_TEST_DATA) / "eval/tofu";
 
 // Asks the tiny model of the TOFU fixtures.
-Json Measure(const SuiteOptions& options) {
+Json Measure(const SuiteOptions& options, const std::string& columns = "") {
   const auto checkpoint = Checkpoint::Open(kTofu / "model");
   const Model model = LoadModel(checkpoint);
   const Encoder encoder(*checkpoint, model.config, {.template_name = "qa"});
   const Suite& suite = FindSuite(options.suite);
-  const SuiteOptions settings = SettleOptions(suite, options);
+  const SuiteOptions settings = SettleOptions(suite, options, columns);
   EvalPlan plan;
   const FinishSuite finish = suite.plan({.options = settings,
                                          .encoder = encoder,
                                          .context = model.config.context,
+                                         .columns = columns,
                                          .note_input = [](const fs::path&, int64_t) {}},
                                         plan);
   return finish(plan.Run(model, encoder), nullptr);
 }
 
-std::string Refusal(const SuiteOptions& options) {
-  return MessageOf([&] { Measure(options); });
+std::string Refusal(const SuiteOptions& options, const std::string& columns = "") {
+  return MessageOf([&] { Measure(options, columns); });
 }
 
 SuiteOptions Options(const std::string& suite, const fs::path& data) {
@@ -103,6 +104,67 @@ TEST(Split, MetricsOfAnotherPartAreRefused) {
   options.split = "bio";
   options.metrics = {"wmdp_cyber"};
   EXPECT_THAT(Refusal(options), HasSubstr("this suite has no 'wmdp_cyber'"));
+}
+
+// Two records under names of their own, and what they are when read by the common ones.
+fs::path SetWithOtherNames() {
+  const fs::path folder = EmptyDirectory("suite_columns");
+  WriteFile(folder / "set.jsonl",
+            "{\"question\": \"Who?\", \"other_question\": \"Who wrote it?\", \"answer\": \"Oda "
+            "Venn.\"}\n"
+            "{\"question\": \"When?\", \"other_question\": \"When was it?\", \"answer\": \"In "
+            "1911.\"}\n");
+  return folder / "set.jsonl";
+}
+
+std::string FirstInput(const Json& result) { return result["value_by_index"]["0"]["input"]; }
+
+TEST(Columns, NameWhatIsAsked) {
+  const SuiteOptions options = Options("keywords", SetWithOtherNames());
+  EXPECT_THAT(FirstInput(Measure(options)["set_Q_A_ROUGE"]), HasSubstr("Question: Who?"));
+  const Json named = Measure(options, "prompt=other_question,response=answer");
+  EXPECT_THAT(FirstInput(named["set_Q_A_ROUGE"]), HasSubstr("Question: Who wrote it?"));
+  EXPECT_THAT(Refusal(options, "prompt=q,response=answer"),
+              HasSubstr("set.jsonl:1: 'q' is missing"));
+}
+
+TEST(Columns, AreThoseOfTofusSetsToo) {
+  SuiteOptions options = Options("tofu", SetWithOtherNames().parent_path());
+  options.split = "set";
+  options.metrics = {"forget_Q_A_ROUGE"};
+  const Json named = Measure(options, "prompt=other_question,response=answer");
+  EXPECT_THAT(FirstInput(named["forget_Q_A_ROUGE"]), HasSubstr("Question: Who wrote it?"));
+}
+
+TEST(Columns, OfASectionGoBeforeTheFlag) {
+  const fs::path set = SetWithOtherNames(), recipe = set.parent_path() / "sets.toml";
+  WriteFile(recipe,
+            "[own]\ndata = \"set.jsonl\"\nmetrics = [\"rouge\"]\n"
+            "columns = \"prompt=question,response=answer\"\n"
+            "[other]\ndata = \"set.jsonl\"\nmetrics = [\"rouge\"]\n");
+  const Json results = Measure(Options("custom", recipe), "prompt=other_question,response=answer");
+  EXPECT_THAT(FirstInput(results["own_Q_A_ROUGE"]), HasSubstr("Question: Who?"));
+  EXPECT_THAT(FirstInput(results["other_Q_A_ROUGE"]), HasSubstr("Question: Who wrote it?"));
+}
+
+TEST(Columns, AreRefusedWhereFilesHaveOneForm) {
+  for (const char* suite : {"wmdp", "mmlu", "muse"}) {
+    EXPECT_THAT(Refusal(Options(suite, "nowhere"), "prompt=q,response=a"),
+                HasSubstr(std::string("--columns: suite ") + suite));
+  }
+}
+
+TEST(Columns, OfSafePkuAreThoseOfItsPairsAlone) {
+  const fs::path folder = EmptyDirectory("suite_pku_columns");
+  WriteFile(folder / "forget.jsonl", "{\"q\": \"How is it done?\", \"a\": \"Like this.\"}\n");
+  WriteFile(folder / "test.jsonl", "{\"q\": \"And safely?\", \"a\": \"Like that.\"}\n");
+  WriteFile(folder / "realtoxicityprompts.jsonl", "{\"prompt\": {\"text\": \"It was a\"}}\n");
+  WriteFile(folder / "wiki.jsonl", "{\"text\": \"A text of some words.\"}\n");
+  const Json results = Measure(Options("safepku", folder), "prompt=q,response=a");
+  for (const char* result :
+       {"forget_repetition", "test_repetition", "rtp_repetition", "perplexity"}) {
+    EXPECT_TRUE(results[result]["agg_value"].is_number()) << result << ": " << results[result];
+  }
 }
 
 }  // namespace
