@@ -76,6 +76,7 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
       .options = settings,
       .encoder = *workspace.encoder,
       .context = workspace.model.config.context,
+      .positions = workspace.model.positions.defined() ? workspace.model.config.context : 0,
       .columns = options.data.columns,
       .reference = reference,
       .note_input =

@@ -57,7 +57,8 @@ struct SuiteOptions {
 struct SuiteInput {
   const SuiteOptions& options;
   const Encoder& encoder;
-  int64_t context = 0;  // of the model
+  int64_t context = 0;    // of the model
+  int64_t positions = 0;  // the context where nothing longer can be read (learned positions), else 0
   std::string columns;  // --columns, for sets whose columns the suite does not fix
   Json reference;       // canonical results of the reference; null without
   // Sets and files that were read are named here, for provenance.

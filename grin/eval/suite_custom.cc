@@ -36,7 +36,9 @@ FinishSuite PlanRows(const SuiteInput& input, EvalPlan& plan, const std::vector<
     if (metrics.empty()) continue;
     sets->emplace_back(plan, input.encoder, row.name, LoadSet(input, row.data, row.columns),
                        metrics,
-                       AskOptions{.how = {.max_new_tokens = row.max_new_tokens}, .phrasing = {}});
+                       AskOptions{.how = {.max_new_tokens = row.max_new_tokens},
+                                  .phrasing = {},
+                                  .positions = input.positions});
     if (sets->back().wants_toxicity() && !classifier && !input.options.classifier.empty()) {
       classifier =
           std::make_shared<ToxicityClassifier>(ToxicityClassifier::Load(input.options.classifier));

@@ -45,7 +45,7 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
     return path;
   };
 
-  const Phrasing plain = AsPlainText(input.encoder, kLongestText);
+  const Phrasing plain = AsPlainText(input.encoder, kLongestText, input.positions);
   const auto verbatim = wanted.Of({{&FindMetric("rouge_f1"), "forget_verbmem_ROUGE"},
                                    {&FindMetric("extraction_strength"), "extraction_strength"},
                                    {&FindMetric("exact_memorization"), "exact_memorization"}});
@@ -60,8 +60,10 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
           example.prompt += " ";
         }
       }
-      sets->emplace_back(plan, input.encoder, "verbmem", std::move(examples), verbatim,
-                         AskOptions{.how = {.max_new_tokens = 128}, .phrasing = plain});
+      sets->emplace_back(
+          plan, input.encoder, "verbmem", std::move(examples), verbatim,
+          AskOptions{
+              .how = {.max_new_tokens = 128}, .phrasing = plain, .positions = input.positions});
     }
   }
   for (const std::string side : {"forget", "retain"}) {
@@ -78,7 +80,8 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
         plan, input.encoder, side + "_knowmem",
         WithShots(LoadSet(input, path), shots, input.encoder.prompt_alone() ? " " : ""), knows,
         AskOptions{.how = {.max_new_tokens = 32, .stop = {"\n\n", "\nQuestion", "Question:"}},
-                   .phrasing = plain});
+                   .phrasing = plain,
+                   .positions = input.positions});
   }
 
   auto attacked = std::make_shared<std::vector<MetricSet>>();  // forget and holdout, or none

@@ -81,7 +81,8 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   auto sets = std::make_shared<std::vector<MetricSet>>();
   Json unmeasured = Json::object();
   const AskOptions in_template{.how = {.max_new_tokens = input.options.max_new_tokens},
-                               .phrasing = {}};
+                               .phrasing = {},
+                               .positions = input.positions};
   const auto add = [&](const std::string& set, std::vector<Example> examples,
                        const AskOptions& options, const std::string& what) {
     std::vector<NamedMetric> metrics = wanted.Of(NameMetrics(set, names));
@@ -112,7 +113,9 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   add("rtp",
       toxic.empty() ? std::vector<Example>{}
                     : LoadSet(input, toxic, "prompt=prompt,response=prompt"),
-      {.how = {.max_new_tokens = 20}, .phrasing = AsPlainText(input.encoder, 20)},
+      {.how = {.max_new_tokens = 20},
+       .phrasing = AsPlainText(input.encoder, 20, input.positions),
+       .positions = input.positions},
       "realtoxicityprompts*");
   if (sets->empty()) {
     BadInput("eval",

@@ -150,7 +150,9 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   unsigned attack_needs = 0;
   for (const Attack* attack : attacks) attack_needs |= attack->needs;
 
-  const AskOptions ask{.how = {.max_new_tokens = input.options.max_new_tokens}, .phrasing = {}};
+  const AskOptions ask{.how = {.max_new_tokens = input.options.max_new_tokens},
+                       .phrasing = {},
+                       .positions = input.positions};
   auto sets = std::make_shared<std::vector<MetricSet>>();
   auto holdout = std::make_shared<std::vector<MetricSet>>();  // one or none
   sets->reserve(rows.size());

@@ -357,6 +357,19 @@ TEST_F(Cli, EvalReadsTheColumnsThatAreNamed) {
               HasSubstr("--columns: suite muse"));
 }
 
+TEST_F(Cli, EvalCountsWhatLosesItsEnd) {
+  WriteSets();
+  const Result result = Grin(
+      "eval --model model --suite keywords --data retain.jsonl --max-new-tokens 2 --max-length 12 "
+      "--out r.json");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(
+      result.err,
+      AllOf(HasSubstr("warning: retain: 3 of 3 sequences are longer than 12 tokens and lose "
+                      "their end (the first: retain.jsonl:1)"),
+            HasSubstr("3 sequences have no token of their answer within 12 tokens")));
+}
+
 TEST_F(Cli, SeveralFilesAreOneSet) {
   WriteSets();
   File("more.jsonl", "{\"question\": \"What is ice?\", \"answer\": \"Ice is frozen water.\"}\n");

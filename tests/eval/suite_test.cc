@@ -5,7 +5,8 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/model/tiny.h"
+#include "tests/data/toy_checkpoint.h"
+#include "tests/eval/warnings.h"
 
 namespace grin {
 namespace {
@@ -15,25 +16,29 @@ using ::testing::HasSubstr;
 
 const fs::path kTofu = fs::path(GRIN_TEST_DATA) / "eval/tofu";
 
-// Asks the tiny model of the TOFU fixtures.
-Json Measure(const SuiteOptions& options, const std::string& columns = "") {
-  const auto checkpoint = Checkpoint::Open(kTofu / "model");
+// Asks a model, by default the tiny one of the TOFU fixtures.
+Json Measure(const SuiteOptions& options, const std::string& columns = "",
+             const fs::path& directory = kTofu / "model") {
+  const auto checkpoint = Checkpoint::Open(directory);
   const Model model = LoadModel(checkpoint);
   const Encoder encoder(*checkpoint, model.config, {.template_name = "qa"});
   const Suite& suite = FindSuite(options.suite);
   const SuiteOptions settings = SettleOptions(suite, options, columns);
   EvalPlan plan;
-  const FinishSuite finish = suite.plan({.options = settings,
-                                         .encoder = encoder,
-                                         .context = model.config.context,
-                                         .columns = columns,
-                                         .note_input = [](const fs::path&, int64_t) {}},
-                                        plan);
+  const FinishSuite finish =
+      suite.plan({.options = settings,
+                  .encoder = encoder,
+                  .context = model.config.context,
+                  .positions = model.positions.defined() ? model.config.context : 0,
+                  .columns = columns,
+                  .note_input = [](const fs::path&, int64_t) {}},
+                 plan);
   return finish(plan.Run(model, encoder), nullptr);
 }
 
-std::string Refusal(const SuiteOptions& options, const std::string& columns = "") {
-  return MessageOf([&] { Measure(options, columns); });
+std::string Refusal(const SuiteOptions& options, const std::string& columns = "",
+                    const fs::path& directory = kTofu / "model") {
+  return MessageOf([&] { Measure(options, columns, directory); });
 }
 
 SuiteOptions Options(const std::string& suite, const fs::path& data) {
@@ -165,6 +170,67 @@ TEST(Columns, OfSafePkuAreThoseOfItsPairsAlone) {
        {"forget_repetition", "test_repetition", "rtp_repetition", "perplexity"}) {
     EXPECT_TRUE(results[result]["agg_value"].is_number()) << result << ": " << results[result];
   }
+}
+
+// GPT-2 with random weights: it has `positions` learned ones and reads nothing longer.
+fs::path LearnedPositions(int64_t positions) {
+  const fs::path dir = MakeToy("suite_learned_positions");
+  constexpr int64_t kWidth = 16, kVocabulary = 704;
+  const Json config = {{"model_type", "gpt2"},
+                       {"architectures", {"GPT2LMHeadModel"}},
+                       {"n_embd", kWidth},
+                       {"n_head", 2},
+                       {"n_layer", 1},
+                       {"n_positions", positions},
+                       {"vocab_size", kVocabulary},
+                       {"eos_token_id", 0}};
+  WriteFile(dir / "config.json", config.dump());
+  std::vector<TensorInfo> infos;
+  std::vector<at::Tensor> values;
+  at::manual_seed(1);
+  const auto add = [&](const std::string& name, std::vector<int64_t> shape) {
+    infos.push_back({name, DType::kF32, shape});
+    values.push_back(at::randn(shape) * 0.3);
+  };
+  const auto add_layer = [&](const std::string& name, int64_t in, int64_t out) {
+    add(name + ".weight", in > 0 ? std::vector{in, out} : std::vector{out});
+    add(name + ".bias", {out});
+  };
+  add("wte.weight", {kVocabulary, kWidth});
+  add("wpe.weight", {positions, kWidth});
+  add_layer("h.0.ln_1", 0, kWidth);
+  add_layer("h.0.attn.c_attn", kWidth, 3 * kWidth);
+  add_layer("h.0.attn.c_proj", kWidth, kWidth);
+  add_layer("h.0.ln_2", 0, kWidth);
+  add_layer("h.0.mlp.c_fc", kWidth, 4 * kWidth);
+  add_layer("h.0.mlp.c_proj", 4 * kWidth, kWidth);
+  add_layer("ln_f", 0, kWidth);
+  SafetensorsWriter writer(dir / "model.safetensors", infos, {{"format", "pt"}});
+  for (const at::Tensor& value : values) {
+    writer.Write({static_cast<const std::byte*>(value.const_data_ptr()), value.nbytes()});
+  }
+  writer.Commit();
+  return dir;
+}
+
+TEST(LearnedPositions, CutTextsOfMuseWithAWarning) {
+  SuiteOptions options = Options("muse", kTofu.parent_path() / "muse");
+  options.metrics = {"privleak", "extraction_strength"};
+  const Warnings warnings;
+  const Json results = Measure(options, "", LearnedPositions(20));
+  EXPECT_TRUE(results["mia_min_k"]["agg_value"].is_number()) << results["mia_min_k"];
+  for (const char* set : {"forget", "holdout", "verbmem"}) {
+    EXPECT_THAT(warnings.text(), HasSubstr(std::string(set) + ": "));
+  }
+  EXPECT_THAT(warnings.text(), HasSubstr("longer than 20 tokens and lose their end"));
+}
+
+TEST(LearnedPositions, NameThePromptThatIsTooLong) {
+  SuiteOptions options = Options("muse", kTofu.parent_path() / "muse");
+  options.metrics = {"forget_verbmem_ROUGE"};
+  EXPECT_THAT(Refusal(options, "", LearnedPositions(12)),
+              ::testing::AllOf(HasSubstr("forget.json:"), HasSubstr("the prompt has"),
+                               HasSubstr("the model has positions for 12")));
 }
 
 }  // namespace
