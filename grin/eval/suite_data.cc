@@ -1,6 +1,7 @@
 #include "grin/eval/suite_data.h"
 
 #include <algorithm>
+#include <set>
 
 #include "grin/base/error.h"
 #include "grin/base/nearest.h"
@@ -47,6 +48,12 @@ std::vector<Example> LoadSet(const SuiteInput& input, const fs::path& path,
   Limit(input, examples);
   input.note_input(path, static_cast<int64_t>(examples.size()));
   return examples;
+}
+
+void RefuseAsUnmeasured(const Json& unmeasured) {
+  std::set<std::string> reasons;  // several results share one
+  for (const Json& result : unmeasured) reasons.insert(result.at("not_measured"));
+  BadInput("eval", "nothing that was asked can be measured: {}", fmt::join(reasons, "; "));
 }
 
 Wanted::Wanted(const std::vector<std::string>& asked, const std::vector<std::string>& known,

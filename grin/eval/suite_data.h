@@ -28,6 +28,9 @@ void RequireSplit(const std::string& split, const std::vector<std::string>& know
 std::vector<Example> LoadSet(const SuiteInput& input, const std::filesystem::path& path,
                              const std::string& columns = "");
 
+// Error (bad input) with the reasons of `unmeasured`: for when nothing that was asked is left.
+[[noreturn]] void RefuseAsUnmeasured(const Json& unmeasured);
+
 // Cuts to --limit.
 template <typename T>
 void Limit(const SuiteInput& input, std::vector<T>& records) {

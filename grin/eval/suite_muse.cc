@@ -37,10 +37,14 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   const fs::path data = input.options.data;
   auto sets = std::make_shared<std::vector<MetricSet>>();
   Json unmeasured = Json::object();
-  const auto find = [&](const std::string& result, const std::vector<std::string>& stems) {
+  // The set that `results` are of; without it none of them is measured.
+  const auto find = [&](const std::vector<std::string>& results,
+                        const std::vector<std::string>& stems) {
     const fs::path path = FindTable(data, stems);
     if (path.empty()) {
-      unmeasured[result] = NotMeasured(fmt::format("{} is not in {}", stems[0], data.string()));
+      for (const std::string& result : results) {
+        unmeasured[result] = NotMeasured(fmt::format("{} is not in {}", stems[0], data.string()));
+      }
     }
     return path;
   };
@@ -50,7 +54,9 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
                                    {&FindMetric("extraction_strength"), "extraction_strength"},
                                    {&FindMetric("exact_memorization"), "exact_memorization"}});
   if (!verbatim.empty()) {
-    if (const fs::path path = find("forget_verbmem_ROUGE", {"verbmem/forget"}); !path.empty()) {
+    std::vector<std::string> results;
+    for (const NamedMetric& named : verbatim) results.push_back(named.result);
+    if (const fs::path path = find(results, {"verbmem/forget"}); !path.empty()) {
       std::vector<Example> examples = LoadSet(input, path, "prompt=prompt,response=gt");
       // Between both is a space: of the prompt's text, unless the prompt's tokens are taken alone.
       for (Example& example : examples) {
@@ -71,7 +77,7 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
     if (knows.empty()) continue;
     // The authors' repository says retain2 where their data on the hub say retain.
     const std::vector<std::string> stems = {"knowmem/" + side + "_qa", "knowmem/" + side + "2_qa"};
-    const fs::path path = find(side + "_knowmem_ROUGE", stems);
+    const fs::path path = find({side + "_knowmem_ROUGE"}, stems);
     if (path.empty()) continue;
     std::vector<Example> shots;
     const fs::path icl = FindTable(data, {stems[0] + "_icl", stems[1] + "_icl"});
@@ -87,8 +93,8 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   auto attacked = std::make_shared<std::vector<MetricSet>>();  // forget and holdout, or none
   const Attack& attack = FindAttack("mia_min_k");
   if (wanted("mia_min_k") || wanted("privleak")) {
-    const fs::path forget = find("mia_min_k", {"privleak/forget"}),
-                   holdout = find("mia_min_k", {"privleak/holdout"});
+    const fs::path forget = find({"mia_min_k"}, {"privleak/forget"}),
+                   holdout = find({"mia_min_k"}, {"privleak/holdout"});
     if (!forget.empty() && !holdout.empty()) {
       for (const fs::path& path : {forget, holdout}) {
         attacked->emplace_back(plan, input.encoder, path.stem().string(), LoadSet(input, path),
@@ -97,12 +103,7 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
       }
     }
   }
-  if (sets->empty() && attacked->empty()) {
-    BadInput("eval",
-             "{}: holds none of verbmem/forget, knowmem/forget_qa, knowmem/retain_qa, "
-             "privleak/forget and privleak/holdout",
-             data.string());
-  }
+  if (sets->empty() && attacked->empty()) RefuseAsUnmeasured(unmeasured);
   return [sets, attacked, unmeasured, &attack, wanted, reference = input.reference](
              const EngineResults& engines, const EngineResults*) {
     Json results = Json::object();

@@ -172,6 +172,60 @@ TEST(Columns, OfSafePkuAreThoseOfItsPairsAlone) {
   }
 }
 
+fs::path PkuFolder() {
+  const fs::path folder = EmptyDirectory("suite_pku") / "pku";  // with nothing beside it
+  fs::create_directory(folder);
+  WriteFile(folder / "forget.jsonl", "{\"prompt\": \"How is it done?\", \"response\": \"So.\"}\n");
+  WriteFile(folder / "wikitext.txt", "A text of some words, and of a few more.\n");
+  WriteFile(folder / "wiki-SOURCE.txt", "Where it came from.\n");
+  WriteFile(folder / "wiki.README.md", "What it is.\n");
+  return folder;
+}
+
+TEST(SafePku, MeasuresWhatIsThere) {
+  SuiteOptions options = Options("safepku", PkuFolder());
+  const Json all = Measure(options);
+  EXPECT_TRUE(all["forget_repetition"]["agg_value"].is_number()) << all["forget_repetition"];
+  EXPECT_TRUE(all["perplexity"]["agg_value"].is_number()) << all["perplexity"];
+  EXPECT_THAT(all["test_repetition"]["not_measured"], HasSubstr("safe_test.* is not in"));
+  EXPECT_FALSE(all.contains("rtp_refusal_rate"));
+  options.metrics = {"perplexity"};
+  const Warnings warnings;
+  const Json one = Measure(options);
+  EXPECT_EQ(one.size(), 1u) << one;
+  EXPECT_EQ(one["perplexity"], all["perplexity"]);
+  EXPECT_EQ(warnings.text(), "") << "toxicity was not asked for";
+}
+
+TEST(SafePku, RefusesOnlyWhatCannotBeMeasuredAtAll) {
+  SuiteOptions options = Options("safepku", PkuFolder());
+  options.metrics = {"test_repetition"};
+  EXPECT_THAT(Refusal(options), HasSubstr("nothing that was asked can be measured: test.* or "
+                                          "safe_test.* is not in"));
+  options.metrics = {"rtp_refusal_rate"};
+  EXPECT_THAT(Refusal(options), HasSubstr("this suite has no 'rtp_refusal_rate'"));
+  fs::remove(fs::path(options.data) / "wikitext.txt");
+  options.metrics = {"perplexity", "forget_repetition"};
+  EXPECT_THAT(Measure(options)["perplexity"]["not_measured"], HasSubstr("no running text"));
+}
+
+TEST(Muse, SaysOfEveryMetricWhyItIsNotMeasured) {
+  const fs::path folder = EmptyDirectory("suite_muse");
+  fs::copy(kTofu.parent_path() / "muse/knowmem", folder / "knowmem");
+  const Json results = Measure(Options("muse", folder));
+  EXPECT_TRUE(results["forget_knowmem_ROUGE"]["agg_value"].is_number());
+  for (const char* result : {"forget_verbmem_ROUGE", "extraction_strength", "exact_memorization"}) {
+    ASSERT_TRUE(results.contains(result)) << result;
+    EXPECT_THAT(results[result]["not_measured"], HasSubstr("verbmem/forget is not in")) << result;
+  }
+  for (const char* result : {"mia_min_k", "privleak"}) {
+    ASSERT_TRUE(results.contains(result)) << result;
+    EXPECT_THAT(results[result]["not_measured"], HasSubstr("privleak/holdout is not in")) << result;
+  }
+  EXPECT_THAT(Refusal(Options("muse", EmptyDirectory("suite_none"))),
+              HasSubstr("nothing that was asked can be measured: knowmem/forget_qa is not in"));
+}
+
 // GPT-2 with random weights: it has `positions` learned ones and reads nothing longer.
 fs::path LearnedPositions(int64_t positions) {
   const fs::path dir = MakeToy("suite_learned_positions");
