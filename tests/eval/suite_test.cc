@@ -172,6 +172,37 @@ TEST(Columns, OfSafePkuAreThoseOfItsPairsAlone) {
   }
 }
 
+TEST(PlainText, HasNoPromptToAnswer) {
+  const fs::path folder = EmptyDirectory("suite_text");
+  WriteFile(
+      folder / "set.jsonl",
+      "{\"text\": \"Oda Venn lives in Hallowmere.\"}\n{\"text\": \"She wrote the Almanac.\"}\n");
+  const Json results = Measure(Options("keywords", folder / "set.jsonl"));
+  for (const char* result : {"set_Q_A_ROUGE", "set_keyword_accuracy_generated"}) {
+    ASSERT_TRUE(results.contains(result)) << result;
+    EXPECT_EQ(results[result]["not_measured"], "plain text has no prompt") << result;
+  }
+  for (const char* result : {"set_Q_A_Prob", "set_keyword_accuracy", "set_repetition"}) {
+    EXPECT_TRUE(results[result]["agg_value"].is_number()) << result << ": " << results[result];
+  }
+}
+
+TEST(Keywords, SetsOfOneNameAreRefused) {
+  EXPECT_THAT(Refusal(Options("keywords", "a/test.jsonl,b/test.jsonl")),
+              HasSubstr("a/test.jsonl and b/test.jsonl are both called 'test'; name them: "
+                        "NAME=a/test.jsonl,OTHER=b/test.jsonl"));
+  EXPECT_THAT(Refusal(Options("keywords", "x=a.jsonl,x=b.jsonl")), HasSubstr("both called 'x'"));
+  EXPECT_THAT(Refusal(Options("keywords", "one=a/test.jsonl,b/test.jsonl")),
+              HasSubstr("a/test.jsonl"));
+}
+
+TEST(Custom, SectionsOfOneNameAreRefused) {
+  const fs::path recipe = EmptyDirectory("suite_custom") / "sets.toml";
+  const std::string one = "data = \"set.jsonl\"\nmetrics = [\"rouge\"]\n";
+  WriteFile(recipe, "[one]\n" + one + "[two]\n" + one + "[one]\n" + one);
+  EXPECT_THAT(Refusal(Options("custom", recipe)), HasSubstr("section [one] is there twice"));
+}
+
 fs::path PkuFolder() {
   const fs::path folder = EmptyDirectory("suite_pku") / "pku";  // with nothing beside it
   fs::create_directory(folder);
