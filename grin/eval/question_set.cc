@@ -116,7 +116,6 @@ AskedSet::AskedSet(EvalPlan& plan, const Encoder& encoder, std::string name,
       }
     }
   });
-  WarnOfCuts();
   for (size_t i = 0; i < questions_.size(); ++i) {
     const Question& question = questions_[i];
     Asked& asked = asked_[i];
@@ -141,16 +140,7 @@ AskedSet::AskedSet(EvalPlan& plan, const Encoder& encoder, std::string name,
       asked.gradient_norm = plan.GradientNorm(bare);
     }
   }
-}
-
-ScoredAnswer AskedSet::Encode(const Example& example, const std::string& response) const {
-  ScoredAnswer answer{.sequence = phrasing_.answer(example, response)};
-  const Sequence& sequence = answer.sequence;
-  answer.answer_labels = static_cast<int64_t>(sequence.labels.size());
-  // OpenUnlearning leaves out the last label, whatever it is.
-  const bool closed = !sequence.labels.empty() && sequence.label_spans.back().first < 0;
-  if (closed || (encoder_.prompt_alone() && !sequence.labels.empty())) --answer.answer_labels;
-  return answer;
+  WarnOfCuts();
 }
 
 // Of the sequences that are asked for.
@@ -172,6 +162,16 @@ void AskedSet::WarnOfCuts() const {
       "{}: {} sequences have no token of their answer within {} tokens and are left out (the "
       "first: {})",
       name_, sequences.size(), phrasing_.longest, sequences.front()->where);
+}
+
+ScoredAnswer AskedSet::Encode(const Example& example, const std::string& response) const {
+  ScoredAnswer answer{.sequence = phrasing_.answer(example, response)};
+  const Sequence& sequence = answer.sequence;
+  answer.answer_labels = static_cast<int64_t>(sequence.labels.size());
+  // OpenUnlearning leaves out the last label, whatever it is.
+  const bool closed = !sequence.labels.empty() && sequence.label_spans.back().first < 0;
+  if (closed || (encoder_.prompt_alone() && !sequence.labels.empty())) --answer.answer_labels;
+  return answer;
 }
 
 void AskedSet::AskReference(EvalPlan& plan) {
