@@ -30,6 +30,8 @@ fs::path RequireTable(const fs::path& directory, const std::vector<std::string>&
   return path;
 }
 
+bool IsWhole(const std::string& split) { return split.empty() || split == "all"; }
+
 void RequireSplit(const std::string& split, const std::vector<std::string>& known) {
   if (std::ranges::count(known, split)) return;
   std::string nearest = Nearest(split, known);

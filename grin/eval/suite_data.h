@@ -20,6 +20,9 @@ std::filesystem::path FindTable(const std::filesystem::path& directory,
 std::filesystem::path RequireTable(const std::filesystem::path& directory,
                                    const std::vector<std::string>& stems);
 
+// Whether --split leaves nothing out: "all", or none given.
+bool IsWhole(const std::string& split);
+
 // Error (usage) for a split that is not one of `known`, naming the nearest.
 void RequireSplit(const std::string& split, const std::vector<std::string>& known);
 

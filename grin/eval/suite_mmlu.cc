@@ -104,10 +104,10 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   Subjects subjects = Load(input);
   std::erase_if(subjects, [](const auto& subject) { return subject.second.test.empty(); });
   if (subjects.empty()) BadInput("eval", "{}: holds no test questions of MMLU", options.data);
-  std::vector<std::string> splits = {"all"};
-  for (const auto& [name, subject] : subjects) splits.push_back(name);
-  RequireSplit(options.split, splits);
-  if (options.split != "all") {
+  if (!IsWhole(options.split)) {
+    std::vector<std::string> splits = {"all"};
+    for (const auto& [name, subject] : subjects) splits.push_back(name);
+    RequireSplit(options.split, splits);
     std::erase_if(subjects, [&](const auto& subject) { return subject.first != options.split; });
   }
   std::vector<std::string> known = {"mmlu"};

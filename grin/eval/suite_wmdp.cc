@@ -17,8 +17,10 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
     BadUsage("eval", "--data is required: the folder of WMDP's files");
   std::vector<Part> parts = {{"bio", "biology"}, {"cyber", "cybersecurity"}, {"chem", "chemistry"}};
   const std::string& split = input.options.split;
-  RequireSplit(split, {"bio", "cyber", "chem", "all"});
-  if (split != "all") std::erase_if(parts, [&](const Part& part) { return part.name != split; });
+  if (!IsWhole(split)) {
+    RequireSplit(split, {"bio", "cyber", "chem", "all"});
+    std::erase_if(parts, [&](const Part& part) { return part.name != split; });
+  }
   std::vector<std::string> known;
   for (const Part& part : parts) known.push_back("wmdp_" + part.name);
   const Wanted wanted(input.options.metrics, known, {});

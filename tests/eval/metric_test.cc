@@ -76,18 +76,6 @@ TEST(KeywordMetrics, ShowAnIntervalAndTheKeywords) {
   EXPECT_EQ(result["value_by_index"]["0"]["keywords"], Json::array({"Lisbon"}));
 }
 
-TEST(Rouge, LeavesOutPlainText) {
-  QuestionSet set{.name = "forget",
-                  .questions = {Made(0.5, 0.5, true, "The author was born in Lisbon.").question,
-                                Made(0.5, 0.5, true, "something else").question}};
-  set.questions[1].example.prompt.clear();
-  for (const char* metric : {"rouge", "rouge_f1", "keyword_accuracy_generated"}) {
-    const Json result = FindMetric(metric).function(set);
-    EXPECT_EQ(result["agg_value"], 1) << metric;
-    EXPECT_TRUE(result["value_by_index"]["1"].is_null()) << metric;
-  }
-}
-
 TEST(ExtractionStrength, CountsFromTheFirstLabelOfARightEnd) {
   Question question = Made(0.5, 0.5, false, "").question;  // wrong at label 5 of 7
   EXPECT_NEAR(Value("extraction_strength", question), 1.0 / 7, 1e-12);
@@ -141,6 +129,18 @@ TEST(TextWindows, ScoreEveryTokenOnce) {
       seen[0] += 1;
       EXPECT_THAT(seen, ::testing::Each(1)) << total << " tokens, stride " << stride;
     }
+  }
+}
+
+TEST(Rouge, LeavesOutPlainText) {
+  QuestionSet set{.name = "forget",
+                  .questions = {Made(0.5, 0.5, true, "The author was born in Lisbon.").question,
+                                Made(0.5, 0.5, true, "something else").question}};
+  set.questions[1].example.prompt.clear();
+  for (const char* metric : {"rouge", "rouge_f1", "keyword_accuracy_generated"}) {
+    const Json result = FindMetric(metric).function(set);
+    EXPECT_EQ(result["agg_value"], 1) << metric;
+    EXPECT_TRUE(result["value_by_index"]["1"].is_null()) << metric;
   }
 }
 
