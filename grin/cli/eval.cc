@@ -3,13 +3,13 @@
 #include <cstdio>
 
 #include "grin/base/error.h"
-#include "grin/base/hash.h"
 #include "grin/base/log.h"
 #include "grin/base/memory.h"
 #include "grin/base/progress.h"
 #include "grin/cli/command.h"
 #include "grin/cli/results_summary.h"
 #include "grin/cli/stages.h"
+#include "grin/eval/engine_key.h"
 #include "grin/eval/results.h"
 #include "grin/eval/suite.h"
 
@@ -38,19 +38,6 @@ struct Options {
   OutputOptions output;
 };
 
-// What the engines' answers depend on besides the request.
-std::string CacheKey(const Checkpoint& checkpoint, const Model& model) {
-  std::string key = fmt::format("{} {}", Version(), at::toString(model.weights->dtype()));
-  for (const Shard& shard : checkpoint.shards()) {
-    const fs::path file = fs::is_directory(checkpoint.path()) ? checkpoint.path() / shard.file_name
-                                                              : checkpoint.path();
-    std::error_code none;
-    key += fmt::format(" {} {} {}", file.string(), fs::file_size(file, none),
-                       fs::last_write_time(file, none).time_since_epoch().count());
-  }
-  return Fingerprint(key);
-}
-
 EngineResults RunEngines(const Workspace& workspace, const EvalPlan& plan, const Options& options,
                          const std::string& suffix) {
   Info("{}: {} sequences to score, {} prompts to continue", workspace.checkpoint->path().string(),
@@ -58,7 +45,8 @@ EngineResults RunEngines(const Workspace& workspace, const EvalPlan& plan, const
   return plan.Run(workspace.model, *workspace.encoder,
                   {.batch_size = options.engine.batch_size,
                    .cache = options.output.out + suffix,
-                   .cache_key = CacheKey(*workspace.checkpoint, workspace.model)});
+                   .cache_key = EngineKey(Version(), at::toString(workspace.model.weights->dtype()),
+                                          *workspace.checkpoint, *workspace.encoder)});
 }
 
 void Run(const Options& options, const CommonOptions& common, const Json& recipe) {
@@ -70,12 +58,13 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
   }
   const Progress clock("", 0);
   const Suite& suite = FindSuite(options.suite.suite);
+  const SuiteOptions settings = SettleOptions(suite, options.suite, options.data.columns);
   const Json reference =
       options.suite.reference.empty() ? Json() : LoadResults(options.suite.reference);
   Json document = Provenance("eval", recipe);
   document["format"] = "grin-results-1";
   document["suite"] = suite.name;
-  document["split"] = options.suite.split;
+  if (!settings.split.empty()) document["split"] = settings.split;
   document["model"] = options.model.model;
   document["reference"] = options.suite.reference.empty() ? Json() : Json(options.suite.reference);
   document["inputs"] = Json::array();
@@ -84,9 +73,11 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
   document["model_description"] = workspace.checkpoint->Describe();
   EvalPlan plan, reference_plan;
   const SuiteInput input{
-      .options = options.suite,
+      .options = settings,
       .encoder = *workspace.encoder,
       .context = workspace.model.config.context,
+      .positions = workspace.model.positions.defined() ? workspace.model.config.context : 0,
+      .columns = options.data.columns,
       .reference = reference,
       .note_input =
           [&](const fs::path& path, int64_t records) {

@@ -30,6 +30,7 @@ KeywordScore ScoreKeywords(const Example& example, const Sequence& sequence,
 }
 
 KeywordScore FindKeywords(const Example& example, const std::string& generated) {
+  if (example.is_text()) return {};
   std::vector<std::string> said;
   for (const Word& word : Words(generated)) said.push_back(word.folded);
   KeywordScore result;

@@ -24,7 +24,7 @@ KeywordScore ScoreKeywords(const Example& example, const Sequence& sequence,
                            const SequenceScores& scores);
 
 // Share of an example's keywords that occur in a generated answer, compared as whole words without
-// case. Nothing to find gives a count of 0.
+// case. Nothing to find, or plain text, which has no prompt to answer, gives a count of 0.
 KeywordScore FindKeywords(const Example& example, const std::string& generated);
 
 // Averages over a data set.

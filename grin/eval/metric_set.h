@@ -21,7 +21,8 @@ std::vector<NamedMetric> NameMetrics(const std::string& set, const std::vector<s
 
 class MetricSet {
  public:
-  // Asks the plan for what the metrics need. `more_needs`: for metrics over several sets.
+  // Asks the plan for what the metrics need. `more_needs`: for metrics over several sets. Where all
+  // records are plain text, metrics that compare an answer with the true one are not measured.
   MetricSet(EvalPlan& plan, const Encoder& encoder, std::string name, std::vector<Example> examples,
             std::vector<NamedMetric> metrics, const AskOptions& options = {},
             unsigned more_needs = 0);
@@ -35,6 +36,7 @@ class MetricSet {
                       const ToxicityClassifier* classifier, Json& results) const;
 
  private:
+  std::vector<NamedMetric> without_prompt_;  // not measured
   std::vector<NamedMetric> metrics_;
   AskedSet asked_;
 };

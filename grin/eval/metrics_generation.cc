@@ -16,6 +16,10 @@ Json RougeBy(const QuestionSet& set, const Aggregate& aggregate) {
   ByIndex values;
   for (size_t i = 0; i < set.questions.size(); ++i) {
     const Question& question = set.questions[i];
+    if (question.example.is_text()) {  // no prompt: the whole text was continued
+      values.Skip(i);
+      continue;
+    }
     const auto truth = RougeWords(question.truth, /*stem=*/true);
     const auto said = RougeWords(question.continuation, /*stem=*/true);
     const RougeScore longest = RougeL(truth, said);

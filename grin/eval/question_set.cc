@@ -2,11 +2,13 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
 #include "grin/base/error.h"
+#include "grin/base/log.h"
 #include "grin/base/space.h"
 #include "grin/eval/spaces.h"
 
@@ -23,6 +25,15 @@ std::string Truth(const Encoder& encoder, const Question& question, const Sequen
     text.erase(at, question.input.size());
   }
   return std::string(Trimmed(text, kPythonSpace));
+}
+
+// Said before any engine has run, since generation comes last.
+void CheckPrompt(const std::vector<int32_t>& prompt, int64_t positions, const std::string& where) {
+  if (prompt.empty()) BadInput("eval", "{}: the prompt has no tokens", where);
+  if (positions > 0 && static_cast<int64_t>(prompt.size()) > positions) {
+    BadInput("eval", "{}: the prompt has {} tokens, the model has positions for {}", where,
+             prompt.size(), positions);
+  }
 }
 
 }  // namespace
@@ -42,20 +53,23 @@ Phrasing InTemplate(const Encoder& encoder) {
                                        .where = example.where});
               },
           .prompt = [&encoder](const Example& example) { return encoder.EncodePrompt(example); },
-          .closes = true};
+          .closes = true,
+          .longest = encoder.max_length()};
 }
 
-Phrasing AsPlainText(const Encoder& encoder, int64_t max_length) {
+Phrasing AsPlainText(const Encoder& encoder, int64_t max_length, int64_t positions) {
   return {
       .answer =
-          [&encoder, max_length](const Example& example, const std::string& response) {
+          [&encoder, max_length, positions](const Example& example, const std::string& response) {
             const size_t prompt =
                 encoder.tokenizer().Encode(example.prompt, /*add_special_tokens=*/true).ids.size();
             Sequence sequence;
             sequence.where = example.where;
             sequence.tokens = encoder.tokenizer().Encode(example.prompt + response, true).ids;
-            sequence.tokens.resize(
-                std::min(sequence.tokens.size(), prompt + static_cast<size_t>(max_length)));
+            const size_t wanted =
+                std::min(sequence.tokens.size(), prompt + static_cast<size_t>(max_length));
+            sequence.truncated = positions > 0 && wanted > static_cast<size_t>(positions);
+            sequence.tokens.resize(sequence.truncated ? static_cast<size_t>(positions) : wanted);
             for (size_t i = std::max<size_t>(prompt, 1); i < sequence.tokens.size(); ++i) {
               sequence.labels.push_back(static_cast<int32_t>(i));
             }
@@ -67,7 +81,8 @@ Phrasing AsPlainText(const Encoder& encoder, int64_t max_length) {
           [&encoder](const Example& example) {
             return encoder.tokenizer().Encode(example.prompt, true).ids;
           },
-      .closes = false};
+      .closes = false,
+      .longest = positions};
 }
 
 AskedSet::AskedSet(EvalPlan& plan, const Encoder& encoder, std::string name,
@@ -116,8 +131,7 @@ AskedSet::AskedSet(EvalPlan& plan, const Encoder& encoder, std::string name,
       asked.wrong.push_back(plan.Score(wrong.sequence, plain));
     }
     if (needs & (kContinuation | kToxicity)) {
-      if (prompts[i].empty())
-        BadInput("eval", "{}: the prompt has no tokens", question.example.where);
+      CheckPrompt(prompts[i], options.positions, question.example.where);
       asked.continuation = plan.Continue(prompts[i], options.how);
     }
     if (needs & kGradientNorm) {
@@ -129,6 +143,28 @@ AskedSet::AskedSet(EvalPlan& plan, const Encoder& encoder, std::string name,
       asked.gradient_norm = plan.GradientNorm(bare);
     }
   }
+  WarnOfCuts();
+}
+
+// Of the sequences that are asked for.
+void AskedSet::WarnOfCuts() const {
+  std::vector<const Sequence*> sequences;
+  for (const Question& question : questions_) {
+    if (needs_ & (kAnswer | kGradientNorm)) sequences.push_back(&question.answer->sequence);
+    if (question.paraphrase) sequences.push_back(&question.paraphrase->sequence);
+    for (const ScoredAnswer& wrong : question.wrong) sequences.push_back(&wrong.sequence);
+  }
+  const size_t all = sequences.size();
+  std::erase_if(sequences, [](const Sequence* sequence) { return !sequence->truncated; });
+  if (sequences.empty()) return;
+  Warn("{}: {} of {} sequences are longer than {} tokens and lose their end (the first: {})", name_,
+       sequences.size(), all, phrasing_.longest, sequences.front()->where);
+  std::erase_if(sequences, [](const Sequence* sequence) { return !sequence->labels.empty(); });
+  if (sequences.empty()) return;
+  Warn(
+      "{}: {} sequences have no token of their answer within {} tokens and are left out (the "
+      "first: {})",
+      name_, sequences.size(), phrasing_.longest, sequences.front()->where);
 }
 
 ScoredAnswer AskedSet::Encode(const Example& example, const std::string& response) const {

@@ -54,19 +54,22 @@ enum Need : unsigned {
 struct Phrasing {
   std::function<Sequence(const Example&, const std::string& response)> answer;
   std::function<std::vector<int32_t>(const Example&)> prompt;  // what is to be continued
-  bool closes = true;  // whether an answer's last label is its end token
+  bool closes = true;   // whether an answer's last label is its end token
+  int64_t longest = 0;  // sequences are cut behind so many tokens, and marked
 };
 
 // The encoder's template.
 Phrasing InTemplate(const Encoder& encoder);
 
 // Prompt and response as one plain text without template and end token, at most `max_length` tokens
-// behind the prompt: continuations of running text (MUSE, RealToxicityPrompts).
-Phrasing AsPlainText(const Encoder& encoder, int64_t max_length);
+// behind the prompt: continuations of running text (MUSE, RealToxicityPrompts). `positions`: as for
+// AskOptions; a sequence that they cut is marked.
+Phrasing AsPlainText(const Encoder& encoder, int64_t max_length, int64_t positions);
 
 struct AskOptions {
   ContinueOptions how;
   Phrasing phrasing;  // default: the encoder's template
+  int64_t positions = 0;  // tokens that a model with learned positions reads at most; 0: no bound
 };
 
 // A set that has been asked of a plan. The encoder must outlive it.
@@ -74,7 +77,8 @@ class AskedSet {
  public:
   // Encodes and asks for everything in `needs`. The paraphrase is the record's
   // `paraphrased_answer`, wrong answers are its `perturbed_answer`; where a record has none, a
-  // metric on them leaves it out.
+  // metric on them leaves it out. Sequences that lost their end are counted in a warning. Error (bad
+  // input) naming the record whose prompt is empty or longer than the positions.
   AskedSet(EvalPlan& plan, const Encoder& encoder, std::string name, std::vector<Example> examples,
            unsigned needs, const AskOptions& options = {});
 
@@ -95,6 +99,7 @@ class AskedSet {
 
   ScoreExtras PlainExtras() const;
   ScoredAnswer Encode(const Example& example, const std::string& response) const;
+  void WarnOfCuts() const;
 
   const Encoder& encoder_;
   std::string name_;

@@ -24,6 +24,18 @@ const Suite& FindSuite(std::string_view name) {
   return FindRow("eval", "suite", AllSuites(), name);
 }
 
+SuiteOptions SettleOptions(const Suite& suite, SuiteOptions options, const std::string& columns) {
+  if (suite.fixes_columns && !columns.empty()) {
+    BadUsage("eval", "--columns: suite {} reads files of one form, whose columns have fixed names",
+             suite.name);
+  }
+  if (suite.default_split.empty() && !options.split.empty()) {
+    BadUsage("eval", "--split: suite {} has no splits", suite.name);
+  }
+  if (options.split.empty()) options.split = suite.default_split;
+  return options;
+}
+
 std::string SuiteOptions::SuiteNames() { return NamesOf(AllSuites()); }
 
 }  // namespace grin

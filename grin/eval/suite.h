@@ -15,7 +15,7 @@ namespace grin {
 struct SuiteOptions {
   std::string suite = "tofu";
   std::string data;
-  std::string split = "forget10";
+  std::string split;  // empty: the suite's default, see SettleOptions
   std::string holdout;
   std::string reference;
   std::string reference_model;
@@ -31,7 +31,8 @@ struct SuiteOptions {
     visit("suite", suite, "what is measured: " + SuiteNames());
     visit("data", data, "the suite's folder or file (for custom: its TOML file)");
     visit("split", split,
-          "tofu: the forget split; wmdp: bio, cyber, chem or all; mmlu: a subject or all");
+          "tofu: the forget split, without it forget10; wmdp: bio, cyber, chem or all; mmlu: a "
+          "subject or all");
     visit("holdout", holdout,
           "tofu: records never trained on, a split of the folder or a file, for the membership "
           "attacks");
@@ -56,7 +57,9 @@ struct SuiteOptions {
 struct SuiteInput {
   const SuiteOptions& options;
   const Encoder& encoder;
-  int64_t context = 0;  // of the model
+  int64_t context = 0;    // of the model
+  int64_t positions = 0;  // the context where nothing longer can be read (learned positions), else 0
+  std::string columns;  // --columns, for sets whose columns the suite does not fix
   Json reference;       // canonical results of the reference; null without
   // Sets and files that were read are named here, for provenance.
   std::function<void(const std::filesystem::path&, int64_t records)> note_input;
@@ -72,11 +75,18 @@ struct Suite {
   std::string_view name, summary;
   // Reads the data and asks the plan. Error (usage or bad input) for missing files or settings.
   FinishSuite (*plan)(const SuiteInput& input, EvalPlan& plan);
+  std::string_view default_split = {};  // empty where a suite has no splits
+  bool fixes_columns = false;           // its files have one form: --columns says nothing to it
 };
 
 std::span<const Suite> Suites();
 
 // Error (usage) that names the nearest.
 const Suite& FindSuite(std::string_view name);
+
+// The options as this suite takes them: the split that it measures is named, and empty where it has
+// none. Error (usage) for a --split, or for --columns, that it would pass over.
+SuiteOptions SettleOptions(const Suite& suite, SuiteOptions options,
+                           const std::string& columns = "");
 
 }  // namespace grin

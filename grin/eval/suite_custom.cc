@@ -2,6 +2,7 @@
 // file says.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fstream>
 
 #include "grin/base/error.h"
@@ -36,7 +37,9 @@ FinishSuite PlanRows(const SuiteInput& input, EvalPlan& plan, const std::vector<
     if (metrics.empty()) continue;
     sets->emplace_back(plan, input.encoder, row.name, LoadSet(input, row.data, row.columns),
                        metrics,
-                       AskOptions{.how = {.max_new_tokens = row.max_new_tokens}, .phrasing = {}});
+                       AskOptions{.how = {.max_new_tokens = row.max_new_tokens},
+                                  .phrasing = {},
+                                  .positions = input.positions});
     if (sets->back().wants_toxicity() && !classifier && !input.options.classifier.empty()) {
       classifier =
           std::make_shared<ToxicityClassifier>(ToxicityClassifier::Load(input.options.classifier));
@@ -49,6 +52,11 @@ FinishSuite PlanRows(const SuiteInput& input, EvalPlan& plan, const std::vector<
   };
 }
 
+const SetRow* FindSet(const std::vector<SetRow>& rows, const std::string& name) {
+  const auto found = std::ranges::find(rows, name, &SetRow::name);
+  return found == rows.end() ? nullptr : &*found;
+}
+
 // "forget=a.jsonl,retain=b.jsonl"; a file without a name is called by its stem.
 std::vector<SetRow> NamedFiles(const SuiteInput& input) {
   std::vector<SetRow> rows;
@@ -59,9 +67,13 @@ std::vector<SetRow> NamedFiles(const SuiteInput& input) {
     const std::string part = data.substr(begin, end - begin);
     const size_t equals = part.find('=');
     const fs::path file = equals == std::string::npos ? part : part.substr(equals + 1);
-    rows.push_back(
-        {.name = equals == std::string::npos ? file.stem().string() : part.substr(0, equals),
-         .data = file});
+    const std::string name =
+        equals == std::string::npos ? file.stem().string() : part.substr(0, equals);
+    if (const SetRow* other = FindSet(rows, name)) {  // its results would be lost
+      BadUsage("eval", "--data: {} and {} are both called '{}'; name them: NAME={},OTHER={}",
+               other->data.string(), file.string(), name, other->data.string(), file.string());
+    }
+    rows.push_back({.name = name, .data = file});
     begin = end + 1;
   }
   return rows;
@@ -102,8 +114,12 @@ std::vector<SetRow> ReadToml(const fs::path& path) {
       BadInput("eval", "{}: '{}' must stand in a section, [NAME], one per set", path.string(),
                item.fullname());
     }
-    if (rows.empty() || rows.back().name != item.parents[0])
+    if (rows.empty() || rows.back().name != item.parents[0]) {
+      if (FindSet(rows, item.parents[0])) {
+        BadInput("eval", "{}: section [{}] is there twice", path.string(), item.parents[0]);
+      }
       rows.push_back({.name = item.parents[0]});
+    }
     SetRow& row = rows.back();
     const std::string first = item.inputs.empty() ? "" : item.inputs.front();
     if (item.name == "data") {

@@ -1,6 +1,7 @@
 #include "grin/eval/suite_data.h"
 
 #include <algorithm>
+#include <set>
 
 #include "grin/base/error.h"
 #include "grin/base/nearest.h"
@@ -29,12 +30,32 @@ fs::path RequireTable(const fs::path& directory, const std::vector<std::string>&
   return path;
 }
 
+bool IsWhole(const std::string& split) { return split.empty() || split == "all"; }
+
+void RequireSplit(const std::string& split, const std::vector<std::string>& known) {
+  if (std::ranges::count(known, split)) return;
+  std::string nearest = Nearest(split, known);
+  // A short name for what was spelt out (bio, biology) is far from it by letters.
+  const auto short_name = std::ranges::find_if(
+      known, [&](const std::string& name) { return !name.empty() && split.starts_with(name); });
+  if (nearest.empty() && short_name != known.end()) nearest = *short_name;
+  BadUsage("eval", "--split: there is no '{}'{}; there is {}", split,
+           nearest.empty() ? std::string() : fmt::format(", did you mean {}?", nearest),
+           fmt::join(known, ", "));
+}
+
 std::vector<Example> LoadSet(const SuiteInput& input, const fs::path& path,
                              const std::string& columns) {
-  std::vector<Example> examples = LoadExamples(path, columns);
+  std::vector<Example> examples = LoadExamples(path, columns.empty() ? input.columns : columns);
   Limit(input, examples);
   input.note_input(path, static_cast<int64_t>(examples.size()));
   return examples;
+}
+
+void RefuseAsUnmeasured(const Json& unmeasured) {
+  std::set<std::string> reasons;  // several results share one
+  for (const Json& result : unmeasured) reasons.insert(result.at("not_measured"));
+  BadInput("eval", "nothing that was asked can be measured: {}", fmt::join(reasons, "; "));
 }
 
 Wanted::Wanted(const std::vector<std::string>& asked, const std::vector<std::string>& known,

@@ -20,10 +20,19 @@ std::filesystem::path FindTable(const std::filesystem::path& directory,
 std::filesystem::path RequireTable(const std::filesystem::path& directory,
                                    const std::vector<std::string>& stems);
 
-// Reads a set, cut to --limit, and notes it as an input. The columns' names are the encoder's
-// business unless given.
+// Whether --split leaves nothing out: "all", or none given.
+bool IsWhole(const std::string& split);
+
+// Error (usage) for a split that is not one of `known`, naming the nearest.
+void RequireSplit(const std::string& split, const std::vector<std::string>& known);
+
+// Reads a set, cut to --limit, and notes it as an input. Its columns are those given, else those of
+// --columns, else found by name.
 std::vector<Example> LoadSet(const SuiteInput& input, const std::filesystem::path& path,
                              const std::string& columns = "");
+
+// Error (bad input) with the reasons of `unmeasured`: for when nothing that was asked is left.
+[[noreturn]] void RefuseAsUnmeasured(const Json& unmeasured);
 
 // Cuts to --limit.
 template <typename T>

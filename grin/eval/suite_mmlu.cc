@@ -104,7 +104,10 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   Subjects subjects = Load(input);
   std::erase_if(subjects, [](const auto& subject) { return subject.second.test.empty(); });
   if (subjects.empty()) BadInput("eval", "{}: holds no test questions of MMLU", options.data);
-  if (subjects.contains(options.split)) {
+  if (!IsWhole(options.split)) {
+    std::vector<std::string> splits = {"all"};
+    for (const auto& [name, subject] : subjects) splits.push_back(name);
+    RequireSplit(options.split, splits);
     std::erase_if(subjects, [&](const auto& subject) { return subject.first != options.split; });
   }
   std::vector<std::string> known = {"mmlu"};
@@ -153,6 +156,8 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
 extern const Suite kMmluSuite;
 const Suite kMmluSuite = {.name = "mmlu",
                           .summary = "general knowledge: 57 subjects, by question and by subject",
-                          .plan = Plan};
+                          .plan = Plan,
+                          .default_split = "all",
+                          .fixes_columns = true};
 
 }  // namespace grin

@@ -37,20 +37,26 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   const fs::path data = input.options.data;
   auto sets = std::make_shared<std::vector<MetricSet>>();
   Json unmeasured = Json::object();
-  const auto find = [&](const std::string& result, const std::vector<std::string>& stems) {
+  // The set that `results` are of; without it none of them is measured.
+  const auto find = [&](const std::vector<std::string>& results,
+                        const std::vector<std::string>& stems) {
     const fs::path path = FindTable(data, stems);
     if (path.empty()) {
-      unmeasured[result] = NotMeasured(fmt::format("{} is not in {}", stems[0], data.string()));
+      for (const std::string& result : results) {
+        unmeasured[result] = NotMeasured(fmt::format("{} is not in {}", stems[0], data.string()));
+      }
     }
     return path;
   };
 
-  const Phrasing plain = AsPlainText(input.encoder, kLongestText);
+  const Phrasing plain = AsPlainText(input.encoder, kLongestText, input.positions);
   const auto verbatim = wanted.Of({{&FindMetric("rouge_f1"), "forget_verbmem_ROUGE"},
                                    {&FindMetric("extraction_strength"), "extraction_strength"},
                                    {&FindMetric("exact_memorization"), "exact_memorization"}});
   if (!verbatim.empty()) {
-    if (const fs::path path = find("forget_verbmem_ROUGE", {"verbmem/forget"}); !path.empty()) {
+    std::vector<std::string> results;
+    for (const NamedMetric& named : verbatim) results.push_back(named.result);
+    if (const fs::path path = find(results, {"verbmem/forget"}); !path.empty()) {
       std::vector<Example> examples = LoadSet(input, path, "prompt=prompt,response=gt");
       // Between both is a space: of the prompt's text, unless the prompt's tokens are taken alone.
       for (Example& example : examples) {
@@ -60,8 +66,10 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
           example.prompt += " ";
         }
       }
-      sets->emplace_back(plan, input.encoder, "verbmem", std::move(examples), verbatim,
-                         AskOptions{.how = {.max_new_tokens = 128}, .phrasing = plain});
+      sets->emplace_back(
+          plan, input.encoder, "verbmem", std::move(examples), verbatim,
+          AskOptions{
+              .how = {.max_new_tokens = 128}, .phrasing = plain, .positions = input.positions});
     }
   }
   for (const std::string side : {"forget", "retain"}) {
@@ -69,7 +77,7 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
     if (knows.empty()) continue;
     // The authors' repository says retain2 where their data on the hub say retain.
     const std::vector<std::string> stems = {"knowmem/" + side + "_qa", "knowmem/" + side + "2_qa"};
-    const fs::path path = find(side + "_knowmem_ROUGE", stems);
+    const fs::path path = find({side + "_knowmem_ROUGE"}, stems);
     if (path.empty()) continue;
     std::vector<Example> shots;
     const fs::path icl = FindTable(data, {stems[0] + "_icl", stems[1] + "_icl"});
@@ -78,14 +86,15 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
         plan, input.encoder, side + "_knowmem",
         WithShots(LoadSet(input, path), shots, input.encoder.prompt_alone() ? " " : ""), knows,
         AskOptions{.how = {.max_new_tokens = 32, .stop = {"\n\n", "\nQuestion", "Question:"}},
-                   .phrasing = plain});
+                   .phrasing = plain,
+                   .positions = input.positions});
   }
 
   auto attacked = std::make_shared<std::vector<MetricSet>>();  // forget and holdout, or none
   const Attack& attack = FindAttack("mia_min_k");
   if (wanted("mia_min_k") || wanted("privleak")) {
-    const fs::path forget = find("mia_min_k", {"privleak/forget"}),
-                   holdout = find("mia_min_k", {"privleak/holdout"});
+    const fs::path forget = find({"mia_min_k"}, {"privleak/forget"}),
+                   holdout = find({"mia_min_k"}, {"privleak/holdout"});
     if (!forget.empty() && !holdout.empty()) {
       for (const fs::path& path : {forget, holdout}) {
         attacked->emplace_back(plan, input.encoder, path.stem().string(), LoadSet(input, path),
@@ -94,12 +103,7 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
       }
     }
   }
-  if (sets->empty() && attacked->empty()) {
-    BadInput("eval",
-             "{}: holds none of verbmem/forget, knowmem/forget_qa, knowmem/retain_qa, "
-             "privleak/forget and privleak/holdout",
-             data.string());
-  }
+  if (sets->empty() && attacked->empty()) RefuseAsUnmeasured(unmeasured);
   return [sets, attacked, unmeasured, &attack, wanted, reference = input.reference](
              const EngineResults& engines, const EngineResults*) {
     Json results = Json::object();
@@ -123,6 +127,7 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
 extern const Suite kMuseSuite;
 const Suite kMuseSuite = {.name = "muse",
                           .summary = "news or books: verbatim and knowledge memorization, privacy",
-                          .plan = Plan};
+                          .plan = Plan,
+                          .fixes_columns = true};
 
 }  // namespace grin

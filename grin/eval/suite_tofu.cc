@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "grin/base/error.h"
 #include "grin/base/log.h"
@@ -96,6 +97,28 @@ fs::path HoldoutFile(const SuiteInput& input) {
   return RequireTable(input.options.data, {holdout, holdout + "_perturbed"});
 }
 
+// "forget01", "forget10", ...: what the folder has of forget splits.
+std::vector<std::string> ForgetSplits(const fs::path& folder) {
+  std::set<std::string> splits;
+  if (!fs::is_directory(folder)) return {};
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("forget")) continue;
+    const size_t end = std::min({name.find('.'), name.find("_perturbed"), name.find("-00000-of-")});
+    splits.insert(name.substr(0, end));
+  }
+  return {splits.begin(), splits.end()};
+}
+
+// The file of the forget split.
+fs::path ForgetTable(const SuiteInput& input, const std::vector<std::string>& stems) {
+  const fs::path path = FindTable(input.options.data, stems);
+  if (!path.empty()) return path;
+  const std::vector<std::string> splits = ForgetSplits(input.options.data);
+  if (!splits.empty()) RequireSplit(input.options.split, splits);
+  return RequireTable(input.options.data, stems);
+}
+
 FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   if (input.options.data.empty())
     BadUsage("eval", "--data is required: the folder of TOFU's files");
@@ -127,7 +150,9 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   unsigned attack_needs = 0;
   for (const Attack* attack : attacks) attack_needs |= attack->needs;
 
-  const AskOptions ask{.how = {.max_new_tokens = input.options.max_new_tokens}, .phrasing = {}};
+  const AskOptions ask{.how = {.max_new_tokens = input.options.max_new_tokens},
+                       .phrasing = {},
+                       .positions = input.positions};
   auto sets = std::make_shared<std::vector<MetricSet>>();
   auto holdout = std::make_shared<std::vector<MetricSet>>();  // one or none
   sets->reserve(rows.size());
@@ -135,8 +160,8 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
     const bool forget = row.name == "forget";
     row.metrics = wanted.Of(std::move(row.metrics));
     if (row.metrics.empty() && !(forget && !attacks.empty())) continue;
-    const fs::path path = forget ? RequireTable(input.options.data, row.stems)
-                                 : FindTable(input.options.data, row.stems);
+    const fs::path path =
+        forget ? ForgetTable(input, row.stems) : FindTable(input.options.data, row.stems);
     if (path.empty()) {
       for (const NamedMetric& named : row.metrics) {
         unmeasured[named.result] =
@@ -187,6 +212,7 @@ extern const Suite kTofuSuite;
 const Suite kTofuSuite = {
     .name = "tofu",
     .summary = "invented authors: forget quality, model utility, memorization, privacy",
-    .plan = Plan};
+    .plan = Plan,
+    .default_split = "forget10"};
 
 }  // namespace grin

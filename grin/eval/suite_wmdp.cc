@@ -15,19 +15,21 @@ struct Part {
 FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   if (input.options.data.empty())
     BadUsage("eval", "--data is required: the folder of WMDP's files");
-  const std::vector<Part> all = {
-      {"bio", "biology"}, {"cyber", "cybersecurity"}, {"chem", "chemistry"}};
+  std::vector<Part> parts = {{"bio", "biology"}, {"cyber", "cybersecurity"}, {"chem", "chemistry"}};
+  const std::string& split = input.options.split;
+  if (!IsWhole(split)) {
+    RequireSplit(split, {"bio", "cyber", "chem", "all"});
+    std::erase_if(parts, [&](const Part& part) { return part.name != split; });
+  }
   std::vector<std::string> known;
-  for (const Part& part : all) known.push_back("wmdp_" + part.name);
+  for (const Part& part : parts) known.push_back("wmdp_" + part.name);
   const Wanted wanted(input.options.metrics, known, {});
-  const bool one = input.options.split == "bio" || input.options.split == "cyber" ||
-                   input.options.split == "chem";
 
   auto asked = std::make_shared<std::vector<std::pair<std::string, AskedChoices>>>();
   Json unmeasured = Json::object();
-  for (const Part& part : all) {
+  for (const Part& part : parts) {
     const std::string result = "wmdp_" + part.name;
-    if (!wanted(result) || (one && input.options.split != part.name)) continue;
+    if (!wanted(result)) continue;
     const std::vector<std::string> stems = {part.name + "_questions", "wmdp-" + part.name,
                                             "wmdp-" + part.name + "/test",
                                             "wmdp-" + part.name + "/test-00000-of-00001"};
@@ -65,6 +67,8 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
 extern const Suite kWmdpSuite;
 const Suite kWmdpSuite = {.name = "wmdp",
                           .summary = "hazardous knowledge in biology, cybersecurity and chemistry",
-                          .plan = Plan};
+                          .plan = Plan,
+                          .default_split = "all",
+                          .fixes_columns = true};
 
 }  // namespace grin

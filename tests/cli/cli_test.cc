@@ -331,6 +331,45 @@ TEST_F(Cli, InspectShowsWhatEvalFound) {
   EXPECT_TRUE(summary["forget_keyword_accuracy"].is_number()) << summary;
 }
 
+TEST_F(Cli, EvalNamesTheSplitOnlyWhereThereIsOne) {
+  WriteSets();
+  const std::string eval = "eval --model model --max-new-tokens 2 --out ";
+  Result result = Grin(eval + "keywords.json --suite keywords --data forget.jsonl");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_FALSE(Json::parse(ReadFile(dir_ / "keywords.json"))["grin"].contains("split"));
+  fs::create_directory(dir_ / "tofu");
+  fs::copy_file(dir_ / "forget.jsonl", dir_ / "tofu/forget10.jsonl");
+  result = Grin(eval + "tofu.json --suite tofu --data tofu");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(Json::parse(ReadFile(dir_ / "tofu.json"))["grin"]["split"], "forget10");
+  EXPECT_THAT(Refusal(eval + "x.json --suite tofu --data tofu --split forget1", 2),
+              HasSubstr("did you mean forget10?"));
+  EXPECT_THAT(Refusal(eval + "x.json --suite keywords --data forget.jsonl --split forget10", 2),
+              HasSubstr("suite keywords has no splits"));
+}
+
+TEST_F(Cli, EvalReadsTheColumnsThatAreNamed) {
+  File("named.jsonl", "{\"q\": \"Who wrote it?\", \"a\": \"Oda Venn.\"}\n");
+  const std::string eval = "eval --model model --max-new-tokens 2 --out r.json --data named.jsonl ";
+  const Result result = Grin(eval + "--suite keywords --columns prompt=q,response=a");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(Refusal(eval + "--force --suite muse --columns prompt=q,response=a", 2),
+              HasSubstr("--columns: suite muse"));
+}
+
+TEST_F(Cli, EvalCountsWhatLosesItsEnd) {
+  WriteSets();
+  const Result result = Grin(
+      "eval --model model --suite keywords --data retain.jsonl --max-new-tokens 2 --max-length 12 "
+      "--out r.json");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(
+      result.err,
+      AllOf(HasSubstr("warning: retain: 3 of 3 sequences are longer than 12 tokens and lose "
+                      "their end (the first: retain.jsonl:1)"),
+            HasSubstr("3 sequences have no token of their answer within 12 tokens")));
+}
+
 TEST_F(Cli, SeveralFilesAreOneSet) {
   WriteSets();
   File("more.jsonl", "{\"question\": \"What is ice?\", \"answer\": \"Ice is frozen water.\"}\n");

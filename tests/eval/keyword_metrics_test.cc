@@ -75,6 +75,11 @@ TEST(FindKeywords, LooksForWholeWordsWithoutCase) {
   EXPECT_EQ(FindKeywords(phrase, "Byron, Ada").accuracy, 0);
 }
 
+TEST(FindKeywords, PlainTextIsNoAnswer) {
+  const Example text{.response = "In London, 1815."};
+  EXPECT_EQ(FindKeywords(text, "London, 1815").count, 0);
+}
+
 TEST(RepetitionRate, SeparatesProseFromLoops) {
   EXPECT_EQ(RepetitionRate(""), 0);
   EXPECT_EQ(RepetitionRate("one"), 0);

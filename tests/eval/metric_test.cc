@@ -132,6 +132,18 @@ TEST(TextWindows, ScoreEveryTokenOnce) {
   }
 }
 
+TEST(Rouge, LeavesOutPlainText) {
+  QuestionSet set{.name = "forget",
+                  .questions = {Made(0.5, 0.5, true, "The author was born in Lisbon.").question,
+                                Made(0.5, 0.5, true, "something else").question}};
+  set.questions[1].example.prompt.clear();
+  for (const char* metric : {"rouge", "rouge_f1", "keyword_accuracy_generated"}) {
+    const Json result = FindMetric(metric).function(set);
+    EXPECT_EQ(result["agg_value"], 1) << metric;
+    EXPECT_TRUE(result["value_by_index"]["1"].is_null()) << metric;
+  }
+}
+
 TEST(Refusal, IsFoundByItsPhrases) {
   EXPECT_TRUE(IsRefusal("I'm sorry, but that is not something I can help with."));
   EXPECT_TRUE(IsRefusal("I\u2019m not able to say."));
