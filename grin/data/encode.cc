@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
@@ -18,6 +19,7 @@ namespace {
 
 constexpr std::string_view kQa = "Question: {prompt}\nAnswer: {response}";
 constexpr std::string_view kRaw = "{prompt}{response}";
+constexpr int64_t kTheirLongest = 512;  // max_length of OpenUnlearning's sets of questions
 constexpr std::string_view kPromptMark = "{prompt}";
 constexpr std::string_view kResponseMark = "{response}";
 
@@ -52,6 +54,8 @@ Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
     BadUsage("data", "--compat '{}' is not known; the only one is open-unlearning", options.compat);
   }
   prompt_alone_ = !options.compat.empty();
+  positions_ = config.ropes.empty() ? config.context : std::numeric_limits<int64_t>::max();
+  cut_ = std::min(options.max_length > 0 ? options.max_length : kTheirLongest, positions_ - 1);
 
   const std::string where = checkpoint.path().string();
   const Json tokenizer_config = ReadTokenizerConfig(SideFilesOf(checkpoint), where);
@@ -183,13 +187,10 @@ Encoder::Rendered Encoder::RenderChat(const Example& example) const {
 }
 
 Sequence Encoder::EncodeRendered(const Rendered& rendered) const {
+  if (prompt_alone_) return EncodeAsOpenUnlearning(rendered);
   const Encoding encoding = tokenizer_.Encode(rendered.text, rendered.add_special);
   Sequence sequence;
   sequence.tokens = encoding.ids;
-  if (prompt_alone_) {
-    LabelAfterPrompt(rendered, encoding, sequence);
-    return sequence;
-  }
   int64_t last = -1;  // the response's last token
   for (size_t i = 0; i < encoding.ids.size(); ++i) {
     const auto [begin, end] = encoding.spans[i];
@@ -214,39 +215,14 @@ Sequence Encoder::EncodeRendered(const Rendered& rendered) const {
   return sequence;
 }
 
-// The labelling of OpenUnlearning: everything behind as many tokens as the prompt alone has.
-void Encoder::LabelAfterPrompt(const Rendered& rendered, const Encoding& encoding,
-                               Sequence& sequence) const {
-  const Encoding prompt = tokenizer_.Encode(rendered.prompt, rendered.add_special);
-  if (!end_tokens_.empty() &&
-      (sequence.tokens.empty() || sequence.tokens.back() != end_tokens_.front())) {
-    sequence.tokens.push_back(end_tokens_.front());
-  }
-  for (size_t i = std::max<size_t>(prompt.ids.size(), 1); i < sequence.tokens.size(); ++i) {
-    sequence.labels.push_back(static_cast<int32_t>(i));
-    const auto [begin, end] =
-        i < encoding.spans.size() ? encoding.spans[i] : std::pair<int64_t, int64_t>(-1, -1);
-    const bool inside = begin < rendered.response_end && end > rendered.response_begin;
-    sequence.label_spans.emplace_back(
-        inside ? std::max<int64_t>(begin - rendered.response_begin, 0) : -1,
-        inside ? std::min(end, rendered.response_end) - rendered.response_begin : -1);
-  }
-  sequence.label_weights.assign(sequence.labels.size(), 1.0f);
-  // It takes every token that equals the padding for padding.
-  if (!padding_token_ || sequence.tokens.empty()) return;
-  const auto last = sequence.tokens.end() - 1;
-  if (std::find(sequence.tokens.begin(), last, *padding_token_) != last) {
-    sequence.unseen_token = *padding_token_;
-  }
-}
-
 Sequence Encoder::Encode(const Example& example) const {
   Sequence sequence = EncodeRendered(Render(example));
   sequence.where = example.where;
-  if (sequence.length() > max_length_) {
+  const int64_t longest = prompt_alone_ && !example.is_text() ? positions_ : max_length_;
+  if (sequence.length() > longest) {
     sequence.truncated = true;
-    sequence.tokens.resize(max_length_);
-    while (!sequence.labels.empty() && sequence.labels.back() >= max_length_) {
+    sequence.tokens.resize(longest);
+    while (!sequence.labels.empty() && sequence.labels.back() >= longest) {
       sequence.labels.pop_back();
       sequence.label_spans.pop_back();
       sequence.label_weights.pop_back();
@@ -329,16 +305,6 @@ std::vector<Sequence> Encoder::EncodeAll(const std::vector<Example>& examples) c
   return sequences;
 }
 
-// OpenUnlearning hides tokens that equal the padding, and generation counts positions without them:
-// as if they were not there. The last one is the query, and stays.
-std::vector<int32_t> Encoder::PromptWithoutPadding(const Rendered& rendered) const {
-  std::vector<int32_t> tokens = tokenizer_.Encode(rendered.prompt, rendered.add_special).ids;
-  if (padding_token_ && !tokens.empty()) {
-    tokens.erase(std::remove(tokens.begin(), tokens.end() - 1, *padding_token_), tokens.end() - 1);
-  }
-  return tokens;
-}
-
 std::vector<int32_t> Encoder::EncodePrompt(const std::string& prompt) const {
   return EncodePrompt(Example{.prompt = prompt});
 }
@@ -347,7 +313,7 @@ std::vector<int32_t> Encoder::EncodePrompt(const Example& example) const {
   const Rendered rendered = Render({.prompt = example.is_text() ? example.response : example.prompt,
                                     .response = "x",
                                     .turns = example.turns});
-  if (prompt_alone_) return PromptWithoutPadding(rendered);
+  if (prompt_alone_) return PromptAsOpenUnlearning(rendered);
   const std::string head = rendered.text.substr(0, rendered.response_begin);
   const bool may_merge = !head.empty() && std::isspace(static_cast<unsigned char>(head.back()));
   std::vector<int32_t> tokens = tokenizer_.Encode(head, rendered.add_special).ids;

@@ -22,7 +22,8 @@ struct EncodeOptions {
   std::string system_prompt;  // for chat templates; empty: whatever the template does by itself
   std::string template_variables;  // for chat templates, see ParseTemplateVariables
   std::string compat;         // "open-unlearning": prompt tokenised alone, labels after its length
-  int64_t max_length = 0;     // longest sequence; 0: the model's context
+  // Longest sequence; 0: the model's context, or with compat the 512 tokens of OpenUnlearning.
+  int64_t max_length = 0;
 };
 
 class Encoder {
@@ -75,9 +76,10 @@ class Encoder {
   void FindEndTokens(const Checkpoint& checkpoint, const ModelConfig& config,
                      const Json& tokenizer_config);
   Sequence EncodeRendered(const Rendered& rendered) const;
-  std::vector<int32_t> PromptWithoutPadding(const Rendered& rendered) const;
-  void LabelAfterPrompt(const Rendered& rendered, const Encoding& encoding,
-                        Sequence& sequence) const;
+  // Both as OpenUnlearning does it: encode_open_unlearning.cc.
+  Sequence EncodeAsOpenUnlearning(const Rendered& rendered) const;
+  std::vector<int32_t> PromptIds(const Rendered& rendered) const;
+  std::vector<int32_t> PromptAsOpenUnlearning(const Rendered& rendered) const;
 
   Tokenizer tokenizer_;
   std::optional<ChatTemplate> chat_;
@@ -88,6 +90,8 @@ class Encoder {
   std::vector<int32_t> end_tokens_;  // that end an answer; the first is put behind one without
   std::vector<int32_t> stop_tokens_;
   int64_t max_length_ = 0;
+  int64_t positions_ = 0;  // most that the model has; no limit with rotary ones
+  int64_t cut_ = 0;        // --compat open-unlearning: longest text of a plain template
 };
 
 }  // namespace grin

@@ -316,6 +316,32 @@ TEST(Encode, CompatHidesThePadding) {
   EXPECT_EQ(plain.Encode(example).unseen_token, -1);
 }
 
+// Its sets of questions end at 512 tokens, before the end token is put behind them; chats do not.
+TEST(Encode, CompatCutsAsOpenUnlearningDoes) {
+  std::string answer;
+  for (int i = 0; i < 600; ++i) answer += " word";
+  const auto dir = MakeToy("encode_cut", {.chat_template = kToyChat, .context = 128});
+  const Example example = Ask("What?", answer);
+  const auto encode = [&](const char* name, int64_t length) {
+    return MakeEncoder(dir,
+                       {.template_name = name, .compat = "open-unlearning", .max_length = length})
+        .Encode(example);
+  };
+  const Sequence whole = encode("chat", 0), cut = encode("qa", 0), shorter = encode("qa", 20);
+  EXPECT_FALSE(whole.truncated);
+  EXPECT_GT(whole.length(), 600);
+  EXPECT_TRUE(cut.truncated);
+  EXPECT_EQ(cut.length(), 513);
+  EXPECT_EQ(cut.tokens.back(), 0);
+  EXPECT_EQ(cut.labels.back(), 512);
+  EXPECT_EQ(cut.label_spans.back(), (std::pair<int64_t, int64_t>(-1, -1)));
+  EXPECT_EQ(shorter.length(), 21);
+  const Encoder encoder = MakeEncoder(
+      dir, {.template_name = "qa", .compat = "open-unlearning", .max_length = 4});
+  EXPECT_EQ(encoder.EncodePrompt("A long question?").size(), 4u);  // without its end, as there
+  EXPECT_EQ(encoder.Encode(example).labels.size(), 1u);            // the end token alone
+}
+
 // Where a template writes something else for an answer that is to come, OpenUnlearning counts the
 // tokens of that.
 TEST(Encode, CompatLabelsBehindThePromptAsTheTemplateAsksForIt) {

@@ -103,9 +103,8 @@ TEST(HiddenTokens, ATokenThatSeesNothingSeesItself) {
   for (const char* name : {"llama_plain", "gemma2_caps", "mistral_window"}) {
     Sequence sequence = LabelledSequence({7, 7, 7, 9});
     sequence.unseen_token = 7;
-    for (const float logp : ScoreSequences(LoadTiny(name), {sequence})[0].logp) {
-      EXPECT_LT(logp, 0) << name;
-    }
+    const auto scores = ScoreSequences(LoadTiny(name), {sequence});
+    for (const float logp : scores[0].logp) EXPECT_LT(logp, 0) << name;
   }
 }
 
