@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <sstream>
 
 #include "grin/eval/suite.h"
 #include "tests/model/tiny.h"
@@ -174,6 +175,25 @@ TEST(EvalPlan, FinishedAnswersAreNotComputedAgain) {
   EXPECT_NE(Evaluate(Tofu(), engines).results, first);
   // Another model does not.
   EXPECT_EQ(Evaluate(Tofu(), {.cache = cache, .cache_key = "model 2"}).results, first);
+}
+
+TEST(EvalPlan, ANaNThatWasWrittenAsNullIsReadAsNaN) {
+  const auto cache = EmptyDirectory("eval_cache_nan") / "r.json.partial";
+  const EngineOptions engines{.cache = cache, .cache_key = "model"};
+  Evaluate(Tofu(), engines);
+  std::istringstream lines(ReadFile(cache));
+  std::string line, text;
+  while (std::getline(lines, line)) {
+    Json entry = Json::parse(line, nullptr, false);
+    if (entry.contains("v") && entry["v"].is_object()) entry["v"]["logp"][0] = nullptr;
+    if (entry.contains("v") && entry["v"].is_number()) entry["v"] = nullptr;  // a gradient's norm
+    text += entry.dump() + "\n";
+  }
+  WriteFile(cache, text);
+  const Json results = Evaluate(Tofu(), engines).results;
+  EXPECT_EQ(results["forget_Q_A_Prob"].value("not_measured", ""),
+            "6 of 6 records have no finite log-probability");
+  EXPECT_TRUE(results["mia_gradnorm"]["agg_value"].is_null());
 }
 
 }  // namespace
