@@ -122,9 +122,11 @@ Markup VerdictHeader(const ReportedRun& run, const Yardsticks& yardsticks) {
   const Verdict verdict = VerdictOf(run, yardsticks);
   std::string eyebrow = run.name;
   if (run.evaluated()) {
-    for (const char* key : {"suite", "split"}) {
-      const std::string part = StringOr(run.results["grin"], key, "");
-      if (!part.empty()) eyebrow += " · " + part;
+    for (const Json* source : SourcesOf(run.results)) {
+      for (const char* key : {"suite", "split"}) {
+        const std::string part = StringOr(*source, key, "");
+        if (!part.empty()) eyebrow += " · " + part;
+      }
     }
   } else {
     const std::string command = StringOr(run.record, "command", "");

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
+
 #include "grin/base/atomic_file.h"
 #include "tests/io/scratch.h"
 #include "tests/report/well_formed.h"
@@ -19,9 +21,8 @@ fs::path Golden(const std::string& name) { return fs::path(GRIN_TEST_DATA) / "re
 
 Report OfFiles(const std::vector<fs::path>& paths, bool compared = true) {
   Report report;
-  if (compared) report.yardsticks = LoadYardsticks(Golden("never.json"), Golden("before.json"));
-  for (const fs::path& path : paths) report.runs.push_back(LoadRun(path, report.yardsticks));
-  NameRuns(report.runs, paths);
+  if (compared) report.yardsticks = LoadYardsticks({Golden("never.json")}, {Golden("before.json")});
+  report.runs = LoadRuns(paths, report.yardsticks);
   return report;
 }
 
@@ -136,6 +137,66 @@ TEST(Report, RefusesWhatItCannotRead) {
   EXPECT_THAT(ErrorOf([&] { OfFiles({dir}, false); }), HasSubstr("log.jsonl:2: holds array"));
   Put(dir / "log.jsonl", "{\"step\": 1}\n{\n");
   EXPECT_THAT(ErrorOf([&] { OfFiles({dir}, false); }), HasSubstr("log.jsonl:2:"));
+}
+
+// Results of a suite, as grin eval writes them.
+fs::path PutResults(const fs::path& path, const std::string& suite, const std::string& print,
+                    const std::map<std::string, double>& averages) {
+  Json results = {{"grin",
+                   {{"format", "grin-results-1"},
+                    {"suite", suite},
+                    {"model", "a model that is not here"},
+                    {"model_fingerprint", print},
+                    {"seconds", 60},
+                    {"peak_memory", 1e9},
+                    {"recipe", {{"suite", suite}}}}}};
+  for (const auto& [metric, value] : averages) results[metric] = {{"agg_value", value}};
+  Put(path, results.dump());
+  return path;
+}
+
+TEST(Report, FilesOfOneModelAreOneRun) {
+  const fs::path dir = Scratch("joined");
+  const std::vector<fs::path> before = {
+      PutResults(dir / "wmdp0.json", "wmdp", "a", {{"wmdp_bio", 0.64}}),
+      PutResults(dir / "mmlu0.json", "mmlu", "a", {{"mmlu", 0.58}})};
+  const std::vector<fs::path> after = {
+      PutResults(dir / "wmdp1.json", "wmdp", "b", {{"wmdp_bio", 0.28}}),
+      PutResults(dir / "mmlu1.json", "mmlu", "b", {{"mmlu", 0.57}})};
+  Report report{.runs = {}, .yardsticks = LoadYardsticks({}, before)};
+  report.runs = LoadRuns(after, report.yardsticks);
+  ASSERT_EQ(report.runs.size(), 1u);
+  EXPECT_EQ(report.runs[0].name, "wmdp1");
+  const Json summary = SummarizeReport(report);
+  EXPECT_EQ(summary["verdict"]["headline"], "Forgotten, by this measure; the rest was kept.");
+  EXPECT_EQ(summary["metrics"]["mmlu"], 0.57);
+  EXPECT_EQ(summary["files"], Json({after[0].string(), after[1].string()}));
+  const std::string body = BodyOf(RenderReport(report));
+  ExpectWellFormed(body);
+  EXPECT_THAT(body, AllOf(HasSubstr("wmdp1 · wmdp · mmlu"), HasSubstr(after[1].string()),
+                          HasSubstr("wmdp0.json and mmlu0.json"), HasSubstr("2m 00s")));
+  // Several models in one call: each is a run of its own.
+  std::vector<fs::path> all = before;
+  all.insert(all.end(), after.begin(), after.end());
+  EXPECT_EQ(LoadRuns(all, {}).size(), 2u);
+}
+
+TEST(Report, FilesThatNeedNotBeOfOneModelStayApart) {
+  const fs::path dir = Scratch("apart");
+  const fs::path wmdp = PutResults(dir / "wmdp.json", "wmdp", "a", {{"wmdp_bio", 0.28}}),
+                 mmlu = PutResults(dir / "mmlu.json", "mmlu", "b", {{"mmlu", 0.57}}),
+                 again = PutResults(dir / "again.json", "wmdp", "a", {{"wmdp_bio", 0.29}});
+  EXPECT_EQ(LoadRuns({wmdp, mmlu}, {}).size(), 2u);
+  EXPECT_EQ(LoadRuns({wmdp, again}, {}).size(), 2u);
+  // A yardstick is one model, so there it is an error.
+  EXPECT_THAT(ErrorOf([&] {
+                LoadYardsticks({}, {wmdp, mmlu});
+              }),
+              AllOf(HasSubstr("mmlu.json"), HasSubstr("of one model")));
+  EXPECT_THAT(ErrorOf([&] {
+                LoadYardsticks({wmdp, again}, {});
+              }),
+              HasSubstr("wmdp_bio is in more than one"));
 }
 
 TEST(Report, OfManyRunsComparesThem) {
