@@ -78,6 +78,10 @@ void Run(const Options& options, const CommonOptions& common) {
   if (report.runs.size() < paths.size()) {
     Info("files: {}, runs: {}: results of one model are one run", paths.size(), report.runs.size());
   }
+  for (const ReportedRun& run : report.runs) {
+    if (run.aggregates.other_questions.empty()) continue;
+    Warn("{}: forget quality is {}", run.name, run.aggregates.other_questions);
+  }
   fmt::print("{}", FormatRuns(report, common.json ? "json" : options.format));
   if (options.out.empty()) return;
   WriteFile(options.out, RenderReport(report));

@@ -1,9 +1,12 @@
 #include "grin/eval/aggregate.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
+#include "grin/eval/compared_questions.h"
 #include "grin/eval/kolmogorov_smirnov.h"
 #include "grin/eval/results.h"
 #include "grin/eval/statistics.h"
@@ -105,6 +108,11 @@ void CompareTruthRatios(const Json& results, const Json* retain, Aggregates& agg
                                      : Missing(
                                            "needs the results of a model that never saw the "
                                            "forget set");
+    if (found != results.end()) {
+      if (const Json note = found->value("note", Json()); note.is_string()) {
+        aggregates.other_questions = note.get<std::string>();
+      }
+    }
     return;
   }
   const std::vector<double> mine = ValuesOf(ValuesByIndex(results, kMetric));
@@ -119,6 +127,7 @@ void CompareTruthRatios(const Json& results, const Json* retain, Aggregates& agg
   const KsResult test = KsTest(mine, theirs);
   aggregates.forget_quality = Value(test.p_value);
   aggregates.forget_distance = Value(test.statistic);
+  aggregates.other_questions = OtherQuestions(results, *retain);
 }
 
 }  // namespace

@@ -217,6 +217,11 @@ Markup ComparisonPage(const Report& report, Markup& links) {
               TextTag("p", {{"class", "against"}},
                       fmt::format("Before unlearning: {}. Never saw the forget set: {}.",
                                   name(report.yardsticks.before), name(report.yardsticks.retain))));
+  for (const ReportedRun& run : report.runs) {
+    if (run.aggregates.other_questions.empty()) continue;
+    body += Paragraph(fmt::format("Caution: forget quality of {} is {}.", run.name,
+                                  run.aggregates.other_questions));
+  }
   for (const Section& section : {TradeOffSection(report), TableSection(report)}) {
     if (section.empty()) continue;
     body += Render(section);

@@ -165,6 +165,9 @@ Json Summarize(const ReportedRun& run) {
     summary[info.name] = measure ? Json(*measure.value) : Json(nullptr);
     if (!measure) reasons[info.name] = measure.why;
   }
+  if (!run.aggregates.other_questions.empty()) {
+    summary["caution"] = "forget quality is " + run.aggregates.other_questions;
+  }
   Json metrics = Json::object();
   for (const std::string& name : MetricNames(run.results)) {
     const auto value = AggregateOf(run.results, name);

@@ -199,6 +199,9 @@ Finding JudgeQuality(const ReportedRun& run) {
         "On truth ratios, the test tells this model from one that never saw the data ({}).",
         figures);
   }
+  if (const std::string& note = run.aggregates.other_questions; !note.empty()) {
+    finding.text += fmt::format(" Caution: {}. The test may tell the questions apart.", note);
+  }
   return finding;
 }
 

@@ -86,6 +86,17 @@ TEST_F(ReportCommand, ComparesManyRuns) {
   EXPECT_THAT(ReadFile(dir_ / "many.html"), HasSubstr("2 runs side by side"));
 }
 
+TEST_F(ReportCommand, WarnsOfAReferenceOnOtherQuestions) {
+  Json never = Json::parse(ReadFile(dir_ / "never.json"));
+  never["forget_Truth_Ratio"]["value_by_index"].erase("0");
+  Put(dir_ / "fewer.json", never.dump());
+  const Outcome outcome = Grin("report unlearned.json --reference fewer.json");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("compared with 39 other questions"));
+  EXPECT_EQ(Grin("report unlearned.json --reference never.json").err.find("other questions"),
+            std::string::npos);
+}
+
 TEST_F(ReportCommand, TakesSeveralFilesOfOneModel) {
   const auto put = [&](const char* name, const char* print, const char* metric, double value) {
     Put(dir_ / name, Json{{metric, {{"agg_value", value}}},

@@ -88,6 +88,38 @@ TEST(Aggregate, OfTheReferencesThemselves) {
   EXPECT_EQ(Aggregate(seen, &never, nullptr).privacy.value, 0);
 }
 
+TEST(Aggregate, SaysWhenTruthRatiosAreOfOtherQuestions) {
+  const Json results = Load("report/unlearned.json"), never = Load("report/never.json");
+  EXPECT_EQ(Aggregate(results, &never, nullptr).other_questions, "");
+  Json fewer = never;
+  for (int i = 30; i < 40; ++i) {
+    fewer["forget_Truth_Ratio"]["value_by_index"].erase(std::to_string(i));
+  }
+  const Aggregates aggregates = Aggregate(results, &fewer, nullptr);
+  EXPECT_TRUE(aggregates.forget_quality);
+  EXPECT_EQ(aggregates.other_questions,
+            "compared with 30 other questions: the reference has 30 questions, this run 40, of the "
+            "same index 30");
+  Json split = never;
+  split["grin"]["split"] = "forget05";
+  EXPECT_EQ(Aggregate(results, &split, nullptr).other_questions,
+            "compared with 40 other questions: the reference is of split forget05, this run of "
+            "forget01");
+  Json content = never;
+  content["grin"]["inputs"][0]["fingerprint"] = "1111111111111111";
+  EXPECT_THAT(Aggregate(results, &content, nullptr).other_questions,
+              HasSubstr("files of different content"));
+  // A value that is not there is no other question, and other tools' files name no split.
+  Json plain = never;
+  plain.erase("grin");
+  plain["forget_Truth_Ratio"]["value_by_index"]["3"] = nullptr;
+  EXPECT_EQ(Aggregate(results, &plain, nullptr).other_questions, "");
+  // Without a reference, what the evaluation noted.
+  Json noted = results;
+  noted["forget_quality"]["note"] = "compared with 30 other questions: ...";
+  EXPECT_EQ(Aggregate(noted, nullptr, nullptr).other_questions, noted["forget_quality"]["note"]);
+}
+
 TEST(Aggregate, FluencyIsComparedInOneKindOnly) {
   Json classified = Load("report/unlearned.json");
   const Json plain = Load("report/before.json");

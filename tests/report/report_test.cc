@@ -139,6 +139,24 @@ TEST(Report, RefusesWhatItCannotRead) {
   EXPECT_THAT(ErrorOf([&] { OfFiles({dir}, false); }), HasSubstr("log.jsonl:2:"));
 }
 
+TEST(Report, SaysWhenTheReferenceIsOfOtherQuestions) {
+  Json never = Json::parse(ReadFile(Golden("never.json")));
+  never["grin"]["split"] = "forget05";
+  const fs::path path = Scratch("other") / "never05.json";
+  Put(path, never.dump());
+  Report report{.runs = {}, .yardsticks = LoadYardsticks({path}, {})};
+  report.runs = LoadRuns({Golden("unlearned.json")}, report.yardsticks);
+  const char* const note = "compared with 40 other questions: the reference is of split forget05";
+  const std::string body = BodyOf(RenderReport(report));
+  ExpectWellFormed(body);
+  EXPECT_THAT(body, HasSubstr(std::string("Caution: ") + note));
+  EXPECT_THAT(SummarizeReport(report)["caution"], HasSubstr(note));
+  report.runs = LoadRuns({Golden("unlearned.json"), Golden("broken.json")}, report.yardsticks);
+  const std::string many = BodyOf(RenderReport(report));
+  ExpectWellFormed(many);
+  EXPECT_THAT(many, HasSubstr(std::string("Caution: forget quality of unlearned is ") + note));
+}
+
 // Results of a suite, as grin eval writes them.
 fs::path PutResults(const fs::path& path, const std::string& suite, const std::string& print,
                     const std::map<std::string, double>& averages) {
