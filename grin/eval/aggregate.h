@@ -51,6 +51,10 @@ inline constexpr AggregateInfo kAggregates[] = {
     {"utility", "Utility", &Aggregates::utility, false},
     {"overall", "Overall", &Aggregates::overall, false}};
 
+// Repetition rate of the answers to the forget questions: as the file says, else the mean over the
+// answers that it holds (keyword_metrics.h), as those of OpenUnlearning and locuslab do.
+Measure RepetitionOf(const Json& results);
+
 // How fluently the forget questions are answered, 0 to 1: OpenUnlearning's classifier
 // ("forget_Q_A_gibberish") where it ran, else 1 - the repetition rate. `kind` says which.
 struct Fluency {

@@ -228,8 +228,8 @@ Finding JudgeExcess(const ReportedRun& run, const Yardsticks& yardsticks) {
                            FormatFigure(*after), FormatFigure(*never));
     }
   }
-  const Value repeats = Of(run.results, "forget_repetition"),
-              usual = Of(yardsticks.retain, "forget_repetition");
+  const Value repeats = RepetitionOf(run.results).value,
+              usual = RepetitionOf(yardsticks.retain).value;
   if (repeats && usual && *repeats > *usual + kNear) {
     below += fmt::format("{}answers repeat themselves ({} against {})", below.empty() ? "" : "; ",
                          FormatFigure(*repeats), FormatFigure(*usual));

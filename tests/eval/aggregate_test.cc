@@ -120,12 +120,50 @@ TEST(Aggregate, SaysWhenTruthRatiosAreOfOtherQuestions) {
   EXPECT_EQ(Aggregate(noted, nullptr, nullptr).other_questions, noted["forget_quality"]["note"]);
 }
 
+// Results without the repetition rate, and with one answer to each of the forget questions.
+Json WithAnswers(Json results, const std::string& answer) {
+  results.erase("forget_repetition");
+  for (auto& [index, entry] : results["forget_Q_A_ROUGE"]["value_by_index"].items()) {
+    entry["generation"] = answer;
+  }
+  return results;
+}
+
 TEST(Aggregate, FluencyIsComparedInOneKindOnly) {
-  Json classified = Load("report/unlearned.json");
   const Json plain = Load("report/before.json");
+  Json classified = WithAnswers(Load("report/unlearned.json"), "a b a b a");  // 3 of 4 repeat
   classified["forget_Q_A_gibberish"] = {{"agg_value", 0.5}};
   EXPECT_EQ(FluencyOf(classified).value.value, 0.5);
+  // The other file has no classifier's figure, but both have answers.
+  Json repetitive = classified;
+  repetitive.erase("forget_Q_A_gibberish");
+  EXPECT_NEAR(*FluencyOf(repetitive).value.value, 0.25, 1e-12);
+  EXPECT_EQ(Aggregate(classified, nullptr, &plain).utility.value,
+            Aggregate(repetitive, nullptr, &plain).utility.value);
+  // Both classified: by the classifier, though both have answers.
+  Json both = plain;
+  both["forget_Q_A_gibberish"] = {{"agg_value", 0.5}};
+  EXPECT_NE(Aggregate(classified, nullptr, &both).utility.value,
+            Aggregate(classified, nullptr, &plain).utility.value);
+  // Nothing in common.
+  classified.erase("forget_Q_A_ROUGE");
+  classified["model_utility"] = {{"agg_value", 0.5}};
   EXPECT_THAT(Aggregate(classified, nullptr, &plain).utility.why, HasSubstr("fluency is by"));
+}
+
+TEST(Aggregate, RepetitionIsThatOfTheStoredAnswersWhereTheFileHasNone) {
+  const Json results = Load("report/unlearned.json");
+  EXPECT_EQ(RepetitionOf(results).value, AggregateOf(results, "forget_repetition"));
+  EXPECT_NEAR(*RepetitionOf(WithAnswers(results, "a b a b a")).value, 0.75, 1e-12);
+  EXPECT_EQ(RepetitionOf(WithAnswers(results, "one two three")).value, 0);
+  Json silent = WithAnswers(results, "");
+  silent["forget_Q_A_ROUGE"].erase("value_by_index");
+  EXPECT_THAT(RepetitionOf(silent).why, HasSubstr("has no forget_repetition"));
+  // Utility of files that never have it.
+  const Json retain = Load("eval/legacy_retain.json"), legacy = Load("eval/legacy_unlearned.json");
+  EXPECT_TRUE(RepetitionOf(legacy));
+  const Aggregates aggregates = Aggregate(legacy, &retain, &retain);
+  EXPECT_TRUE(aggregates.utility) << aggregates.utility.why;
 }
 
 }  // namespace
