@@ -217,6 +217,14 @@ TEST(Report, FilesThatNeedNotBeOfOneModelStayApart) {
               HasSubstr("wmdp_bio is in more than one"));
 }
 
+TEST(Report, AStandardErrorIsShownAsAnIntervalOf95Percent) {
+  const fs::path path = Scratch("stderr") / "R.json";
+  Put(path, R"({"wmdp_bio": {"agg_value": 0.3, "stderr": 0.0128}, "grin": {"format":
+      "grin-results-1"}})");
+  EXPECT_THAT(RenderReport(OfFiles({path}, false)),
+              AllOf(HasSubstr("95 % interval"), HasSubstr("± 0.025"), Not(HasSubstr("± 0.013"))));
+}
+
 TEST(Report, OfManyRunsComparesThem) {
   const Report report = OfFiles({Golden("unlearned.json"), Golden("broken.json")});
   const std::string body = BodyOf(RenderReport(report));
