@@ -234,6 +234,25 @@ TEST(Report, OfManyRunsComparesThem) {
                           HasSubstr("class=\"runs sortable\"")));
 }
 
+TEST(Report, OfManyRunsComparesTheWorstPartOfWmdp) {
+  const fs::path dir = Scratch("wmdp");
+  const auto put = [&](const char* name, const std::map<std::string, double>& averages) {
+    return PutResults(dir / name, "wmdp", name, averages);
+  };
+  const fs::path one = put("a.json", {{"wmdp_bio", 0.28}, {"wmdp_cyber", 0.44}, {"mmlu", 0.57}}),
+                 two = put("b.json", {{"wmdp_bio", 0.35}, {"wmdp_cyber", 0.3}, {"mmlu", 0.5}}),
+                 bio = put("c.json", {{"wmdp_bio", 0.4}, {"mmlu", 0.5}}),
+                 cyber = put("d.json", {{"wmdp_cyber", 0.4}, {"mmlu", 0.5}});
+  const std::string body = BodyOf(RenderReport(OfFiles({one, two}, false)));
+  ExpectWellFormed(body);
+  EXPECT_THAT(body, HasSubstr("WMDP, accuracy, highest of bio, cyber"));
+  // Only what is measured in all is compared; where that is nothing, what two have.
+  const std::string fewer = RenderReport(OfFiles({one, two, bio}, false));
+  EXPECT_THAT(fewer, AllOf(HasSubstr("trade-off-chart"), Not(HasSubstr("highest of"))));
+  const std::string none = RenderReport(OfFiles({one, bio, cyber}, false));
+  EXPECT_THAT(none, AllOf(HasSubstr("trade-off-chart"), HasSubstr("2 of 3 runs have both")));
+}
+
 TEST(Report, RunsAreNamedByWhatTellsThemApart) {
   Report report;
   report.runs.resize(3);
