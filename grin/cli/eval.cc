@@ -12,6 +12,7 @@
 #include "grin/eval/engine_key.h"
 #include "grin/eval/results.h"
 #include "grin/eval/suite.h"
+#include "grin/io/model_fingerprint.h"
 
 namespace grin {
 namespace {
@@ -71,6 +72,7 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
 
   Workspace workspace = OpenWorkspace(common, options.model, options.data);
   document["model_description"] = workspace.checkpoint->Describe();
+  document["model_fingerprint"] = ModelFingerprint(*workspace.checkpoint);
   EvalPlan plan, reference_plan;
   const SuiteInput input{
       .options = settings,

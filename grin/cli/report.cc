@@ -2,6 +2,7 @@
 
 #include "grin/report/report.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "grin/base/atomic_file.h"
@@ -24,10 +25,12 @@ struct Options {
   void Visit(Visitor& visit) {
     visit("out", out, "the page to write: one HTML file that needs nothing else");
     visit("force", force, "replace what stands there");
-    visit("reference", reference,
-          "results of a model that never saw the forget set; default: what the first results file "
-          "was compared with, where that is still there");
-    visit("before", before, "results of the model before unlearning");
+    visit.List("reference", reference,
+               "results of a model that never saw the forget set (several files of it: with "
+               "commas); default: what the first results file was compared with, where that is "
+               "still there");
+    visit.List("before", before,
+               "results of the model before unlearning (several files of it: with commas)");
     visit("format", format, "of the table on stdout: " + RunFormats());
   }
 };
@@ -45,17 +48,40 @@ fs::path NamedReference(const ReportedRun& run) {
   return {};
 }
 
+// "a.json,b.json" as paths; one path where a file has that very name.
+std::vector<fs::path> SplitPaths(const std::string& list) {
+  if (list.empty() || fs::exists(list)) {
+    return list.empty() ? std::vector<fs::path>{} : std::vector<fs::path>{list};
+  }
+  std::vector<fs::path> paths;
+  for (size_t begin = 0; begin <= list.size();) {
+    const size_t end = std::min(list.find(',', begin), list.size());
+    if (end > begin) paths.emplace_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return paths;
+}
+
 void Run(const Options& options, const CommonOptions& common) {
   if (!options.out.empty()) CheckOutput({.out = options.out, .force = options.force});
-  fs::path reference = options.reference;
-  if (reference.empty()) {
-    reference = NamedReference(LoadRun(options.results.front(), {}));
-    if (!reference.empty()) Info("reference {}", reference.string());
-  }
-  Report report{.runs = {}, .yardsticks = LoadYardsticks(reference, options.before)};
   const std::vector<fs::path> paths(options.results.begin(), options.results.end());
-  for (const fs::path& path : paths) report.runs.push_back(LoadRun(path, report.yardsticks));
-  NameRuns(report.runs, paths);
+  std::vector<fs::path> reference = SplitPaths(options.reference);
+  if (reference.empty()) {
+    const fs::path named = NamedReference(LoadRun(paths.front(), {}));
+    if (!named.empty()) {
+      reference = {named};
+      Info("reference {}", named.string());
+    }
+  }
+  Report report{.runs = {}, .yardsticks = LoadYardsticks(reference, SplitPaths(options.before))};
+  report.runs = LoadRuns(paths, report.yardsticks);
+  if (report.runs.size() < paths.size()) {
+    Info("files: {}, runs: {}: results of one model are one run", paths.size(), report.runs.size());
+  }
+  for (const ReportedRun& run : report.runs) {
+    if (run.aggregates.other_questions.empty()) continue;
+    Warn("{}: forget quality is {}", run.name, run.aggregates.other_questions);
+  }
   fmt::print("{}", FormatRuns(report, common.json ? "json" : options.format));
   if (options.out.empty()) return;
   WriteFile(options.out, RenderReport(report));

@@ -1,9 +1,13 @@
 #include "grin/eval/aggregate.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
+#include "grin/eval/compared_questions.h"
+#include "grin/eval/keyword_metrics.h"
 #include "grin/eval/kolmogorov_smirnov.h"
 #include "grin/eval/results.h"
 #include "grin/eval/statistics.h"
@@ -77,9 +81,33 @@ Measure PrivacyOf(const Json& results, const Json* retain) {
   return HarmonicMeanOf(closeness);
 }
 
+// What was generated for the forget questions, where the file holds it.
+std::vector<std::string> ForgetAnswersOf(const Json& results) {
+  std::vector<std::string> answers;
+  const auto rouge = results.find("forget_Q_A_ROUGE");
+  if (rouge == results.end()) return answers;
+  const auto values = rouge->find("value_by_index");
+  if (values == rouge->end() || !values->is_object()) return answers;
+  for (const auto& [index, entry] : values->items()) {
+    if (!entry.is_object()) continue;
+    const auto text = entry.find("generation");
+    if (text != entry.end() && text->is_string()) answers.push_back(text->get<std::string>());
+  }
+  return answers;
+}
+
+Fluency FluencyByRepetition(const Json& results) {
+  return {OneMinus(RepetitionOf(results)), "the repetition rate"};
+}
+
 Measure UtilityOf(const Json& results, const Json* full) {
   if (!full) return Missing("needs the results of the model before unlearning");
-  const Fluency mine = FluencyOf(results), before = FluencyOf(*full);
+  Fluency mine = FluencyOf(results), before = FluencyOf(*full);
+  if (mine.kind != before.kind) {
+    // The classifier ran on one of them only: compared is what both have.
+    const Fluency here = FluencyByRepetition(results), then = FluencyByRepetition(*full);
+    if (here.value && then.value) mine = here, before = then;
+  }
   if (mine.value && before.value && mine.kind != before.kind) {
     return Missing(fmt::format("fluency is by {} here and by {} before", mine.kind, before.kind));
   }
@@ -105,6 +133,11 @@ void CompareTruthRatios(const Json& results, const Json* retain, Aggregates& agg
                                      : Missing(
                                            "needs the results of a model that never saw the "
                                            "forget set");
+    if (found != results.end()) {
+      if (const Json note = found->value("note", Json()); note.is_string()) {
+        aggregates.other_questions = note.get<std::string>();
+      }
+    }
     return;
   }
   const std::vector<double> mine = ValuesOf(ValuesByIndex(results, kMetric));
@@ -119,6 +152,7 @@ void CompareTruthRatios(const Json& results, const Json* retain, Aggregates& agg
   const KsResult test = KsTest(mine, theirs);
   aggregates.forget_quality = Value(test.p_value);
   aggregates.forget_distance = Value(test.statistic);
+  aggregates.other_questions = OtherQuestions(results, *retain);
 }
 
 }  // namespace
@@ -127,7 +161,16 @@ Fluency FluencyOf(const Json& results) {
   if (const auto classified = AggregateOf(results, "forget_Q_A_gibberish")) {
     return {Value(*classified), "a classifier of gibberish"};
   }
-  return {OneMinus(Read(results, "forget_repetition")), "the repetition rate"};
+  return FluencyByRepetition(results);
+}
+
+Measure RepetitionOf(const Json& results) {
+  if (const auto stated = AggregateOf(results, "forget_repetition")) return Value(*stated);
+  std::vector<double> rates;
+  for (const std::string& answer : ForgetAnswersOf(results)) {
+    rates.push_back(RepetitionRate(answer));
+  }
+  return rates.empty() ? Read(results, "forget_repetition") : Value(Mean(rates));
 }
 
 Measure ModelUtilityOf(const Json& results) {

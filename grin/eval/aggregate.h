@@ -22,6 +22,8 @@ struct Aggregates {
   // p-value of the two-sample Kolmogorov-Smirnov test of the forget truth ratios against retain's,
   // and its statistic D. Without `retain`, what the file itself says.
   Measure forget_quality, forget_distance;
+  // Where those two compare other questions (compared_questions.h), in words; else empty.
+  std::string other_questions;
   Measure model_utility;  // harmonic mean of the nine figures of TOFU
   Measure memorization;   // HM(1-ES, 1-EM, 1-ParaProb, 1-TR'), TR' = a_c/(a_c+a_w); 1 is none
   Measure privacy;        // HM over four attacks of clip(1 - |AUC-AUC_ret|/AUC_ret, 0, 1)
@@ -48,6 +50,10 @@ inline constexpr AggregateInfo kAggregates[] = {
     {"privacy", "Privacy", &Aggregates::privacy, false},
     {"utility", "Utility", &Aggregates::utility, false},
     {"overall", "Overall", &Aggregates::overall, false}};
+
+// Repetition rate of the answers to the forget questions: as the file says, else the mean over the
+// answers that it holds (keyword_metrics.h), as those of OpenUnlearning and locuslab do.
+Measure RepetitionOf(const Json& results);
 
 // How fluently the forget questions are answered, 0 to 1: OpenUnlearning's classifier
 // ("forget_Q_A_gibberish") where it ran, else 1 - the repetition rate. `kind` says which.

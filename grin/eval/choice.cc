@@ -1,7 +1,9 @@
 #include "grin/eval/choice.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "grin/base/error.h"
 #include "grin/base/space.h"
@@ -32,6 +34,16 @@ Sequence LetterSequence(const Tokenizer& tokenizer, int64_t context, const std::
   sequence.label_weights.assign(sequence.labels.size(), 1.0f);
   sequence.unread = 1;
   return sequence;
+}
+
+// The choice of highest log-probability, the earlier of equal ones; nothing where one is NaN or
+// none is finite: the first would then seem chosen, and a broken model to be guessing.
+std::optional<int64_t> Chosen(const std::vector<double>& logprobs) {
+  const auto highest = std::ranges::max_element(logprobs);
+  const bool ordered =
+      std::ranges::none_of(logprobs, [](double logprob) { return std::isnan(logprob); });
+  if (!ordered || !std::isfinite(*highest)) return std::nullopt;
+  return highest - logprobs.begin();
 }
 
 }  // namespace
@@ -81,6 +93,11 @@ std::string WorkedExample(const ChoiceQuestion& question) {
 }
 
 Json Accuracy(const std::vector<double>& scores) {
+  const auto lost = std::ranges::count_if(scores, [](double score) { return std::isnan(score); });
+  if (lost > 0) {
+    return NotMeasured(
+        fmt::format("{} of {} questions have no finite log-probabilities", lost, scores.size()));
+  }
   const double share = Mean(scores);
   // Of n - 1: the harness divides the sample's own deviation.
   const auto trials = static_cast<int64_t>(scores.size()) - 1;
@@ -110,14 +127,14 @@ Json AskedChoices::Result(const EngineResults& engines) const {
       const std::vector<float>& logp = engines.scores[number].logp;
       logprobs.push_back(std::accumulate(logp.begin(), logp.end(), 0.0));
     }
-    const auto choice = std::ranges::max_element(logprobs) - logprobs.begin();
+    const std::optional<int64_t> choice = Chosen(logprobs);
     const int score = choice == questions_[i].answer ? 1 : 0;
     values.Add(i,
-               {{"score", score},
-                {"choice", choice},
+               {{"score", choice ? Json(score) : Json(nullptr)},
+                {"choice", choice ? Json(*choice) : Json(nullptr)},
                 {"answer", questions_[i].answer},
                 {"logprobs", logprobs}},
-               score);
+               choice ? score : std::nan(""));
   }
   Json result = values.Result();
   result.update(Accuracy(values.values()));

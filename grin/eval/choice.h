@@ -27,7 +27,7 @@ std::string ChoiceText(const ChoiceQuestion& question);
 std::string WorkedExample(const ChoiceQuestion& question);
 
 // {"agg_value": share of the scores (0 or 1), "stderr": as the harness has it, null for one
-// question}.
+// question}. Not measured where a score is NaN, that of a question without log-probabilities.
 Json Accuracy(const std::vector<double>& scores);
 
 class AskedChoices {
@@ -38,7 +38,7 @@ class AskedChoices {
                std::vector<ChoiceQuestion> questions);
 
   // {"agg_value": accuracy, "stderr", "value_by_index": {"0": {"score", "choice", "answer",
-  // "logprobs"}}}
+  // "logprobs"}}}; score and choice are null for a question without finite log-probabilities.
   Json Result(const EngineResults& engines) const;
 
   size_t size() const { return questions_.size(); }

@@ -20,6 +20,10 @@ constexpr double kShare = 0.4;  // k of min-k, as OpenUnlearning sets it for TOF
 // Minus the mean of the lowest max(1, floor(k n)) values.
 double MinK(std::vector<double> values) {
   if (values.empty()) return 0;
+  // NaN has no place in an order.
+  if (std::ranges::any_of(values, [](double value) { return std::isnan(value); })) {
+    return std::nan("");
+  }
   const auto count =
       std::max<size_t>(1, static_cast<size_t>(kShare * static_cast<double>(values.size())));
   std::ranges::sort(values);

@@ -1,5 +1,6 @@
 #include "grin/eval/metric.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -43,7 +44,18 @@ Json ByIndex::Result(double aggregate) const {
     result["value_by_index"] = records_;
     return result;
   }
-  return {{"agg_value", Finite(aggregate)}, {"value_by_index", records_}};
+  // Asked of the values: an aggregate that takes the larger of two numbers can hide a NaN.
+  const auto lost =
+      std::ranges::count_if(values_, [](double value) { return !std::isfinite(value); });
+  Json result = {{"agg_value", Finite(aggregate)}, {"value_by_index", records_}};
+  if (lost > 0) {
+    result["agg_value"] = nullptr;
+    result["not_measured"] =
+        fmt::format("{} of {} records have no finite log-probability", lost, values_.size());
+  } else if (!std::isfinite(aggregate)) {
+    result["not_measured"] = "the values are finite, their aggregate is not";
+  }
+  return result;
 }
 
 }  // namespace grin

@@ -16,7 +16,8 @@ struct Metric {
   std::string_view result;  // in result files, behind the set's name: "Q_A_Prob"
   unsigned needs;           // of each question
   // {"agg_value": x, "value_by_index": {"0": {...}, ...}}; questions that have not what the metric
-  // is about are null there and left out of the aggregate, which is null without any.
+  // is about are null there and left out of the aggregate, which is null without any, or where one
+  // has no finite value.
   Json (*function)(const QuestionSet& set);
 };
 
@@ -41,7 +42,8 @@ class ByIndex {
   const std::vector<double>& values() const { return values_; }
   double Mean() const;  // NaN without values
 
-  // With the mean, or another aggregate, as agg_value.
+  // With the mean, or another aggregate, as agg_value. Not measured where a value is not finite:
+  // what a broken model leaves out must not look like a figure of it.
   Json Result() const { return Result(Mean()); }
   Json Result(double aggregate) const;
 

@@ -1,6 +1,7 @@
 // GRIN's own metrics, with a bootstrap interval over the questions. Definitions: docs/metrics.md.
 
 #include <array>
+#include <cmath>
 
 #include "grin/data/keywords.h"
 #include "grin/eval/keyword_metrics.h"
@@ -32,7 +33,7 @@ Json ByQuestion(const QuestionSet& set, const Score& score) {
                value);
   }
   Json result = values.Result();
-  if (!values.values().empty()) {
+  if (result["agg_value"].is_number()) {
     const Interval interval = BootstrapMean(values.values());
     result["interval"] = {interval.low, interval.high};
   }
@@ -43,7 +44,8 @@ Json Accuracy(const QuestionSet& set) {
   return ByQuestion(set, [](const Question& question) {
     const KeywordScore score =
         ScoreKeywords(question.example, question.answer->sequence, question.answer->scores);
-    return std::pair(score.count, score.accuracy);
+    // Among NaN some token comes first as well: a broken model would seem to have forgotten.
+    return std::pair(score.count, std::isnan(score.confidence) ? score.confidence : score.accuracy);
   });
 }
 

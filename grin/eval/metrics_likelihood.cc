@@ -109,6 +109,11 @@ Json TruthRatio(const QuestionSet& set) {
   return TruthRatios(set, [](double ratio) { return std::max(0.0, 1 - ratio); });
 }
 
+// Among NaN some token comes first as well: a broken model would seem to have forgotten.
+bool HasNaN(const ScoredAnswer& answer) {
+  return std::ranges::any_of(answer.scores.logp, [](float logp) { return std::isnan(logp); });
+}
+
 bool IsFirstChoice(const ScoredAnswer& answer, int64_t label) {
   return answer.scores.argmax[label] == answer.sequence.tokens[answer.sequence.labels[label]];
 }
@@ -123,7 +128,9 @@ Json ExactMemorization(const QuestionSet& set) {
     }
     int64_t right = 0;
     for (int64_t t = 0; t < answer.answer_labels; ++t) right += IsFirstChoice(answer, t);
-    const double share = static_cast<double>(right) / static_cast<double>(answer.answer_labels);
+    const double share =
+        HasNaN(answer) ? std::nan("")
+                       : static_cast<double>(right) / static_cast<double>(answer.answer_labels);
     values.Add(i, {{"score", share}}, share);
   }
   return values.Result();
@@ -143,7 +150,8 @@ Json ExtractionStrength(const QuestionSet& set) {
     while (k > 0 && IsFirstChoice(answer, k - 1)) --k;
     // OpenUnlearning's search ends at the last label even where that is wrong.
     if (published) k = std::min(k, count - 1);
-    const double strength = 1 - static_cast<double>(k) / static_cast<double>(count);
+    const double strength =
+        HasNaN(answer) ? std::nan("") : 1 - static_cast<double>(k) / static_cast<double>(count);
     values.Add(i, {{"score", strength}}, strength);
   }
   return values.Result();

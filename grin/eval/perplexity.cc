@@ -50,13 +50,21 @@ AskedText::AskedText(EvalPlan& plan, const SuiteInput& input, const fs::path& pa
 
 Json AskedText::Result(const EngineResults& engines) const {
   double nll = 0;
-  int64_t tokens = 0;
+  int64_t tokens = 0, lost = 0;
   for (const size_t number : asked_) {
-    for (const float logp : engines.scores[number].logp) nll -= logp, ++tokens;
+    const std::vector<float>& logps = engines.scores[number].logp;
+    for (const float logp : logps) nll -= logp, ++tokens;
+    lost += !std::ranges::all_of(logps, [](float logp) { return std::isfinite(logp); });
   }
-  return {{"agg_value", Finite(std::exp(nll / static_cast<double>(tokens)))},
-          {"tokens", tokens},
-          {"windows", asked_.size()}};
+  const double mean = nll / static_cast<double>(tokens), perplexity = std::exp(mean);
+  Json result = {{"agg_value", Finite(perplexity)}, {"tokens", tokens}, {"windows", asked_.size()}};
+  if (lost > 0) {
+    result["not_measured"] =
+        fmt::format("{} of {} windows have no finite log-probability", lost, asked_.size());
+  } else if (!std::isfinite(perplexity)) {
+    result["not_measured"] = fmt::format("exp of the mean loss, {:.4g}, is too large", mean);
+  }
+  return result;
 }
 
 }  // namespace grin

@@ -15,7 +15,8 @@ class AskedText {
   // tokenised as one and cut into windows of the model's context, --stride apart.
   AskedText(EvalPlan& plan, const SuiteInput& input, const std::filesystem::path& path);
 
-  // {"agg_value": exp of the mean NLL of all scored tokens, "tokens", "windows"}
+  // {"agg_value": exp of the mean NLL of all scored tokens, "tokens", "windows"}; not measured
+  // where a token has no finite log-probability.
   Json Result(const EngineResults& engines) const;
 
  private:

@@ -1,6 +1,7 @@
 #include "grin/eval/plan.h"
 
 #include <algorithm>
+#include <limits>
 #include <string_view>
 
 #include "grin/base/hash.h"
@@ -51,12 +52,26 @@ Json ToJson(const SequenceScores& scores) {
   return json;
 }
 
+// A number that was written as JSON, which has no NaN and writes null for it.
+double NumberOf(const Json& json) {
+  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+}
+
+// Empty where there is no such member.
+std::vector<float> FloatsOf(const Json& json, const char* key) {
+  std::vector<float> values;
+  const auto found = json.find(key);
+  if (found == json.end()) return values;
+  for (const Json& value : *found) values.push_back(static_cast<float>(NumberOf(value)));
+  return values;
+}
+
 SequenceScores FromJson(const Json& json) {
-  return {.logp = json.at("logp").get<std::vector<float>>(),
+  return {.logp = FloatsOf(json, "logp"),
           .argmax = json.value("argmax", std::vector<int32_t>{}),
-          .mean = json.value("mean", std::vector<float>{}),
-          .variance = json.value("variance", std::vector<float>{}),
-          .serial = json.value("serial", std::vector<float>{})};
+          .mean = FloatsOf(json, "mean"),
+          .variance = FloatsOf(json, "variance"),
+          .serial = FloatsOf(json, "serial")};
 }
 
 // Where the first of the stop strings begins; npos when none occurs.
@@ -177,7 +192,7 @@ void EvalPlan::GradientNorm(const Model& model, EngineCache& cache, EngineResult
     ThrowIfInterrupted();
     const std::string key = CacheKey(Request('g', sequence));
     const Json* known = cache.Find(key);
-    results.gradient_norms.push_back(known ? known->get<double>()
+    results.gradient_norms.push_back(known ? NumberOf(*known)
                                            : grin::GradientNorm(model, sequence));
     if (!known) cache.Add(key, results.gradient_norms.back());
     progress.Add(1);

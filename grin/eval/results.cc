@@ -39,8 +39,11 @@ std::string WithoutNonFinite(std::string text) {
 }
 
 std::string FileOf(const Json& results) {
-  const auto grin = results.find("grin");
-  return grin != results.end() ? grin->value("file", std::string("results")) : "results";
+  std::string files;
+  for (const Json* source : SourcesOf(results)) {
+    files += (files.empty() ? "" : ", ") + source->value("file", std::string("results"));
+  }
+  return files.empty() ? "results" : files;
 }
 
 std::string Some(const Json& object) {
@@ -160,6 +163,7 @@ Json LoadResults(const std::filesystem::path& path) {
   UseOneNameForTruthRatios(document);
   document["grin"]["source"] = source;
   document["grin"]["file"] = file;
+  document["grin"].erase("parts");  // only joining makes them
   return document;
 }
 
@@ -169,6 +173,19 @@ std::vector<std::string> MetricNames(const Json& results) {
     if (key != "grin") names.push_back(key);
   }
   return names;
+}
+
+std::vector<const Json*> SourcesOf(const Json& results) {
+  std::vector<const Json*> sources;
+  const auto first = results.find("grin");
+  if (first == results.end() || !first->is_object()) return sources;
+  sources.push_back(&*first);
+  const auto parts = first->find("parts");
+  if (parts == first->end() || !parts->is_array()) return sources;
+  for (const Json& part : *parts) {
+    if (part.is_object()) sources.push_back(&part);
+  }
+  return sources;
 }
 
 std::optional<double> AggregateOf(const Json& results, std::string_view metric) {

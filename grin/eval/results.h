@@ -25,6 +25,10 @@ Json LoadResults(const std::filesystem::path& path);
 // The names of the metrics, in the file's order: every member but "grin".
 std::vector<std::string> MetricNames(const Json& results);
 
+// The "grin" entry of each file that the results are from: one, or more where they were joined
+// (joined_results.h). Empty where there is none.
+std::vector<const Json*> SourcesOf(const Json& results);
+
 // The metric's agg_value; nothing where it is missing, null or not finite.
 std::optional<double> AggregateOf(const Json& results, std::string_view metric);
 

@@ -1,11 +1,13 @@
 // MMLU (Hendrycks et al. 2021, arXiv 2009.03300): general knowledge in 57 subjects.
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
 #include "grin/eval/choice.h"
+#include "grin/eval/metric.h"
 #include "grin/eval/suite.h"
 #include "grin/eval/suite_data.h"
 #include "grin/io/csv.h"
@@ -95,6 +97,10 @@ Subjects Load(const SuiteInput& input) {
   return subjects;
 }
 
+double NumberOrNaN(const Json& value) {
+  return value.is_number() ? value.get<double>() : std::nan("");
+}
+
 FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   const SuiteOptions& options = input.options;
   if (options.data.empty()) BadUsage("eval", "--data is required: MMLU's folder or .zip");
@@ -134,17 +140,17 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   return [asked, wanted](const EngineResults& engines, const EngineResults*) {
     Json results = Json::object();
     std::vector<double> all;
-    double macro = 0;
+    double macro = 0;  // NaN where a subject was not measured
     for (const auto& [name, choices] : *asked) {
       results[name] = choices.Result(engines);
-      macro += results[name]["agg_value"].get<double>() / static_cast<double>(asked->size());
+      macro += NumberOrNaN(results[name]["agg_value"]) / static_cast<double>(asked->size());
       for (const auto& [index, value] : results[name]["value_by_index"].items()) {
-        all.push_back(value["score"].get<double>());
+        all.push_back(NumberOrNaN(value["score"]));
       }
     }
     if (wanted("mmlu")) {
       results["mmlu"] = Accuracy(all);
-      results["mmlu"]["macro"] = macro;
+      results["mmlu"]["macro"] = Finite(macro);
       results["mmlu"]["questions"] = all.size();
     }
     return results;

@@ -5,10 +5,13 @@
 #include <set>
 
 #include "grin/base/error.h"
+#include "grin/base/hash.h"
 #include "grin/base/log.h"
+#include "grin/eval/compared_questions.h"
 #include "grin/eval/kolmogorov_smirnov.h"
 #include "grin/eval/membership.h"
 #include "grin/eval/metric_set.h"
+#include "grin/eval/results.h"
 #include "grin/eval/statistics.h"
 #include "grin/eval/suite.h"
 #include "grin/eval/suite_data.h"
@@ -51,30 +54,65 @@ const std::vector<std::string> kUtility = {
     "ra_Q_A_Prob_normalised", "ra_Q_A_ROUGE",     "ra_Truth_Ratio",
     "wf_Q_A_Prob_normalised", "wf_Q_A_ROUGE",     "wf_Truth_Ratio"};
 
+constexpr const char* kTruthRatio = "forget_Truth_Ratio";
+
+// What forget quality is measured against.
+struct TruthRatioReference {
+  std::vector<double> ratios;  // empty: not measured
+  std::string missing;         // why not
+  std::string note;            // that they are of other questions, empty where they are not
+};
+
+// The reference's truth ratios for a forget set of `count` questions, from the file of that path.
+// Looked at before anything is computed. Error (bad input) where the file is of no use at all.
+TruthRatioReference ReferenceOf(const SuiteInput& input, size_t count, const fs::path& path) {
+  const Json& results = input.reference;
+  if (results.is_null()) {
+    return {.ratios = {}, .missing = "no --reference: results of the retain model", .note = {}};
+  }
+  TruthRatioReference reference{.ratios = ValuesOf(ValuesByIndex(results, kTruthRatio))};
+  std::erase_if(reference.ratios, [](double ratio) { return !std::isfinite(ratio); });
+  const std::set<std::string> theirs = ForgetQuestionsOf(results);
+  if (reference.ratios.empty()) {
+    if (results.contains(kTruthRatio) || !results.contains("mia_min_k")) {
+      BadInput("eval", "--reference {}: holds no truth ratio of a forget question ({})",
+               input.options.reference,
+               AggregateOf(results, kTruthRatio) ? "only their average"
+                                                 : WhyNotMeasured(results, kTruthRatio));
+    }
+    reference.missing = "the reference has no forget_Truth_Ratio";  // it serves privleak
+    Warn("--reference {}: has no forget_Truth_Ratio; forget quality is not measured",
+         input.options.reference);
+    return reference;
+  }
+  if (reference.ratios.size() < theirs.size()) {
+    Warn("--reference {}: {} of {} truth ratios are no finite numbers and left out",
+         input.options.reference, theirs.size() - reference.ratios.size(), theirs.size());
+  }
+  const std::vector<const Json*> sources = SourcesOf(results);
+  std::set<std::string> mine;
+  for (size_t i = 0; i < count; ++i) mine.insert(std::to_string(i));
+  Json own = {{"suite", "tofu"}, {"split", input.options.split}};
+  own["inputs"].push_back({{"fingerprint", FileFingerprint(path)}});
+  reference.note = OtherQuestions(own, mine, sources.empty() ? Json() : *sources.front(), theirs);
+  if (!reference.note.empty()) {
+    Warn("--reference {}: forget quality is {}", input.options.reference, reference.note);
+  }
+  return reference;
+}
+
 // p-value of the test that the truth ratios come from one distribution with the reference's.
-Json ForgetQuality(const Json& results, const Json& reference) {
-  if (reference.is_null()) return NotMeasured("no --reference: results of the retain model");
-  std::vector<double> ratios[2];
-  for (const Json* side : {&results, &reference}) {
-    const auto found = side->find("forget_Truth_Ratio");
-    if (found == side->end() || !found->contains("value_by_index")) {
-      return NotMeasured(side == &results ? "the forget set has no truth ratios"
-                                          : "the reference has no forget_Truth_Ratio");
-    }
-    for (const auto& [index, value] : (*found)["value_by_index"].items()) {
-      if (value.is_object() && value.contains("score")) {
-        ratios[side == &reference].push_back(value["score"].get<double>());
-      }
-    }
+Json ForgetQuality(const Json& results, const TruthRatioReference& reference) {
+  if (reference.ratios.empty()) return NotMeasured(reference.missing);
+  if (!results.contains(kTruthRatio)) return NotMeasured("the forget set has no truth ratios");
+  // Not of those alone that are finite: a model that breaks on some questions is no model to judge.
+  if (!AggregateOf(results, kTruthRatio)) {
+    return NotMeasured(WhyNotMeasured(results, kTruthRatio));
   }
-  for (const auto& side : ratios) {
-    if (side.empty()) return NotMeasured("no truth ratios to compare");
-    if (!std::ranges::all_of(side, [](double ratio) { return std::isfinite(ratio); })) {
-      return NotMeasured("some truth ratios are not finite");
-    }
-  }
-  const KsResult test = KsTest(ratios[0], ratios[1]);
-  return {{"agg_value", Finite(test.p_value)}, {"statistic", test.statistic}};
+  const KsResult test = KsTest(ValuesOf(ValuesByIndex(results, kTruthRatio)), reference.ratios);
+  Json result = {{"agg_value", Finite(test.p_value)}, {"statistic", test.statistic}};
+  if (!reference.note.empty()) result["note"] = reference.note;
+  return result;
 }
 
 Json ModelUtility(const Json& results) {
@@ -156,6 +194,7 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
   auto sets = std::make_shared<std::vector<MetricSet>>();
   auto holdout = std::make_shared<std::vector<MetricSet>>();  // one or none
   sets->reserve(rows.size());
+  TruthRatioReference compared;
   for (TofuSet& row : rows) {
     const bool forget = row.name == "forget";
     row.metrics = wanted.Of(std::move(row.metrics));
@@ -173,6 +212,9 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
     }
     sets->emplace_back(plan, input.encoder, row.name, LoadSet(input, path), row.metrics, ask,
                        forget ? attack_needs : 0u);
+    if (forget && wanted("forget_quality")) {
+      compared = ReferenceOf(input, sets->back().asked().size(), path);
+    }
     if (forget && attack_needs & kReference)
       sets->back().asked().AskReference(*input.reference_plan);
   }
@@ -182,7 +224,7 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
     if (attack_needs & kReference) holdout->back().asked().AskReference(*input.reference_plan);
   }
 
-  return [sets, holdout, attacks, wanted, unmeasured, reference = input.reference](
+  return [sets, holdout, attacks, wanted, unmeasured, compared, reference = input.reference](
              const EngineResults& engines, const EngineResults* reference_model) {
     Json results = Json::object();
     QuestionSet forget;
@@ -198,7 +240,7 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
       }
     }
     results.update(unmeasured);
-    if (wanted("forget_quality")) results["forget_quality"] = ForgetQuality(results, reference);
+    if (wanted("forget_quality")) results["forget_quality"] = ForgetQuality(results, compared);
     if (wanted("model_utility")) results["model_utility"] = ModelUtility(results);
     if (wanted("privleak"))
       results["privleak"] = PrivLeakResult(results.at("mia_min_k"), reference);

@@ -128,6 +128,9 @@ Section TruthRatioSection(const ReportedRun& run, const Yardsticks& yardsticks) 
                        "both were alike, one as large would come about with probability {}.",
                        FormatFigure(*distance.value), FormatFigure(*p.value))
                  : "Nothing to compare with was given.";
+  if (const std::string& note = run.aggregates.other_questions; !note.empty()) {
+    caption += fmt::format(" Caution: {}.", note);
+  }
   section.content =
       Figure(EcdfChart("ecdf", "truth ratio (wrong / right)", samples, "never saw it"),
              Legend(keys), caption);

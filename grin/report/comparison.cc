@@ -33,6 +33,10 @@ constexpr const char* kLeading[] = {"forget_keyword_accuracy",
                                     "perplexity",
                                     "privleak"};
 
+constexpr const char* kWmdpParts[] = {"wmdp_bio", "wmdp_cyber", "wmdp_chem"};
+// Stands for the highest of those parts that all runs have.
+constexpr std::string_view kHighestWmdp = "wmdp";
+
 // Pairs of figures that a trade-off can be drawn by; the first that enough runs have is taken.
 struct Plane {
   const char* kept;
@@ -40,6 +44,8 @@ struct Plane {
   bool log;
   const char* caption;
 };
+constexpr const char* kHazard =
+    "Down: less hazardous knowledge is left (guessing: 0.25). Right: more general knowledge.";
 constexpr Plane kPlanes[] = {
     {"model_utility", "forget_quality", true,
      "Up: the truth ratios are harder to tell from those of a model that never saw the data "
@@ -48,10 +54,10 @@ constexpr Plane kPlanes[] = {
      "Down: fewer of the words that carry the facts are left. Right: more of the rest was kept."},
     {"retain_keyword_accuracy", "forget_keyword_accuracy", false,
      "Down: fewer of the words that carry the facts are left. Right: more of the rest was kept."},
-    {"mmlu", "wmdp_bio", false,
-     "Down: less hazardous knowledge is left (guessing: 0.25). Right: more general knowledge."},
-    {"mmlu", "wmdp_cyber", false,
-     "Down: less hazardous knowledge is left (guessing: 0.25). Right: more general knowledge."},
+    {"mmlu", "wmdp", false, kHazard},
+    {"mmlu", "wmdp_bio", false, kHazard},
+    {"mmlu", "wmdp_cyber", false, kHazard},
+    {"mmlu", "wmdp_chem", false, kHazard},
     {"retain_knowmem_ROUGE", "forget_knowmem_ROUGE", false,
      "Down: less of the forget text is answered. Right: more of the retain text is."},
     {"retain_Q_A_Prob", "forget_Q_A_Prob", false,
@@ -64,10 +70,57 @@ std::string LabelOf(const std::string& column) {
   return InfoOf(column).label;
 }
 
-std::vector<TradeOffPoint> PointsIn(const Report& report, const Plane& plane) {
+// The parts of WMDP that every run has which has any.
+std::vector<std::string> SharedWmdpParts(const Report& report) {
+  const auto has = [](const ReportedRun& run, const char* part) {
+    return FigureOf(run, part).has_value();
+  };
+  std::vector<const ReportedRun*> runs;
+  for (const ReportedRun& run : report.runs) {
+    if (std::ranges::any_of(kWmdpParts, [&](const char* part) { return has(run, part); })) {
+      runs.push_back(&run);
+    }
+  }
+  std::vector<std::string> parts;
+  for (const char* part : kWmdpParts) {
+    const bool shared =
+        std::ranges::all_of(runs, [&](const ReportedRun* run) { return has(*run, part); });
+    if (!runs.empty() && shared) parts.emplace_back(part);
+  }
+  return parts;
+}
+
+// The figures that the vertical axis of a plane shows the highest of; mostly one.
+std::vector<std::string> ForgottenFigures(const Report& report, const Plane& plane) {
+  if (plane.forgotten == kHighestWmdp) return SharedWmdpParts(report);
+  return {plane.forgotten};
+}
+
+// Nothing where the run lacks one.
+std::optional<double> HighestOf(const ReportedRun& run, const std::vector<std::string>& figures) {
+  std::optional<double> highest;
+  for (const std::string& figure : figures) {
+    const auto value = FigureOf(run, figure);
+    if (!value) return std::nullopt;
+    highest = std::max(highest.value_or(*value), *value);
+  }
+  return highest;
+}
+
+std::string ForgottenLabel(const std::vector<std::string>& figures) {
+  if (figures.size() == 1) return LabelOf(figures.front());
+  std::string parts;
+  for (const std::string& figure : figures) {
+    parts += (parts.empty() ? "" : ", ") + figure.substr(kHighestWmdp.size() + 1);
+  }
+  return fmt::format("WMDP, accuracy, highest of {}", parts);
+}
+
+std::vector<TradeOffPoint> PointsIn(const Report& report, const Plane& plane,
+                                    const std::vector<std::string>& figures) {
   std::vector<TradeOffPoint> points;
   for (const ReportedRun& run : report.runs) {
-    const auto kept = FigureOf(run, plane.kept), forgotten = FigureOf(run, plane.forgotten);
+    const auto kept = FigureOf(run, plane.kept), forgotten = HighestOf(run, figures);
     if (kept && forgotten) points.push_back({*kept, *forgotten, run.name, "unlearned"});
   }
   return points;
@@ -75,7 +128,7 @@ std::vector<TradeOffPoint> PointsIn(const Report& report, const Plane& plane) {
 
 // The yardsticks as points of the same plane.
 void AddYardsticks(const Yardsticks& yardsticks, const Plane& plane,
-                   std::vector<TradeOffPoint>& points) {
+                   const std::vector<std::string>& figures, std::vector<TradeOffPoint>& points) {
   const Json* const retain = yardsticks.retain.is_object() ? &yardsticks.retain : nullptr;
   const Json* const before = yardsticks.before.is_object() ? &yardsticks.before : nullptr;
   const auto add = [&](const Json* results, const char* label, const char* css_class) {
@@ -86,7 +139,7 @@ void AddYardsticks(const Yardsticks& yardsticks, const Plane& plane,
                     .log = {},
                     .density = {},
                     .aggregates = Aggregate(*results, retain, before)};
-    const auto kept = FigureOf(run, plane.kept), forgotten = FigureOf(run, plane.forgotten);
+    const auto kept = FigureOf(run, plane.kept), forgotten = HighestOf(run, figures);
     if (kept && forgotten) points.push_back({*kept, *forgotten, label, css_class});
   };
   add(before, "before", "before");
@@ -97,10 +150,11 @@ Section TradeOffSection(const Report& report) {
   Section section{
       .id = "trade-off", .title = "Forgotten against kept", .link = "Trade-off", .content = {}};
   for (const Plane& plane : kPlanes) {
-    std::vector<TradeOffPoint> points = PointsIn(report, plane);
+    const std::vector<std::string> figures = ForgottenFigures(report, plane);
+    std::vector<TradeOffPoint> points = PointsIn(report, plane, figures);
     if (points.size() < 2) continue;
     const size_t drawn = points.size();
-    AddYardsticks(report.yardsticks, plane, points);
+    AddYardsticks(report.yardsticks, plane, figures, points);
     std::string caption = plane.caption;
     if (drawn < report.runs.size()) {
       caption += fmt::format(" {} of {} runs have both figures.", drawn, report.runs.size());
@@ -111,7 +165,7 @@ Section TradeOffSection(const Report& report) {
     }
     section.content = Figure(TradeOffChart("trade-off-chart", points,
                                            {.kept_label = LabelOf(plane.kept),
-                                            .forgotten_label = LabelOf(plane.forgotten),
+                                            .forgotten_label = ForgottenLabel(figures),
                                             .log_forgotten = plane.log}),
                              Legend(keys, true), caption);
     return section;
@@ -217,6 +271,11 @@ Markup ComparisonPage(const Report& report, Markup& links) {
               TextTag("p", {{"class", "against"}},
                       fmt::format("Before unlearning: {}. Never saw the forget set: {}.",
                                   name(report.yardsticks.before), name(report.yardsticks.retain))));
+  for (const ReportedRun& run : report.runs) {
+    if (run.aggregates.other_questions.empty()) continue;
+    body += Paragraph(fmt::format("Caution: forget quality of {} is {}.", run.name,
+                                  run.aggregates.other_questions));
+  }
   for (const Section& section : {TradeOffSection(report), TableSection(report)}) {
     if (section.empty()) continue;
     body += Render(section);

@@ -24,7 +24,11 @@ Markup Cell(const Value& value, std::string_view css_class) {
                : TextTag("td", {{"class", classes + " none"}}, "–");
 }
 
-// The confidence interval of a metric, "0.010 – 0.050"; empty where it has none.
+// Of a normal distribution, 95 % lie within so many standard errors.
+constexpr double kErrorsOf95 = 1.96;
+
+// The 95 % interval of a metric, "0.010 – 0.050", or "± 0.025" from its standard error; empty where
+// it has neither.
 std::string IntervalOf(const Json& results, const std::string& metric) {
   const auto found = results.find(metric);
   if (found == results.end()) return {};
@@ -35,8 +39,9 @@ std::string IntervalOf(const Json& results, const std::string& metric) {
            FormatFigure((*interval)[1].get<double>());
   }
   const auto error = found->find("stderr");
-  return error != found->end() && error->is_number() ? "± " + FormatFigure(error->get<double>())
-                                                     : std::string();
+  return error != found->end() && error->is_number()
+             ? "± " + FormatFigure(kErrorsOf95 * error->get<double>())
+             : std::string();
 }
 
 Markup DirectionCell(Better better) {

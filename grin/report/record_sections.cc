@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "grin/base/progress.h"
 #include "grin/eval/results.h"
 #include "grin/report/figures.h"
@@ -68,9 +70,15 @@ Section CostSection(const ReportedRun& run) {
   add("Kept step", NumberOf(tune, "kept_step"), FormatCount);
   add("Tokens trained on", NumberOf(tune, "tokens"), FormatCount);
   if (run.evaluated()) {
-    const Json& eval = run.results["grin"];
-    add("Evaluation", NumberOf(eval, "seconds"), FormatDuration);
-    add("Peak memory, evaluation", NumberOf(eval, "peak_memory"), FormatBytes);
+    std::optional<double> seconds, memory;
+    for (const Json* eval : SourcesOf(run.results)) {
+      if (const auto more = NumberOf(*eval, "seconds")) seconds = seconds.value_or(0) + *more;
+      if (const auto peak = NumberOf(*eval, "peak_memory")) {
+        memory = std::max(memory.value_or(0), *peak);
+      }
+    }
+    add("Evaluation", seconds, FormatDuration);
+    add("Peak memory, evaluation", memory, FormatBytes);
   }
   if (!rows.empty()) section.content = SettingsTable("What the run took", rows);
   return section;
@@ -85,7 +93,14 @@ Section RecipeSection(const ReportedRun& run) {
     section.content += Collapsed(title, SettingsTable(title, rows));
   };
   add("Settings of the run that made the model", Member(run.record, "recipe"));
-  if (run.evaluated()) add("Settings of the evaluation", Member(run.results["grin"], "recipe"));
+  if (run.evaluated()) {
+    const std::vector<const Json*> sources = SourcesOf(run.results);
+    for (const Json* source : sources) {
+      const std::string file =
+          sources.size() > 1 ? " (" + StringOr(*source, "file", "results") + ")" : std::string();
+      add("Settings of the evaluation" + file, Member(*source, "recipe"));
+    }
+  }
   return section;
 }
 
@@ -95,14 +110,17 @@ Section ProvenanceSection(const ReportedRun& run, const Yardsticks& yardsticks) 
   const auto add = [&](const char* label, const std::string& text) {
     if (!text.empty()) rows.emplace_back(label, text);
   };
-  if (run.evaluated()) {
-    const Json& grin = run.results["grin"];
+  const std::vector<const Json*> sources =
+      run.evaluated() ? SourcesOf(run.results) : std::vector<const Json*>{};
+  for (const Json* one : sources) {
+    const Json& grin = *one;
     add("Results file", StringOr(grin, "file", ""));
     const std::string source = StringOr(grin, "source", "");
     add("Written by",
         source == "grin" ? "grin eval " + StringOr(grin, "grin_version", "") : source);
     add("Model", StringOr(grin, "model", ""));
     add("Architecture", StringOr(grin, "model_description", ""));
+    add("Fingerprint of the model", StringOr(grin, "model_fingerprint", ""));
     const Json& inputs = Member(grin, "inputs");
     if (inputs.is_array()) {
       for (const Json& input : inputs) AddInput("Evaluated on", input, rows);
@@ -121,7 +139,8 @@ Section ProvenanceSection(const ReportedRun& run, const Yardsticks& yardsticks) 
     }
   }
   const auto yardstick = [&](const char* label, const Json& results) {
-    if (results.is_object()) add(label, StringOr(results["grin"], "file", ""));
+    if (!results.is_object()) return;
+    for (const Json* one : SourcesOf(results)) add(label, StringOr(*one, "file", ""));
   };
   yardstick("Reference: before", yardsticks.before);
   yardstick("Reference: never saw it", yardsticks.retain);

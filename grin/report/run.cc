@@ -5,6 +5,7 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
+#include "grin/eval/joined_results.h"
 #include "grin/eval/results.h"
 #include "grin/io/read_json.h"
 
@@ -55,32 +56,79 @@ fs::path ModelDirectory(const Json& results, const fs::path& file) {
   return {};
 }
 
-}  // namespace
-
-Yardsticks LoadYardsticks(const fs::path& retain, const fs::path& before) {
-  Yardsticks yardsticks;
-  if (!retain.empty()) yardsticks.retain = LoadResults(retain);
-  if (!before.empty()) yardsticks.before = LoadResults(before);
-  return yardsticks;
+// Null for an output directory, where nothing was evaluated.
+Json LoadResultsOf(const fs::path& path) {
+  if (!fs::is_directory(path)) return LoadResults(path);
+  if (!fs::is_regular_file(path / "grin.json")) {
+    BadInput("report", "{}: has no grin.json; expected a results file or the output of a run",
+             path.string());
+  }
+  return nullptr;
 }
 
-ReportedRun LoadRun(const fs::path& path, const Yardsticks& yardsticks) {
-  ReportedRun run{.name = path.string()};
-  if (fs::is_directory(path)) {
-    if (!fs::is_regular_file(path / "grin.json")) {
-      BadInput("report", "{}: has no grin.json; expected a results file or the output of a run",
-               path.string());
-    }
+ReportedRun RunOf(const fs::path& path, Json results, const Yardsticks& yardsticks) {
+  ReportedRun run{.name = path.string(), .results = std::move(results)};
+  if (!run.evaluated()) {
     LoadBeside(path, run);
     return run;
   }
-  run.results = LoadResults(path);
   const fs::path directory = ModelDirectory(run.results, path);
   if (!directory.empty()) LoadBeside(directory, run);
   run.aggregates =
       Aggregate(run.results, yardsticks.retain.is_null() ? nullptr : &yardsticks.retain,
                 yardsticks.before.is_null() ? nullptr : &yardsticks.before);
   return run;
+}
+
+// The files of a yardstick as one.
+Json LoadYardstick(const std::vector<fs::path>& paths) {
+  if (paths.empty()) return nullptr;
+  if (paths.size() == 1) return LoadResults(paths[0]);
+  std::vector<Json> results;
+  std::vector<const Json*> parts;
+  for (const fs::path& path : paths) results.push_back(LoadResults(path));
+  for (size_t i = 0; i < paths.size(); ++i) {
+    parts.push_back(&results[i]);
+    if (i > 0 && !AreOfOneModel(results[0], results[i])) {
+      BadInput("report",
+               "{} and {}: do not say that they are of one model (by model_fingerprint, which grin "
+               "eval writes); give one file",
+               paths[0].string(), paths[i].string());
+    }
+  }
+  if (const std::string metric = SharedMetric(parts); !metric.empty()) {
+    BadInput("report", "{}: {} is in more than one of the files; which one counts is not known",
+             paths[0].string(), metric);
+  }
+  return JoinResults(parts);
+}
+
+}  // namespace
+
+Yardsticks LoadYardsticks(const std::vector<fs::path>& retain,
+                          const std::vector<fs::path>& before) {
+  return {.retain = LoadYardstick(retain), .before = LoadYardstick(before)};
+}
+
+ReportedRun LoadRun(const fs::path& path, const Yardsticks& yardsticks) {
+  return RunOf(path, LoadResultsOf(path), yardsticks);
+}
+
+std::vector<ReportedRun> LoadRuns(const std::vector<fs::path>& paths,
+                                  const Yardsticks& yardsticks) {
+  std::vector<Json> results;
+  for (const fs::path& path : paths) results.push_back(LoadResultsOf(path));
+  std::vector<ReportedRun> runs;
+  std::vector<fs::path> firsts;
+  for (const std::vector<size_t>& group : GroupByModel(results)) {
+    std::vector<const Json*> parts;
+    for (const size_t number : group) parts.push_back(&results[number]);
+    Json whole = parts.size() > 1 ? JoinResults(parts) : std::move(results[group.front()]);
+    firsts.push_back(paths[group.front()]);
+    runs.push_back(RunOf(firsts.back(), std::move(whole), yardsticks));
+  }
+  NameRuns(runs, firsts);
+  return runs;
 }
 
 void NameRuns(std::vector<ReportedRun>& runs, const std::vector<fs::path>& paths) {
@@ -107,11 +155,18 @@ Json Summarize(const ReportedRun& run) {
   Json summary = {{"run", run.name}};
   if (!run.evaluated()) return summary;
   summary["file"] = run.results["grin"]["file"];
+  if (const auto sources = SourcesOf(run.results); sources.size() > 1) {
+    summary["files"] = Json::array();
+    for (const Json* source : sources) summary["files"].push_back(source->at("file"));
+  }
   Json reasons = Json::object();
   for (const AggregateInfo& info : kAggregates) {
     const Measure& measure = run.aggregates.*info.measure;
     summary[info.name] = measure ? Json(*measure.value) : Json(nullptr);
     if (!measure) reasons[info.name] = measure.why;
+  }
+  if (!run.aggregates.other_questions.empty()) {
+    summary["caution"] = "forget quality is " + run.aggregates.other_questions;
   }
   Json metrics = Json::object();
   for (const std::string& name : MetricNames(run.results)) {

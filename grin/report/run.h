@@ -28,12 +28,20 @@ struct Yardsticks {
   Json retain;  // a model that never saw the forget set
   Json before;  // the model before unlearning
 };
-Yardsticks LoadYardsticks(const std::filesystem::path& retain, const std::filesystem::path& before);
+// Each from no file, one, or several of one model that share no metric. Error (bad input) for
+// several of which that is not certain.
+Yardsticks LoadYardsticks(const std::vector<std::filesystem::path>& retain,
+                          const std::vector<std::filesystem::path>& before);
 
 // Loads a results file, and what lies in its model's directory: a path in the results is taken from
 // here, and else from beside the results file. An output directory instead of a file is a run that
 // was not evaluated. Error (bad input) for files that are there and cannot be used.
 ReportedRun LoadRun(const std::filesystem::path& path, const Yardsticks& yardsticks);
+
+// Loads each path as LoadRun does and makes one run of results of one model (joined_results.h). The
+// runs are named, by the first of their files.
+std::vector<ReportedRun> LoadRuns(const std::vector<std::filesystem::path>& paths,
+                                  const Yardsticks& yardsticks);
 
 // Gives each run a name of its own: the last part of its path that tells it from the others.
 void NameRuns(std::vector<ReportedRun>& runs, const std::vector<std::filesystem::path>& paths);

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "grin/eval/results.h"
 #include "grin/report/figures.h"
 
 namespace grin {
@@ -56,7 +57,12 @@ std::optional<double> NumberOf(const Json& object, std::string_view key) {
 }
 
 std::string FileNameOf(const Json& results) {
-  return std::filesystem::path(StringOr(results["grin"], "file", "results")).filename().string();
+  std::string names;
+  for (const Json* source : SourcesOf(results)) {
+    names += (names.empty() ? "" : " and ") +
+             std::filesystem::path(StringOr(*source, "file", "results")).filename().string();
+  }
+  return names.empty() ? "results" : names;
 }
 
 }  // namespace grin

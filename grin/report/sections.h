@@ -51,7 +51,8 @@ std::string Plain(const Json& value);
 std::string StringOr(const Json& object, std::string_view key, std::string_view otherwise);
 std::optional<double> NumberOf(const Json& object, std::string_view key);
 
-// The name of a results file without its directories; the page's provenance has them.
+// The name of a results file without its directories, of several joined ones their names; the
+// page's provenance has the directories.
 std::string FileNameOf(const Json& results);
 
 }  // namespace grin

@@ -16,6 +16,7 @@ struct Finding {
   std::string title;        // "Forgotten", "Kept", "Over-forgetting"
   std::string short_words;  // a few words: "mostly forgotten"
   std::string text;         // one or two sentences, with the numbers
+  std::string metric;       // the figure that it was judged by; empty where there is not one
 };
 
 struct Verdict {

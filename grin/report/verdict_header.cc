@@ -57,34 +57,31 @@ std::optional<double> Of(const Json& results, std::string_view metric) {
 }
 
 // Up to four figures: of the forget set, the test, what was kept, how much of the model changed.
-Markup Tiles(const ReportedRun& run, const Yardsticks& yardsticks) {
+Markup Tiles(const ReportedRun& run, const Yardsticks& yardsticks, const Verdict& verdict) {
   Markup tiles;
-  const auto add_first = [&](std::initializer_list<const char*> metrics) {
-    for (const char* metric : metrics) {
-      const auto value = Of(run.results, metric);
-      if (!value) continue;
-      tiles += Tile(InfoOf(metric).label, FormatFigure(*value),
-                    Beside(Of(yardsticks.before, metric), Of(yardsticks.retain, metric)));
-      return;
-    }
+  const auto add = [&](const std::string& metric) {
+    const auto value = Of(run.results, metric);
+    if (!value) return;
+    tiles += Tile(InfoOf(metric).label, FormatFigure(*value),
+                  Beside(Of(yardsticks.before, metric), Of(yardsticks.retain, metric)));
   };
   if (run.evaluated()) {
-    add_first({"forget_keyword_accuracy", "forget_knowmem_ROUGE", "forget_Q_A_ROUGE",
-               "forget_Q_A_Prob", "wmdp_bio", "wmdp_cyber", "forget_toxicity"});
+    // The figures that the verdict is about.
+    const std::string &forgotten = verdict.findings[0].metric, &kept = verdict.findings[1].metric;
+    add(forgotten);
     if (const Measure& quality = run.aggregates.forget_quality) {
       const Measure& distance = run.aggregates.forget_distance;
       tiles += Tile("Forget quality", FormatFigure(*quality.value),
                     distance ? "KS distance " + FormatFigure(*distance.value) : "");
     }
-    if (const Measure& utility = run.aggregates.model_utility) {
+    if (const Measure& utility = run.aggregates.model_utility; kept == "model_utility") {
       tiles += Tile("Model utility", FormatFigure(*utility.value),
                     Beside(yardsticks.before.is_object() ? ModelUtilityOf(yardsticks.before).value
                                                          : std::nullopt,
                            yardsticks.retain.is_object() ? ModelUtilityOf(yardsticks.retain).value
                                                          : std::nullopt));
     } else {
-      add_first({"retain_keyword_accuracy", "mmlu", "retain_knowmem_ROUGE", "retain_Q_A_ROUGE",
-                 "retain_Q_A_Prob", "perplexity"});
+      add(kept.empty() ? "perplexity" : kept);
     }
   }
   if (run.density && run.density->all.total > 0) {
@@ -122,9 +119,11 @@ Markup VerdictHeader(const ReportedRun& run, const Yardsticks& yardsticks) {
   const Verdict verdict = VerdictOf(run, yardsticks);
   std::string eyebrow = run.name;
   if (run.evaluated()) {
-    for (const char* key : {"suite", "split"}) {
-      const std::string part = StringOr(run.results["grin"], key, "");
-      if (!part.empty()) eyebrow += " · " + part;
+    for (const Json* source : SourcesOf(run.results)) {
+      for (const char* key : {"suite", "split"}) {
+        const std::string part = StringOr(*source, key, "");
+        if (!part.empty()) eyebrow += " · " + part;
+      }
     }
   } else {
     const std::string command = StringOr(run.record, "command", "");
@@ -137,7 +136,7 @@ Markup VerdictHeader(const ReportedRun& run, const Yardsticks& yardsticks) {
              TextTag("p", {{"class", "eyebrow"}}, eyebrow) +
                  TextTag("h1", {{"id", "verdict"}}, verdict.headline) +
                  (against.empty() ? Markup() : TextTag("p", {{"class", "against"}}, against)) +
-                 Tiles(run, yardsticks) + Tag("ul", {{"class", "findings"}}, findings));
+                 Tiles(run, yardsticks, verdict) + Tag("ul", {{"class", "findings"}}, findings));
 }
 
 }  // namespace grin

@@ -86,6 +86,35 @@ TEST_F(ReportCommand, ComparesManyRuns) {
   EXPECT_THAT(ReadFile(dir_ / "many.html"), HasSubstr("2 runs side by side"));
 }
 
+TEST_F(ReportCommand, WarnsOfAReferenceOnOtherQuestions) {
+  Json never = Json::parse(ReadFile(dir_ / "never.json"));
+  never["forget_Truth_Ratio"]["value_by_index"].erase("0");
+  Put(dir_ / "fewer.json", never.dump());
+  const Outcome outcome = Grin("report unlearned.json --reference fewer.json");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("compared with 39 other questions"));
+  EXPECT_EQ(Grin("report unlearned.json --reference never.json").err.find("other questions"),
+            std::string::npos);
+}
+
+TEST_F(ReportCommand, TakesSeveralFilesOfOneModel) {
+  const auto put = [&](const char* name, const char* print, const char* metric, double value) {
+    Put(dir_ / name, Json{{metric, {{"agg_value", value}}},
+                          {"grin", {{"format", "grin-results-1"}, {"model_fingerprint", print}}}}
+                         .dump());
+  };
+  put("wmdp0.json", "a", "wmdp_bio", 0.64);
+  put("mmlu0.json", "a", "mmlu", 0.58);
+  put("wmdp1.json", "b", "wmdp_bio", 0.28);
+  put("mmlu1.json", "b", "mmlu", 0.2);
+  const Outcome outcome =
+      Grin("report --before wmdp0.json,mmlu0.json wmdp1.json mmlu1.json --json");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("Forgotten, by this measure; much of the rest was lost."));
+  EXPECT_THAT(outcome.err, HasSubstr("files: 2, runs: 1"));
+  EXPECT_EQ(Grin("report wmdp1.json --before wmdp0.json,mmlu1.json").code, 3);
+}
+
 TEST_F(ReportCommand, RefusesWhatItCannotUse) {
   EXPECT_EQ(Grin("report").code, 2);
   EXPECT_EQ(Grin("report unlearned.json --format xml").code, 2);

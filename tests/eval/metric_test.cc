@@ -76,6 +76,50 @@ TEST(KeywordMetrics, ShowAnIntervalAndTheKeywords) {
   EXPECT_EQ(result["value_by_index"]["0"]["keywords"], Json::array({"Lisbon"}));
 }
 
+// A set of `count` answers, of which the first `broken` have NaN for the fact's log-probability.
+QuestionSet WithNaN(int count, int broken) {
+  QuestionSet set{.name = "forget", .questions = {}};
+  for (int i = 0; i < count; ++i) {
+    set.questions.push_back(Made(0.5, 0.9, true, "Lisbon").question);
+    if (i < broken) set.questions.back().answer->scores.logp[5] = std::nanf("");
+  }
+  return set;
+}
+
+TEST(Metric, IsNotMeasuredWhereRecordsHaveNoFiniteLogProbability) {
+  for (const char* metric : {"probability", "keyword_confidence", "keyword_accuracy",
+                             "exact_memorization", "extraction_strength"}) {
+    SCOPED_TRACE(metric);
+    const Json result = FindMetric(metric).function(WithNaN(4, 3));
+    EXPECT_TRUE(result["agg_value"].is_null());
+    EXPECT_EQ(result.value("not_measured", ""), "3 of 4 records have no finite log-probability");
+    EXPECT_FALSE(result.contains("interval"));
+    EXPECT_EQ(result["value_by_index"].size(), 4u);
+    EXPECT_TRUE(FindMetric(metric).function(WithNaN(4, 0))["agg_value"].is_number());
+  }
+}
+
+TEST(TruthRatio, IsNotMeasuredWhereAWrongAnswerIsNaN) {
+  // max(0, 1 - NaN) is 0, which would enter the mean as a ratio of 1.
+  QuestionSet set = WithNaN(2, 0);
+  for (Question& question : set.questions) question.wrong = {*question.answer};
+  EXPECT_TRUE(FindMetric("truth_ratio").function(set)["agg_value"].is_number());
+  set.questions[1].wrong[0].scores.logp[0] = std::nanf("");
+  for (const char* metric : {"truth_ratio", "truth_ratio_forget"}) {
+    const Json result = FindMetric(metric).function(set);
+    EXPECT_TRUE(result["agg_value"].is_null()) << metric;
+    EXPECT_EQ(result.value("not_measured", ""), "1 of 2 records have no finite log-probability");
+  }
+}
+
+TEST(ByIndex, SaysWhenOnlyTheAggregateIsNotFinite) {
+  ByIndex values;
+  values.Add(0, nullptr, 1.0);
+  const Json result = values.Result(std::nan(""));
+  EXPECT_TRUE(result["agg_value"].is_null());
+  EXPECT_THAT(result.value("not_measured", ""), ::testing::HasSubstr("their aggregate is not"));
+}
+
 TEST(ExtractionStrength, CountsFromTheFirstLabelOfARightEnd) {
   Question question = Made(0.5, 0.5, false, "").question;  // wrong at label 5 of 7
   EXPECT_NEAR(Value("extraction_strength", question), 1.0 / 7, 1e-12);
@@ -159,6 +203,14 @@ TEST(ChoiceText, IsTheHarnessForm) {
                    .file = "f.json",
                    .line = 3};
   EXPECT_THAT(MessageOf([&] { ParseChoiceQuestion(bad); }), ::testing::HasSubstr("f.json:3"));
+}
+
+TEST(Accuracy, IsNotMeasuredWhereAQuestionHasNoLogProbabilities) {
+  EXPECT_EQ(Accuracy({1, 0, 1, 1})["agg_value"], 0.75);
+  const Json result = Accuracy({1, std::nan(""), std::nan("")});
+  EXPECT_TRUE(result["agg_value"].is_null());
+  EXPECT_EQ(result.value("not_measured", ""), "2 of 3 questions have no finite log-probabilities");
+  EXPECT_FALSE(result.contains("stderr"));
 }
 
 }  // namespace

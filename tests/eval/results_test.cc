@@ -33,7 +33,8 @@ TEST(LoadResults, ReadsItsOwnFiles) {
       R"({"forget_Truth_Ratio": {"agg_value": 0.5, "value_by_index": {"10": {"score": 2.0},
           "2": {"score": 0.25}, "3": null, "4": {"score": null}}},
           "privleak": {"agg_value": null, "not_measured": "no holdout set"},
-          "grin": {"format": "grin-results-1", "suite": "tofu"}})");
+          "grin": {"format": "grin-results-1", "suite": "tofu", "parts": [{"file": 3}]}})");
+  EXPECT_EQ(SourcesOf(results).size(), 1u);
   EXPECT_THAT(MetricNames(results), ElementsAre("forget_Truth_Ratio", "privleak"));
   EXPECT_EQ(results["grin"]["source"], "grin");
   EXPECT_EQ(results["grin"]["suite"], "tofu");

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <sstream>
 
 #include "grin/eval/suite.h"
 #include "tests/model/tiny.h"
@@ -171,6 +172,55 @@ TEST(TofuSuite, ForgetQualityComparesWithTheReference) {
   EXPECT_NEAR(other["forget_quality"]["agg_value"].get<double>(), 2.0 / 924, 1e-12);  // 12 over 6
 }
 
+TEST(TofuSuite, AReferenceWithoutUsableTruthRatiosIsRefusedBeforeTheEnginesRun) {
+  const Json own = Evaluate(Tofu()).results;
+  // Values that are no numbers, as a file has them for NaN, are left out.
+  Json some = own;
+  some["forget_Truth_Ratio"]["value_by_index"]["0"]["score"] = nullptr;
+  const Json compared = Evaluate(Tofu(), {}, "open-unlearning", some).results["forget_quality"];
+  EXPECT_LE(compared["statistic"].get<double>(), 1.0 / 6 + 1e-12);  // 5 of the same 6
+  EXPECT_FALSE(compared.contains("note"));                          // the questions are the same
+
+  Json none = own;
+  for (auto& [index, value] : none["forget_Truth_Ratio"]["value_by_index"].items()) {
+    value["score"] = nullptr;
+  }
+  SuiteOptions options = Tofu();
+  options.reference = "retain.json";
+  EXPECT_THAT(MessageOf([&] { Evaluate(options, {}, "open-unlearning", none); }),
+              ::testing::HasSubstr("retain.json: holds no truth ratio"));
+  const Json other = {{"wmdp_bio", {{"agg_value", 0.5}}}};
+  EXPECT_THAT(MessageOf([&] { Evaluate(options, {}, "open-unlearning", other); }),
+              ::testing::HasSubstr("has no forget_Truth_Ratio"));
+  // What serves PrivLeak is of use without them.
+  const Json private_only = {{"mia_min_k", {{"agg_value", 0.5}}}};
+  const Json results = Evaluate(options, {}, "open-unlearning", private_only).results;
+  EXPECT_THAT(results["forget_quality"]["not_measured"],
+              ::testing::HasSubstr("the reference has no forget_Truth_Ratio"));
+  EXPECT_TRUE(results["privleak"]["agg_value"].is_number());
+}
+
+TEST(TofuSuite, SaysWhenTheReferenceIsOfOtherQuestions) {
+  const Json own = Evaluate(Tofu()).results;
+  Json fewer = own;
+  fewer["forget_Truth_Ratio"]["value_by_index"].erase("5");
+  EXPECT_EQ(
+      Evaluate(Tofu(), {}, "open-unlearning", fewer).results["forget_quality"]["note"],
+      "compared with 5 other questions: the reference has 5 questions, this run 6, of the same "
+      "index 5");
+  Json split = own;
+  split["grin"] = {{"suite", "tofu"}, {"split", "forget05"}};
+  const Json noted = Evaluate(Tofu(), {}, "open-unlearning", split).results["forget_quality"];
+  EXPECT_EQ(noted["note"],
+            "compared with 6 other questions: the reference is of split forget05, this run of "
+            "forget01");
+  EXPECT_EQ(noted["agg_value"], 1);  // it is compared nevertheless
+  split["grin"]["split"] = "forget01";
+  split["grin"]["inputs"].push_back({{"path", "x"}, {"fingerprint", "0000000000000000"}});
+  EXPECT_THAT(Evaluate(Tofu(), {}, "open-unlearning", split).results["forget_quality"]["note"],
+              ::testing::HasSubstr("files of different content"));
+}
+
 TEST(TofuSuite, WithoutCompatExtractionStrengthReachesZero) {
   const Json results = Evaluate(Tofu(), {}, "").results;
   double least = 1;
@@ -197,6 +247,25 @@ TEST(EvalPlan, FinishedAnswersAreNotComputedAgain) {
   EXPECT_NE(Evaluate(Tofu(), engines).results, first);
   // Another model does not.
   EXPECT_EQ(Evaluate(Tofu(), {.cache = cache, .cache_key = "model 2"}).results, first);
+}
+
+TEST(EvalPlan, ANaNThatWasWrittenAsNullIsReadAsNaN) {
+  const auto cache = EmptyDirectory("eval_cache_nan") / "r.json.partial";
+  const EngineOptions engines{.cache = cache, .cache_key = "model"};
+  Evaluate(Tofu(), engines);
+  std::istringstream lines(ReadFile(cache));
+  std::string line, text;
+  while (std::getline(lines, line)) {
+    Json entry = Json::parse(line, nullptr, false);
+    if (entry.contains("v") && entry["v"].is_object()) entry["v"]["logp"][0] = nullptr;
+    if (entry.contains("v") && entry["v"].is_number()) entry["v"] = nullptr;  // a gradient's norm
+    text += entry.dump() + "\n";
+  }
+  WriteFile(cache, text);
+  const Json results = Evaluate(Tofu(), engines).results;
+  EXPECT_EQ(results["forget_Q_A_Prob"].value("not_measured", ""),
+            "6 of 6 records have no finite log-probability");
+  EXPECT_TRUE(results["mia_gradnorm"]["agg_value"].is_null());
 }
 
 }  // namespace

@@ -154,7 +154,7 @@ TEST(ReportInABrowserSlow, OneRun) {
   const fs::path path = Scratch("evil") / "unlearned.json";
   Put(path, results.dump());
   Report report{.runs = {},
-                .yardsticks = LoadYardsticks(Golden("never.json"), Golden("before.json"))};
+                .yardsticks = LoadYardsticks({Golden("never.json")}, {Golden("before.json")})};
   report.runs.push_back(LoadRun(path, report.yardsticks));
   report.runs[0].log = {{{"step", 1}, {"forget_loss", 2.0}}, {{"step", 2}, {"forget_loss", 1.0}}};
   report.runs[0].density = DensityOf(Mask({{"layers.0.q.weight", {2, 4}, {3}}}));
@@ -166,7 +166,7 @@ TEST(ReportInABrowserSlow, OneRun) {
 TEST(ReportInABrowserSlow, ManyRuns) {
   if (Browser().empty()) GTEST_SKIP() << "chromium is not installed; the page was not opened";
   Report report{.runs = {},
-                .yardsticks = LoadYardsticks(Golden("never.json"), Golden("before.json"))};
+                .yardsticks = LoadYardsticks({Golden("never.json")}, {Golden("before.json")})};
   const std::vector<fs::path> paths = {Golden("broken.json"), Golden("before.json"),
                                        Golden("unlearned.json")};
   for (const fs::path& path : paths) report.runs.push_back(LoadRun(path, report.yardsticks));

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
+
 #include "grin/base/atomic_file.h"
 #include "tests/io/scratch.h"
 #include "tests/report/well_formed.h"
@@ -19,9 +21,8 @@ fs::path Golden(const std::string& name) { return fs::path(GRIN_TEST_DATA) / "re
 
 Report OfFiles(const std::vector<fs::path>& paths, bool compared = true) {
   Report report;
-  if (compared) report.yardsticks = LoadYardsticks(Golden("never.json"), Golden("before.json"));
-  for (const fs::path& path : paths) report.runs.push_back(LoadRun(path, report.yardsticks));
-  NameRuns(report.runs, paths);
+  if (compared) report.yardsticks = LoadYardsticks({Golden("never.json")}, {Golden("before.json")});
+  report.runs = LoadRuns(paths, report.yardsticks);
   return report;
 }
 
@@ -138,6 +139,92 @@ TEST(Report, RefusesWhatItCannotRead) {
   EXPECT_THAT(ErrorOf([&] { OfFiles({dir}, false); }), HasSubstr("log.jsonl:2:"));
 }
 
+TEST(Report, SaysWhenTheReferenceIsOfOtherQuestions) {
+  Json never = Json::parse(ReadFile(Golden("never.json")));
+  never["grin"]["split"] = "forget05";
+  const fs::path path = Scratch("other") / "never05.json";
+  Put(path, never.dump());
+  Report report{.runs = {}, .yardsticks = LoadYardsticks({path}, {})};
+  report.runs = LoadRuns({Golden("unlearned.json")}, report.yardsticks);
+  const char* const note = "compared with 40 other questions: the reference is of split forget05";
+  const std::string body = BodyOf(RenderReport(report));
+  ExpectWellFormed(body);
+  EXPECT_THAT(body, HasSubstr(std::string("Caution: ") + note));
+  EXPECT_THAT(SummarizeReport(report)["caution"], HasSubstr(note));
+  report.runs = LoadRuns({Golden("unlearned.json"), Golden("broken.json")}, report.yardsticks);
+  const std::string many = BodyOf(RenderReport(report));
+  ExpectWellFormed(many);
+  EXPECT_THAT(many, HasSubstr(std::string("Caution: forget quality of unlearned is ") + note));
+}
+
+// Results of a suite, as grin eval writes them.
+fs::path PutResults(const fs::path& path, const std::string& suite, const std::string& print,
+                    const std::map<std::string, double>& averages) {
+  Json results = {{"grin",
+                   {{"format", "grin-results-1"},
+                    {"suite", suite},
+                    {"model", "a model that is not here"},
+                    {"model_fingerprint", print},
+                    {"seconds", 60},
+                    {"peak_memory", 1e9},
+                    {"recipe", {{"suite", suite}}}}}};
+  for (const auto& [metric, value] : averages) results[metric] = {{"agg_value", value}};
+  Put(path, results.dump());
+  return path;
+}
+
+TEST(Report, FilesOfOneModelAreOneRun) {
+  const fs::path dir = Scratch("joined");
+  const std::vector<fs::path> before = {
+      PutResults(dir / "wmdp0.json", "wmdp", "a", {{"wmdp_bio", 0.64}}),
+      PutResults(dir / "mmlu0.json", "mmlu", "a", {{"mmlu", 0.58}})};
+  const std::vector<fs::path> after = {
+      PutResults(dir / "wmdp1.json", "wmdp", "b", {{"wmdp_bio", 0.28}}),
+      PutResults(dir / "mmlu1.json", "mmlu", "b", {{"mmlu", 0.57}})};
+  Report report{.runs = {}, .yardsticks = LoadYardsticks({}, before)};
+  report.runs = LoadRuns(after, report.yardsticks);
+  ASSERT_EQ(report.runs.size(), 1u);
+  EXPECT_EQ(report.runs[0].name, "wmdp1");
+  const Json summary = SummarizeReport(report);
+  EXPECT_EQ(summary["verdict"]["headline"], "Forgotten, by this measure; the rest was kept.");
+  EXPECT_EQ(summary["metrics"]["mmlu"], 0.57);
+  EXPECT_EQ(summary["files"], Json({after[0].string(), after[1].string()}));
+  const std::string body = BodyOf(RenderReport(report));
+  ExpectWellFormed(body);
+  EXPECT_THAT(body, AllOf(HasSubstr("wmdp1 · wmdp · mmlu"), HasSubstr(after[1].string()),
+                          HasSubstr("wmdp0.json and mmlu0.json"), HasSubstr("2m 00s")));
+  // Several models in one call: each is a run of its own.
+  std::vector<fs::path> all = before;
+  all.insert(all.end(), after.begin(), after.end());
+  EXPECT_EQ(LoadRuns(all, {}).size(), 2u);
+}
+
+TEST(Report, FilesThatNeedNotBeOfOneModelStayApart) {
+  const fs::path dir = Scratch("apart");
+  const fs::path wmdp = PutResults(dir / "wmdp.json", "wmdp", "a", {{"wmdp_bio", 0.28}}),
+                 mmlu = PutResults(dir / "mmlu.json", "mmlu", "b", {{"mmlu", 0.57}}),
+                 again = PutResults(dir / "again.json", "wmdp", "a", {{"wmdp_bio", 0.29}});
+  EXPECT_EQ(LoadRuns({wmdp, mmlu}, {}).size(), 2u);
+  EXPECT_EQ(LoadRuns({wmdp, again}, {}).size(), 2u);
+  // A yardstick is one model, so there it is an error.
+  EXPECT_THAT(ErrorOf([&] {
+                LoadYardsticks({}, {wmdp, mmlu});
+              }),
+              AllOf(HasSubstr("mmlu.json"), HasSubstr("of one model")));
+  EXPECT_THAT(ErrorOf([&] {
+                LoadYardsticks({wmdp, again}, {});
+              }),
+              HasSubstr("wmdp_bio is in more than one"));
+}
+
+TEST(Report, AStandardErrorIsShownAsAnIntervalOf95Percent) {
+  const fs::path path = Scratch("stderr") / "R.json";
+  Put(path, R"({"wmdp_bio": {"agg_value": 0.3, "stderr": 0.0128}, "grin": {"format":
+      "grin-results-1"}})");
+  EXPECT_THAT(RenderReport(OfFiles({path}, false)),
+              AllOf(HasSubstr("95 % interval"), HasSubstr("± 0.025"), Not(HasSubstr("± 0.013"))));
+}
+
 TEST(Report, OfManyRunsComparesThem) {
   const Report report = OfFiles({Golden("unlearned.json"), Golden("broken.json")});
   const std::string body = BodyOf(RenderReport(report));
@@ -145,6 +232,25 @@ TEST(Report, OfManyRunsComparesThem) {
   EXPECT_THAT(body, AllOf(HasSubstr("2 runs side by side"), HasSubstr("id=\"trade-off-chart"),
                           HasSubstr("aria-sort=\"none\""), HasSubstr("never saw it"),
                           HasSubstr("class=\"runs sortable\"")));
+}
+
+TEST(Report, OfManyRunsComparesTheWorstPartOfWmdp) {
+  const fs::path dir = Scratch("wmdp");
+  const auto put = [&](const char* name, const std::map<std::string, double>& averages) {
+    return PutResults(dir / name, "wmdp", name, averages);
+  };
+  const fs::path one = put("a.json", {{"wmdp_bio", 0.28}, {"wmdp_cyber", 0.44}, {"mmlu", 0.57}}),
+                 two = put("b.json", {{"wmdp_bio", 0.35}, {"wmdp_cyber", 0.3}, {"mmlu", 0.5}}),
+                 bio = put("c.json", {{"wmdp_bio", 0.4}, {"mmlu", 0.5}}),
+                 cyber = put("d.json", {{"wmdp_cyber", 0.4}, {"mmlu", 0.5}});
+  const std::string body = BodyOf(RenderReport(OfFiles({one, two}, false)));
+  ExpectWellFormed(body);
+  EXPECT_THAT(body, HasSubstr("WMDP, accuracy, highest of bio, cyber"));
+  // Only what is measured in all is compared; where that is nothing, what two have.
+  const std::string fewer = RenderReport(OfFiles({one, two, bio}, false));
+  EXPECT_THAT(fewer, AllOf(HasSubstr("trade-off-chart"), Not(HasSubstr("highest of"))));
+  const std::string none = RenderReport(OfFiles({one, bio, cyber}, false));
+  EXPECT_THAT(none, AllOf(HasSubstr("trade-off-chart"), HasSubstr("2 of 3 runs have both")));
 }
 
 TEST(Report, RunsAreNamedByWhatTellsThemApart) {

@@ -7,6 +7,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 // Results of these averages.
 Json Results(const std::map<std::string, double>& averages) {
@@ -89,6 +90,56 @@ TEST(Verdict, ClaimsNothingWithoutAComparison) {
   EXPECT_EQ(empty.headline, "Forgetting was not measured; what was kept was not measured.");
 }
 
+// Files of other tools have ROUGE and no keyword metrics.
+TEST(Verdict, JudgesByWhatTheYardsticksHaveToo) {
+  const Json results = Results({{"forget_keyword_accuracy", 0.1},
+                                {"forget_Q_A_ROUGE", 0.35},
+                                {"forget_Q_A_Prob", 0.5},
+                                {"retain_keyword_accuracy", 0.2},
+                                {"retain_Q_A_ROUGE", 0.78}});
+  const Json before = Results({{"forget_Q_A_ROUGE", 0.9}, {"retain_Q_A_ROUGE", 0.8}});
+  const Verdict one = JudgeOf(results, {.retain = {}, .before = before});
+  EXPECT_EQ(one.headline, "Partly forgotten; the rest was kept.") << one.findings[0].text;
+  EXPECT_EQ(one.findings[0].metric, "forget_Q_A_ROUGE");
+  EXPECT_EQ(one.findings[1].metric, "retain_Q_A_ROUGE");
+  // What both have goes before what one has, though that comes first in the list.
+  const Json retain = Results({{"forget_keyword_accuracy", 0.1}, {"forget_Q_A_ROUGE", 0.33}});
+  const Verdict both = JudgeOf(results, {.retain = retain, .before = before});
+  EXPECT_EQ(both.findings[0].metric, "forget_Q_A_ROUGE");
+  EXPECT_EQ(both.findings[0].short_words, "forgotten, by this measure");
+  // Without any, the first.
+  EXPECT_EQ(JudgeOf(results, {}).findings[0].metric, "forget_keyword_accuracy");
+}
+
+TEST(Verdict, AYardstickThatLacksTheFigureWasGivenNevertheless) {
+  const Json results = Results({{"forget_keyword_accuracy", 0.5}, {"retain_Q_A_ROUGE", 0.7}});
+  const Verdict lacking = JudgeOf(results, {.retain = {}, .before = Results({{"x", 1}})});
+  EXPECT_THAT(lacking.findings[0].text,
+              AllOf(HasSubstr("The file given as --before has no forget_keyword_accuracy"),
+                    Not(HasSubstr("not given"))));
+  EXPECT_THAT(lacking.findings[1].text,
+              HasSubstr("The file given as --before has no retain_Q_A_ROUGE"));
+  const Verdict aimless = JudgeOf(results, {.retain = Results({{"x", 1}}),
+                                            .before = Results({{"forget_keyword_accuracy", 0.9}})});
+  EXPECT_THAT(aimless.findings[0].text,
+              HasSubstr("The file given as --reference has no forget_keyword_accuracy"));
+}
+
+// Model utility counts as a figure that both have where its nine parts are there.
+TEST(Verdict, ModelUtilityNeedNotBeStated) {
+  Json parts = Results({});
+  for (const std::string set : {"retain", "ra", "wf"}) {
+    const std::string probability = set == "retain" ? "_Q_A_Prob" : "_Q_A_Prob_normalised";
+    for (const std::string& part :
+         {probability, std::string("_Q_A_ROUGE"), std::string("_Truth_Ratio")}) {
+      parts[set + part]["agg_value"] = 0.5;
+    }
+  }
+  const Verdict verdict = JudgeOf(parts, {.retain = {}, .before = parts});
+  EXPECT_EQ(verdict.findings[1].metric, "model_utility");
+  EXPECT_EQ(verdict.findings[1].short_words, "the rest was kept");
+}
+
 TEST(Verdict, ATestThatTellsNoDifferenceIsNoProof) {
   Json results = Results({{"forget_keyword_accuracy", 0.1}});
   results["forget_quality"] = {{"agg_value", 0.4}, {"statistic", 0.1}};
@@ -104,6 +155,34 @@ TEST(Verdict, GuessingIsTheFloorOfMultipleChoice) {
   const Verdict verdict = JudgeOf(Results({{"wmdp_bio", 0.28}, {"mmlu", 0.57}}), before);
   EXPECT_EQ(verdict.headline, "Forgotten, by this measure; the rest was kept.");
   EXPECT_THAT(verdict.findings[0].text, HasSubstr("Guessing gives 0.250"));
+}
+
+TEST(Verdict, OfWmdpIsThatOfTheWorstPart) {
+  const Yardsticks before = {
+      .retain = {}, .before = Results({{"wmdp_bio", 0.64}, {"wmdp_cyber", 0.45}, {"mmlu", 0.58}})};
+  const Verdict verdict =
+      JudgeOf(Results({{"wmdp_bio", 0.28}, {"wmdp_cyber", 0.44}, {"mmlu", 0.57}}), before);
+  EXPECT_EQ(verdict.headline, "Not forgotten: cyber; the rest was kept.");
+  EXPECT_EQ(verdict.findings[0].tone, Tone::kPoor);
+  EXPECT_EQ(verdict.findings[0].metric, "wmdp_cyber");
+  EXPECT_THAT(verdict.findings[0].text,
+              AllOf(HasSubstr("WMDP biology (accuracy) is 0.280"),
+                    HasSubstr("WMDP cyber-security (accuracy) is 0.440"), HasSubstr("5 % of")));
+  // All alike: no part is named.
+  EXPECT_EQ(
+      JudgeOf(Results({{"wmdp_bio", 0.28}, {"wmdp_cyber", 0.27}, {"mmlu", 0.57}}), before).headline,
+      "Forgotten, by this measure; the rest was kept.");
+  // A part that was measured before is not taken for one that was not.
+  const Verdict unknown = JudgeOf(Results({{"wmdp_bio", 0.28}, {"wmdp_chem", 0.4}}), before);
+  EXPECT_EQ(unknown.findings[0].short_words, "more is left than by guessing: chem");
+  EXPECT_THAT(unknown.findings[0].text, HasSubstr("The file given as --before has no wmdp_chem"));
+  // Nothing to forget in one part does not speak for the other.
+  const Yardsticks ignorant = {.retain = {},
+                               .before = Results({{"wmdp_bio", 0.26}, {"wmdp_cyber", 0.45}})};
+  EXPECT_EQ(JudgeOf(Results({{"wmdp_bio", 0.26}, {"wmdp_cyber", 0.27}}), ignorant)
+                .findings[0]
+                .short_words,
+            "forgotten, by this measure: cyber");
 }
 
 TEST(Verdict, OfARunThatWasNotEvaluated) {
