@@ -39,15 +39,28 @@ struct Options {
   OutputOptions output;
 };
 
-EngineResults RunEngines(const Workspace& workspace, const EvalPlan& plan, const Options& options,
-                         const std::string& suffix) {
+EngineResults RunEngines(const Workspace& workspace, const Encoder& encoder, const EvalPlan& plan,
+                         const Options& options, const std::string& suffix) {
   Info("{}: {} sequences to score, {} prompts to continue", workspace.checkpoint->path().string(),
        plan.sequences(), plan.prompts());
-  return plan.Run(workspace.model, *workspace.encoder,
+  return plan.Run(workspace.model, encoder,
                   {.batch_size = options.engine.batch_size,
                    .cache = options.output.out + suffix,
                    .cache_key = EngineKey(Version(), at::toString(workspace.model.weights->dtype()),
-                                          *workspace.checkpoint, *workspace.encoder)});
+                                          *workspace.checkpoint, encoder)});
+}
+
+// The model that membership is compared with reads the first model's tokens.
+Workspace OpenReferenceModel(const CommonOptions& common, const std::string& path,
+                             const Encoder& encoder) {
+  Workspace other = OpenModel(common, {.model = path});
+  if (encoder.tokenizer().size() > other.model.config.vocabulary) {
+    BadInput("eval",
+             "--reference-model {}: its vocab_size is {}, the model's tokenizer has ids up to {}; "
+             "both must have the same tokenizer",
+             path, other.model.config.vocabulary, encoder.tokenizer().size() - 1);
+  }
+  return other;
 }
 
 void Run(const Options& options, const CommonOptions& common, const Json& recipe) {
@@ -89,14 +102,14 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
           },
       .reference_plan = options.suite.reference_model.empty() ? nullptr : &reference_plan};
   const FinishSuite finish = suite.plan(input, plan);
-  const EngineResults engines = RunEngines(workspace, plan, options, ".partial");
+  const Encoder& encoder = *workspace.encoder;
+  const EngineResults engines = RunEngines(workspace, encoder, plan, options, ".partial");
   std::optional<EngineResults> reference_engines;
   if (input.reference_plan) {  // the first model's weights are not needed any more
     workspace.model.weights.reset();
     workspace.model = {};
-    const Workspace other =
-        OpenWorkspace(common, {.model = options.suite.reference_model}, options.data);
-    reference_engines = RunEngines(other, reference_plan, options, ".reference.partial");
+    const Workspace other = OpenReferenceModel(common, options.suite.reference_model, encoder);
+    reference_engines = RunEngines(other, encoder, reference_plan, options, ".reference.partial");
   }
   Json results = finish(engines, reference_engines ? &*reference_engines : nullptr);
   document["seconds"] = clock.seconds();

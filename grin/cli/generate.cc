@@ -15,6 +15,7 @@ struct GenerateOptions {
   double temperature = 0;
   double top_p = 1.0;
   int64_t top_k = 0;
+  double repetition_penalty = 1.0;
   int64_t batch_size = 0;
 
   template <typename Visitor>
@@ -25,6 +26,8 @@ struct GenerateOptions {
     visit("temperature", temperature, "0: greedy; above: sampled");
     visit("top-p", top_p, "sample from the smallest set of tokens with this probability");
     visit("top-k", top_k, "sample from the k likeliest tokens; 0: all");
+    visit("repetition-penalty", repetition_penalty,
+          "divides the logits of tokens that were said before; 1: nothing");
     visit("batch-size", batch_size,
           "prompts continued at once; 0: as many as 1 GiB of keys and values holds, 8 to 128");
   }
@@ -47,6 +50,10 @@ void Run(const Options& options, const CommonOptions& common) {
     BadUsage("generate",
              "--temperature must be >= 0, --top-p in (0, 1], --top-k and --batch-size "
              ">= 0, --max-new-tokens >= 1");
+  }
+  if (!(generate.repetition_penalty > 0)) {
+    BadUsage("generate", "--repetition-penalty is {}; it must be above 0",
+             generate.repetition_penalty);
   }
   if (!options.output.out.empty()) CheckOutput(options.output);
   const Workspace workspace = OpenWorkspace(common, options.model, options.data);
@@ -73,6 +80,7 @@ void Run(const Options& options, const CommonOptions& common) {
                                  .temperature = generate.temperature,
                                  .top_p = generate.top_p,
                                  .top_k = generate.top_k,
+                                 .repetition_penalty = generate.repetition_penalty,
                                  .seed = static_cast<uint64_t>(common.seed),
                                  .batch_size = generate.batch_size,
                                  .progress = "generate"});

@@ -115,8 +115,8 @@ void Encoder::FindEndTokens(const Checkpoint& checkpoint, const ModelConfig& con
   if (end) add(*end);
   std::ranges::for_each(config.end_tokens, add);
   const std::string where = checkpoint.path().string() + "/generation_config.json";
-  const Json generation = ReadSideObject(SideFilesOf(checkpoint), "generation_config.json",
-                                         checkpoint.path().string());
+  const Json generation =
+      ReadSideObject(SideFilesOf(checkpoint), "generation_config.json", checkpoint.path().string());
   const auto named = ConfigReader(generation, where).TokenIds("eos_token_id");
   std::ranges::for_each(named, add);
   if (chat_) {
@@ -124,7 +124,10 @@ void Encoder::FindEndTokens(const Checkpoint& checkpoint, const ModelConfig& con
     const Sequence probe = EncodeRendered(Render({.prompt = "x", .response = "x"}));
     if (!probe.tokens.empty()) add(probe.tokens.back());
   }
-  stop_tokens_ = !prompt_alone_ ? end_tokens_ : generation.empty() ? config.end_tokens : named;
+  stop_tokens_ = end_tokens_;
+  if (!prompt_alone_) return;
+  stop_tokens_ = generation.empty() ? config.end_tokens : named;
+  ReadGenerationConfig(generation, where);
 }
 
 std::string Encoder::DescribeTemplate() const {
@@ -181,9 +184,17 @@ Encoder::Rendered Encoder::RenderChat(const Example& example) const {
              example.where, response);
   }
   rendered.response_begin = static_cast<int64_t>(at);
-  rendered.response_end =
-      static_cast<int64_t>(at + (whole != std::string::npos ? response.size() : trimmed.size()));
+  const bool is_whole = whole != std::string::npos;
+  rendered.response_end = static_cast<int64_t>(at + (is_whole ? response.size() : trimmed.size()));
+  rendered.trimmed = is_whole ? 0 : trimmed.data() - response.data();
   return rendered;
+}
+
+std::pair<int64_t, int64_t> Encoder::WithinResponse(const Rendered& rendered,
+                                                    std::pair<int64_t, int64_t> span) {
+  const int64_t before = rendered.response_begin - rendered.trimmed;
+  return {std::max(span.first, rendered.response_begin) - before,
+          std::min(span.second, rendered.response_end) - before};
 }
 
 Sequence Encoder::EncodeRendered(const Rendered& rendered) const {
@@ -198,9 +209,7 @@ Sequence Encoder::EncodeRendered(const Rendered& rendered) const {
     last = static_cast<int64_t>(i);
     if (i == 0) continue;  // nothing predicts the first token
     sequence.labels.push_back(static_cast<int32_t>(i));
-    sequence.label_spans.emplace_back(
-        std::max<int64_t>(begin - rendered.response_begin, 0),
-        std::min(end, rendered.response_end) - rendered.response_begin);
+    sequence.label_spans.push_back(WithinResponse(rendered, {begin, end}));
   }
   // What follows the response: its end token, or nothing that is scored.
   const auto next = static_cast<size_t>(last + 1);

@@ -56,6 +56,13 @@ class Encoder {
   // generation_config.json name, and what closes an answer in the chat template. With --compat
   // open-unlearning those of generation_config.json alone, or else of config.json.
   const std::vector<int32_t>& stop_tokens() const { return stop_tokens_; }
+  // With --compat open-unlearning that of generation_config.json, else 1: see GenerationOptions.
+  double repetition_penalty() const { return repetition_penalty_; }
+  // With --compat open-unlearning its padding, which prompts there are filled up with: nothing sees
+  // it, but the penalty counts it as said.
+  std::vector<int32_t> hidden_tokens() const {
+    return prompt_alone_ && padding_token_ ? std::vector{*padding_token_} : std::vector<int32_t>{};
+  }
   int64_t max_length() const { return max_length_; }
   // Whether --compat open-unlearning is on.
   bool prompt_alone() const { return prompt_alone_; }
@@ -69,10 +76,15 @@ class Encoder {
     std::string text;
     std::string prompt;  // what stands before an answer that is still to come
     int64_t response_begin = 0, response_end = 0;
+    int64_t trimmed = 0;      // bytes that the template took off the response's beginning
     bool add_special = true;  // whether the tokenizer's own first and last tokens belong to it
   };
   Rendered Render(const Example& example) const;
   Rendered RenderChat(const Example& example) const;
+  // The bytes of the response that a token with these bytes of the text overlaps.
+  static std::pair<int64_t, int64_t> WithinResponse(const Rendered& rendered,
+                                                    std::pair<int64_t, int64_t> span);
+  void ReadGenerationConfig(const Json& generation, const std::string& where);
   void FindEndTokens(const Checkpoint& checkpoint, const ModelConfig& config,
                      const Json& tokenizer_config);
   Sequence EncodeRendered(const Rendered& rendered) const;
@@ -87,6 +99,7 @@ class Encoder {
   std::string template_name_, system_prompt_;
   bool prompt_alone_ = false, cleans_spaces_ = true;
   std::optional<int32_t> padding_token_;
+  double repetition_penalty_ = 1.0;
   std::vector<int32_t> end_tokens_;  // that end an answer; the first is put behind one without
   std::vector<int32_t> stop_tokens_;
   int64_t max_length_ = 0;

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "grin/base/log.h"
 #include "grin/data/encode.h"
+#include "grin/model/config_reader.h"
 
 namespace grin {
 namespace {
@@ -30,11 +32,10 @@ Sequence Encoder::EncodeAsOpenUnlearning(const Rendered& rendered) const {
   }
   for (size_t i = std::max<size_t>(prompt, 1); i < sequence.tokens.size(); ++i) {
     sequence.labels.push_back(static_cast<int32_t>(i));
-    const auto [begin, end] = i < read ? encoding.spans[i] : std::pair<int64_t, int64_t>(-1, -1);
-    const bool inside = begin < rendered.response_end && end > rendered.response_begin;
-    sequence.label_spans.emplace_back(
-        inside ? std::max<int64_t>(begin - rendered.response_begin, 0) : -1,
-        inside ? std::min(end, rendered.response_end) - rendered.response_begin : -1);
+    constexpr std::pair<int64_t, int64_t> kOutside(-1, -1);
+    const std::pair<int64_t, int64_t> span = i < read ? encoding.spans[i] : kOutside;
+    const bool inside = span.first < rendered.response_end && span.second > rendered.response_begin;
+    sequence.label_spans.push_back(inside ? WithinResponse(rendered, span) : kOutside);
   }
   sequence.label_weights.assign(sequence.labels.size(), 1.0f);
   // The collator takes every token that equals the padding for padding.
@@ -44,6 +45,18 @@ Sequence Encoder::EncodeAsOpenUnlearning(const Rendered& rendered) const {
     sequence.unseen_token = *padding_token_;
   }
   return sequence;
+}
+
+// It asks transformers to be greedy, and leaves everything else to the model's own settings.
+void Encoder::ReadGenerationConfig(const Json& generation, const std::string& where) {
+  repetition_penalty_ = ConfigReader(generation, where).Real("repetition_penalty", 1.0);
+  const Json nothing[] = {nullptr, 0, Json::array()};
+  for (const char* key : {"no_repeat_ngram_size", "min_length", "min_new_tokens", "bad_words_ids",
+                          "suppress_tokens", "begin_suppress_tokens"}) {
+    const auto found = generation.find(key);
+    if (found == generation.end() || std::ranges::count(nothing, *found) > 0) continue;
+    Warn("{}: OpenUnlearning's answers follow '{}', grin's do not", where, key);
+  }
 }
 
 std::vector<int32_t> Encoder::PromptIds(const Rendered& rendered) const {

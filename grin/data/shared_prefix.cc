@@ -10,8 +10,11 @@ namespace {
 
 constexpr int64_t kMostExpanded = 4;  // times the budget
 
-int64_t CommonPrefix(std::span<const int32_t> a, std::span<const int32_t> b) {
-  return std::ranges::mismatch(a, b).in1 - a.begin();
+// Of what is read. Sequences that hide other tokens have other rows for the same ones.
+int64_t CommonPrefix(const Sequence& a, const Sequence& b) {
+  if (a.unseen_token != b.unseen_token) return 0;
+  const std::span<const int32_t> read = TokensRead(a);
+  return std::ranges::mismatch(read, TokensRead(b)).in1 - read.begin();
 }
 
 }  // namespace
@@ -29,7 +32,7 @@ std::vector<std::vector<int64_t>> PlanSharedPasses(std::span<const Sequence* con
   for (const int64_t i : order) {
     const auto length = static_cast<int64_t>(read(i).size());
     if (!passes.empty()) {
-      packed += length - CommonPrefix(read(passes.back().back()), read(i));
+      packed += length - CommonPrefix(*sequences[passes.back().back()], *sequences[i]);
       expanded += length;
     }
     if (passes.empty() || packed > token_budget || expanded > kMostExpanded * token_budget) {
@@ -52,19 +55,18 @@ PackedBatch PackShared(std::span<const Sequence* const> sequences, std::span<con
                        at::Device device) {
   BatchRows packed;
   std::vector<std::vector<int64_t>> rows_of;  // of each sequence, its rows in the batch
-  std::span<const int32_t> before;
+  const Sequence* before = nullptr;
   for (const int64_t member : members) {
     const Sequence& sequence = *sequences[member];
-    const std::span<const int32_t> read = TokensRead(sequence);
-    const auto length = static_cast<int64_t>(read.size());
-    const int64_t shared = CommonPrefix(before, read), own_row = packed.size();
+    const auto length = static_cast<int64_t>(TokensRead(sequence).size());
+    const int64_t shared = before ? CommonPrefix(*before, sequence) : 0, own_row = packed.size();
     packed.Append(sequence, shared, length);
     std::vector<int64_t> rows(length);
     if (shared > 0) std::copy_n(rows_of.back().begin(), shared, rows.begin());
     std::iota(rows.begin() + shared, rows.end(), own_row);
     packed.AppendLabels(sequence, [&](int64_t token) { return rows[token]; });
     rows_of.push_back(std::move(rows));
-    before = read;
+    before = &sequence;
   }
   PackedBatch batch = packed.Finish(device);
   // Equal lengths together, for attention takes neighbours of one length in one call.

@@ -10,6 +10,7 @@
 #include "grin/base/interrupt.h"
 #include "grin/base/progress.h"
 #include "grin/base/random.h"
+#include "grin/model/argmax.h"
 #include "grin/model/cache.h"
 #include "grin/model/greedy_head.h"
 
@@ -65,7 +66,7 @@ class Batch {
         slots_(Slots()),
         cache_(model.config, slots_, Capacity(), model.embedding.value.options()),
         results_(prompts.size()) {
-    if (options.temperature <= 0) {
+    if (IsGreedy() && options.repetition_penalty == 1.0) {
       greedy_.emplace(model.head);
     } else {
       logits_.emplace(model.head);
@@ -111,6 +112,8 @@ class Batch {
     }
     return std::min(rows, static_cast<int64_t>(prompts_.size()));
   }
+
+  bool IsGreedy() const { return options_.temperature <= 0; }
 
   // The next prompt to run through the model, one that is to be run again first.
   std::optional<int64_t> NextPrompt() {
@@ -161,6 +164,17 @@ class Batch {
     Choose(Forward(model_, Ids(tokens), Ids(positions), attention), 0);
   }
 
+  // `logits` fp32 [V], of the coming token of a prompt.
+  void Penalise(at::Tensor logits, int64_t prompt) const {
+    std::vector<int64_t> said(options_.said.begin(), options_.said.end());
+    said.insert(said.end(), prompts_[prompt].begin(), prompts_[prompt].end());
+    said.insert(said.end(), results_[prompt].tokens.begin(), results_[prompt].tokens.end());
+    const at::Tensor ids = at::tensor(said, at::kLong);  // one that stands twice counts once
+    const at::Tensor before = logits.index_select(0, ids);
+    const double penalty = options_.repetition_penalty;
+    logits.index_copy_(0, ids, at::where(before.lt(0), before * penalty, before / penalty));
+  }
+
   // Picks the next token of rows first .. end from their hidden states, and lets finished ones go.
   void Choose(const at::Tensor& hidden, int64_t first) {
     const at::Tensor chosen_from =
@@ -172,10 +186,12 @@ class Batch {
       if (greedy_) {
         token = static_cast<int32_t>(chosen_from.const_data_ptr<int64_t>()[i]);
       } else {
+        const at::Tensor logits = chosen_from[i];
+        if (options_.repetition_penalty != 1.0) Penalise(logits, rows_[row].prompt);
         const uint64_t draw = static_cast<uint64_t>(rows_[row].prompt) << 32 | result.tokens.size();
-        const int64_t width = chosen_from.size(1);
-        token = Sample(chosen_from.const_data_ptr<float>() + i * width, width, options_,
-                       random_.Uniform(draw));
+        token = IsGreedy() ? static_cast<int32_t>(ArgmaxOfRows(logits.unsqueeze(0)).item<int64_t>())
+                           : Sample(logits.const_data_ptr<float>(), logits.numel(), options_,
+                                    random_.Uniform(draw));
       }
       result.ended = std::ranges::count(end_tokens_, token) > 0;
       if (!result.ended) {

@@ -22,6 +22,11 @@ struct GenerationOptions {
   double temperature = 0.0;  // 0: greedy
   double top_p = 1.0;        // sampled: the smallest set of tokens that holds this probability
   int64_t top_k = 0;         // sampled: only the k likeliest; 0: all
+  // Takes from what was said before: the logits of tokens that stand in the prompt or were added
+  // are divided by this where they are positive, else multiplied (Keskar et al. 2019, as in
+  // transformers). 1: nothing.
+  double repetition_penalty = 1.0;
+  std::vector<int32_t> said;  // counts as said before, whatever the prompt
   uint64_t seed = 0;         // a prompt's draws depend on seed and its index alone
   int64_t batch_size = 0;    // prompts continued at once; 0: by what 1 GiB of keys and values holds
   // Goes on beyond the model's context, as transformers does, where the positions allow it.

@@ -167,6 +167,8 @@ void EvalPlan::Continue(const Model& model, const Encoder& encoder, const Engine
     std::vector<std::vector<int32_t>> prompts;
     for (const size_t i : numbers) prompts.push_back(prompts_[i].tokens);
     GenerationOptions generation{.max_new_tokens = how.max_new_tokens,
+                                 .repetition_penalty = encoder.repetition_penalty(),
+                                 .said = encoder.hidden_tokens(),
                                  .batch_size = options.batch_size,
                                  .past_context = true,
                                  .on_tokens = [&](int64_t more) { progress.Add(more); }};

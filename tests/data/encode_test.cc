@@ -177,9 +177,10 @@ TEST(Encode, LongTextBecomesWindowsThatScoreEveryTokenOnce) {
   std::string text;
   for (int i = 0; i < 60; ++i) text += fmt::format("Line {} says naïve things. ", i * i);
   const Example example = {.response = text, .where = "set.jsonl:1"};
-  for (const char* tokenizer : {"byte_level", "sentencepiece_like"}) {  // without and with a first token
-    const auto dir = MakeToy("encode_windows", {.tokenizer = tokenizer, .end_token = "</s>",
-                                                .context = 4096});
+  for (const char* tokenizer :
+       {"byte_level", "sentencepiece_like"}) {  // without and with a first token
+    const auto dir =
+        MakeToy("encode_windows", {.tokenizer = tokenizer, .end_token = "</s>", .context = 4096});
     const Sequence whole = MakeEncoder(dir).Encode(example);
     ASSERT_FALSE(whole.truncated);
     for (const int64_t length : {2, 3, 17, 64, 100, 101, 102}) {
@@ -229,11 +230,13 @@ TEST(Encode, ConversationsShowEveryTurn) {
   }
   example.turns.erase(example.turns.begin());
   const Encoder encoder = MakeEncoder(dir, {.system_prompt = "Be brief."});
-  EXPECT_THAT(encoder.tokenizer().Decode(encoder.EncodePrompt(example), false),
-              ::testing::StartsWith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\na"));
+  EXPECT_THAT(
+      encoder.tokenizer().Decode(encoder.EncodePrompt(example), false),
+      ::testing::StartsWith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\na"));
   // Without a chat template the turns are one text.
-  EXPECT_THAT(MakeEncoder(dir, {.template_name = "qa"}).tokenizer().Decode(
-                  MakeEncoder(dir, {.template_name = "qa"}).Encode(example).tokens, false),
+  EXPECT_THAT(MakeEncoder(dir, {.template_name = "qa"})
+                  .tokenizer()
+                  .Decode(MakeEncoder(dir, {.template_name = "qa"}).Encode(example).tokens, false),
               HasSubstr("Question: joined\nAnswer: Later."));
 }
 
@@ -283,10 +286,10 @@ TEST(Encode, GenerationStopsAtTheEndTokensOfAllSources) {
 }
 
 TEST(Encode, TemplateVariablesReachTheTemplate) {
-  const auto dir = MakeToy(
-      "encode_variables",
-      {.chat_template = std::string("{{ date_string }}{% if thinks %} thinks{% endif %}: ") +
-                        kToyChat});
+  const auto dir =
+      MakeToy("encode_variables",
+              {.chat_template =
+                   std::string("{{ date_string }}{% if thinks %} thinks{% endif %}: ") + kToyChat});
   const auto head = [&](const std::string& variables) {
     const Encoder encoder = MakeEncoder(dir, {.template_variables = variables});
     const std::string text = encoder.tokenizer().Decode(encoder.EncodePrompt("Who?"), false);
@@ -298,10 +301,28 @@ TEST(Encode, TemplateVariablesReachTheTemplate) {
   EXPECT_EQ(head(R"({"date_string": "April 10, 2025", "thinks": true})"), "April 10, 2025 thinks");
 }
 
+// Keywords are found in the response as the record has it.
+TEST(Encode, SpansCountWhatTheTemplateTrims) {
+  const auto dir = MakeToy("encode_trims",
+                           {.chat_template = "{% for m in messages %}<|im_start|>{{ m['content'] | "
+                                             "trim }}<|im_end|>{% endfor %}"});
+  for (const char* compat : {"", "open-unlearning"}) {
+    const Encoder encoder = MakeEncoder(dir, {.compat = compat});
+    const std::string answer = "  Paris, of course ";
+    const Sequence sequence = encoder.Encode(Ask("Where?", answer));
+    std::string said;
+    for (const auto& [begin, end] : sequence.label_spans) {
+      if (begin >= 0) said += answer.substr(begin, end - begin);
+    }
+    EXPECT_EQ(said, "Paris, of course") << compat;
+  }
+}
+
 // OpenUnlearning takes what equals the padding for padding, which is the end token where none is
 // named: hidden where it is scored, left out where it is continued.
 TEST(Encode, CompatHidesThePadding) {
-  const auto dir = MakeToy("encode_padding", {.end_token = "<|im_end|>", .chat_template = kToyChat});
+  const auto dir =
+      MakeToy("encode_padding", {.end_token = "<|im_end|>", .chat_template = kToyChat});
   const Encoder ours = MakeEncoder(dir), theirs = MakeEncoder(dir, {.compat = "open-unlearning"});
   const Example example = Ask("a", "b");
   const int32_t end = *ours.tokenizer().IdOf("<|im_end|>");
@@ -336,8 +357,8 @@ TEST(Encode, CompatCutsAsOpenUnlearningDoes) {
   EXPECT_EQ(cut.labels.back(), 512);
   EXPECT_EQ(cut.label_spans.back(), (std::pair<int64_t, int64_t>(-1, -1)));
   EXPECT_EQ(shorter.length(), 21);
-  const Encoder encoder = MakeEncoder(
-      dir, {.template_name = "qa", .compat = "open-unlearning", .max_length = 4});
+  const Encoder encoder =
+      MakeEncoder(dir, {.template_name = "qa", .compat = "open-unlearning", .max_length = 4});
   EXPECT_EQ(encoder.EncodePrompt("A long question?").size(), 4u);  // without its end, as there
   EXPECT_EQ(encoder.Encode(example).labels.size(), 1u);            // the end token alone
 }

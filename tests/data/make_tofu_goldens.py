@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes tests/data/eval/tofu: a tiny random Llama, sets of our own in TOFU's form, and what
-OpenUnlearning's evaluation gives for them: with its plain template, and with a chat template that closes each turn
-by the end token. That is the padding too, and OpenUnlearning hides padding wherever it stands.
+OpenUnlearning's evaluation gives for them. A second model has a chat template that closes each turn by the end token,
+which is the padding too: OpenUnlearning hides padding wherever it stands. It also has a penalty for
+repetition among its settings, which OpenUnlearning leaves on.
 
     OPEN_UNLEARNING=... PYTHON=... GRIN=build/grin python3 tests/data/make_tofu_goldens.py
 
@@ -31,14 +32,14 @@ CHAT = """{% for message in messages %}
 ATTACKS = "mia_loss,mia_zlib,mia_min_k,mia_min_k_plus_plus,mia_gradnorm,mia_reference"
 
 
-def make_model(python, folder, seed):
+def make_model(python, folder, seed, chat=None, penalty=1.0):
     code = f"""
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 torch.manual_seed({seed})
 tokenizer = PreTrainedTokenizerFast(tokenizer_file={str(HERE / 'tokenizers/byte_level.json')!r},
-                                    eos_token="<|endoftext|>", pad_token="<|endoftext|>",
-                                    chat_template={CHAT!r})
+                                    eos_token="<|endoftext|>", pad_token="<|endoftext|>")
+tokenizer.chat_template = {chat!r}
 model = LlamaForCausalLM(LlamaConfig(
     vocab_size=704, hidden_size=16, intermediate_size=24, num_hidden_layers=2,
     num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=512,
@@ -46,6 +47,7 @@ model = LlamaForCausalLM(LlamaConfig(
 with torch.no_grad():
     for name, p in model.named_parameters():
         p.copy_(torch.randn_like(p) * (0.8 if "embed" in name else 0.5) + ("norm" in name))
+model.generation_config.repetition_penalty = {penalty!r}
 model.save_pretrained({str(folder)!r})
 tokenizer.save_pretrained({str(folder)!r})
 """
@@ -75,10 +77,10 @@ def make_data():
         (OUT / f"{name}.json").write_text(text)
 
 
-def evaluate(golden, settings):
+def evaluate(golden, model, settings):
     kept = OUT / "kept"
     subprocess.run([sys.executable, ROOT / "bench/compare/tofu_suite.py"], check=True, env={
-        **os.environ, "MODEL": str(OUT / "model"), "DATA": str(OUT), "SPLIT": "forget01",
+        **os.environ, "MODEL": str(OUT / model), "DATA": str(OUT), "SPLIT": "forget01",
         "HOLDOUT": str(OUT / "holdout01.json"), "KEEP": str(kept),
         "ALSO": ATTACKS + ",exact_memorization", "REFERENCE_MODEL": str(OUT / "reference_model"),
         **settings})
@@ -93,8 +95,9 @@ def main():
     make_data()
     make_model(os.environ["PYTHON"], OUT / "model", 11)
     make_model(os.environ["PYTHON"], OUT / "reference_model", 12)
-    evaluate("open_unlearning.json", {})
-    evaluate("open_unlearning_chat.json", {"MODEL_CONFIG": "zephyr-7b-beta"})
+    make_model(os.environ["PYTHON"], OUT / "chat_model", 13, CHAT, 1.2)
+    evaluate("open_unlearning.json", "model", {})
+    evaluate("open_unlearning_chat.json", "chat_model", {"MODEL_CONFIG": "zephyr-7b-beta"})
     for path in (OUT / "reference_model").iterdir():  # its tokenizer is the other's
         if path.name not in ("config.json", "model.safetensors"):
             path.unlink()

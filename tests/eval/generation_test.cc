@@ -98,6 +98,21 @@ TEST_P(Generation, GreedyDoesNotDependOnTheBatch) {
   EXPECT_GE(lengths.size(), 3u) << "the test wants rows that end at different steps";
 }
 
+TEST_P(Generation, APenaltyTakesFromWhatWasSaid) {
+  const std::vector<std::vector<int32_t>> few(prompts_.begin(), prompts_.begin() + 3);
+  const auto with = [&](double penalty) {
+    return Generate(model_, few, {}, {.max_new_tokens = 8, .repetition_penalty = penalty});
+  };
+  EXPECT_EQ(with(1.0)[0].tokens, Generate(model_, few, {}, {.max_new_tokens = 8})[0].tokens);
+  const auto results = with(1e30);
+  for (size_t i = 0; i < few.size(); ++i) {
+    std::set<int32_t> said(few[i].begin(), few[i].end());
+    for (const int32_t token : results[i].tokens) {
+      EXPECT_TRUE(said.insert(token).second) << "prompt " << i << " says " << token << " again";
+    }
+  }
+}
+
 // What one sees of the others, and when, is the architecture's; a few of them stand for all.
 class Sampled : public Generation {};
 

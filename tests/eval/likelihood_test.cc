@@ -82,9 +82,9 @@ TEST_P(HiddenTokens, AreSeenByNone) {
     if (hide) sequence.unseen_token = hidden;
     return sequence;
   };
-  const std::vector<Sequence> sequences = {make(40, 21, true), make(41, 21, true),
+  const std::vector<Sequence> sequences = {make(40, 21, true),  make(41, 21, true),
                                            make(40, 21, false), make(41, 21, false),
-                                           make(40, 22, true), make(41, 22, true)};
+                                           make(40, 22, true),  make(41, 22, true)};
   for (const bool share : {false, true}) {
     const auto scores = ScoreSequences(model, sequences, {.share_prefixes = share});
     double change = 0;

@@ -20,8 +20,9 @@ struct Evaluated {
 };
 
 Evaluated Evaluate(const SuiteOptions& options, const EngineOptions& engines,
-                   const EncodeOptions& encoding, const Json& reference = {}) {
-  const auto checkpoint = Checkpoint::Open(kFolder / "model");
+                   const EncodeOptions& encoding, const Json& reference = {},
+                   const char* model_name = "model") {
+  const auto checkpoint = Checkpoint::Open(kFolder / model_name);
   const Model model = LoadModel(checkpoint);
   const Encoder encoder(*checkpoint, model.config, encoding);
   EvalPlan plan, reference_plan;
@@ -104,13 +105,14 @@ TEST(TofuSuite, EqualsOpenUnlearning) {
                   GoldenJson("eval/tofu/open_unlearning.json"));
 }
 
-// Turns are closed by the end token, which is the padding as well: it is hidden in prompts.
+// Turns are closed by the end token, which is the padding as well: it is hidden in prompts. The
+// model asks for a penalty on repetition.
 TEST(TofuSuite, EqualsOpenUnlearningInAChat) {
   const EncodeOptions encoding{.template_name = "chat",
                                .system_prompt = "You are a helpful assistant.",
                                .template_variables = "date_string=10 Apr 2025",
                                .compat = "open-unlearning"};
-  ExpectAllOfTofu(Evaluate(TofuWithReferenceModel(), {}, encoding).results,
+  ExpectAllOfTofu(Evaluate(TofuWithReferenceModel(), {}, encoding, {}, "chat_model").results,
                   GoldenJson("eval/tofu/open_unlearning_chat.json"));
 }
 
@@ -237,22 +239,22 @@ TEST(TofuSuite, WithoutCompatExtractionStrengthReachesZero) {
 TEST(EvalPlan, FinishedAnswersAreNotComputedAgain) {
   const auto cache = EmptyDirectory("eval_cache") / "r.json.partial";
   const EngineOptions engines{.cache = cache, .cache_key = "model 1"};
-  const Json first = Evaluate(Tofu(), engines).results;
+  const Json first = Evaluate(Tofu(), engines, "").results;
   // The file now says something else about one sequence: only a run that believes it shows that.
   std::string text = ReadFile(cache);
   const size_t at = text.find("\"logp\":[");
   ASSERT_NE(at, std::string::npos);
   text.insert(at + 8, "-9999.0,");
   WriteFile(cache, text + "{\"k\": \"cut o");
-  EXPECT_NE(Evaluate(Tofu(), engines).results, first);
+  EXPECT_NE(Evaluate(Tofu(), engines, "").results, first);
   // Another model does not.
-  EXPECT_EQ(Evaluate(Tofu(), {.cache = cache, .cache_key = "model 2"}).results, first);
+  EXPECT_EQ(Evaluate(Tofu(), {.cache = cache, .cache_key = "model 2"}, "").results, first);
 }
 
 TEST(EvalPlan, ANaNThatWasWrittenAsNullIsReadAsNaN) {
   const auto cache = EmptyDirectory("eval_cache_nan") / "r.json.partial";
   const EngineOptions engines{.cache = cache, .cache_key = "model"};
-  Evaluate(Tofu(), engines);
+  Evaluate(Tofu(), engines, "");
   std::istringstream lines(ReadFile(cache));
   std::string line, text;
   while (std::getline(lines, line)) {
@@ -262,7 +264,7 @@ TEST(EvalPlan, ANaNThatWasWrittenAsNullIsReadAsNaN) {
     text += entry.dump() + "\n";
   }
   WriteFile(cache, text);
-  const Json results = Evaluate(Tofu(), engines).results;
+  const Json results = Evaluate(Tofu(), engines, "").results;
   EXPECT_EQ(results["forget_Q_A_Prob"].value("not_measured", ""),
             "6 of 6 records have no finite log-probability");
   EXPECT_TRUE(results["mia_gradnorm"]["agg_value"].is_null());

@@ -21,8 +21,8 @@ TEST(SerialLogNormaliser, EqualsLibTorchOverTransposedLogits) {
   }
 }
 
-// What the form is for: its sums are not exact. If LibTorch's kernel adds in another way one day, the
-// test above fails, and this one says what it was about.
+// What the form is for: its sums are not exact. If LibTorch's kernel adds in another way one day,
+// the test above fails, and this one says what it was about.
 TEST(SerialLogNormaliser, LosesWhatIsBelowTheLastPlace) {
   at::Tensor logits = at::full({1, 32001}, -17.0);  // exp(-17) is below half of 2^-24 times 1.4
   logits.index_put_({0, 0}, 0.0);
