@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "grin/model/layers.h"
+#include "grin/model/one_dnn.h"
 #include "grin/model/product.h"
 #include "grin/model/record.h"
 #include "grin/model/running_softmax.h"
@@ -77,7 +78,7 @@ class RowScores {
   void Add(const at::Tensor& tile, int64_t first) {
     softmax_.Add(tile, first);
     if (serial_) serial_normaliser_ = SerialLogNormaliser(tile);  // of whole rows
-    const at::Tensor column = labels_.tokens - first;  // [l]
+    const at::Tensor column = labels_.tokens - first;             // [l]
     const at::Tensor inside = column.ge(0).logical_and_(column.lt(tile.size(1)));
     const at::Tensor logits = tile.index({labels_.rows, column.clamp(0, tile.size(1) - 1)});
     logits_ = at::where(inside, logits, logits_);
@@ -133,6 +134,8 @@ at::Tensor LogitsBuffer::Columns(const at::Tensor& hidden, int64_t first, int64_
     logits = rows_of(wide_, at::kFloat);
     WideProduct(logits, hidden, weight);
     if (bias.defined()) logits.add_(bias);
+  } else if (PrefersOneDnn(hidden)) {
+    logits = OneDnnProduct(hidden, weight, bias);
   } else {
     at::Tensor product = rows_of(is_wide ? wide_ : narrow_, weight.scalar_type());
     if (bias.defined()) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "grin/model/one_dnn.h"
+
 namespace grin {
 namespace {
 
@@ -39,6 +41,8 @@ at::Tensor Product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& b
     if (bias.defined()) wide.add_(bias);
     return wide.to(a.scalar_type());
   }
+  const at::Tensor weight = b.t();
+  if (PrefersOneDnn(a) && weight.is_contiguous()) return OneDnnProduct(a, weight, bias);
   return bias.defined() ? at::addmm(bias, a, b) : at::mm(a, b);
 }
 

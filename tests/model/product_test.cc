@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "grin/model/one_dnn.h"
+
 namespace grin {
 namespace {
 
@@ -17,6 +19,26 @@ TEST(Product, OfBFloat16IsThatOfWidenedFactors) {
       ASSERT_EQ(product.scalar_type(), at::kBFloat16);
       const at::Tensor expected = biased ? exact + bias.to(at::kDouble) : exact;
       EXPECT_TRUE(at::allclose(product.to(at::kDouble), expected, 0.01, 0.05)) << rows;
+    }
+  }
+}
+
+// On every processor, whichever of the two libraries Product takes there.
+TEST(OneDnnProduct, EqualsTheProduct) {
+  at::manual_seed(4);
+  for (const int64_t rows : {1, 16, 131, 700}) {
+    const at::Tensor a = at::randn({rows, 72}), weight = at::randn({90, 72}),
+                     bias = at::randn({90});
+    const at::Tensor exact = at::mm(a.to(at::kDouble), weight.t().to(at::kDouble));
+    const auto near = [](const at::Tensor& found, const at::Tensor& expected) {
+      return found.scalar_type() == at::kFloat &&
+             at::allclose(found.to(at::kDouble), expected, 1e-5, 1e-4);
+    };
+    for (const at::Tensor& rows_of : {a, at::cat({a, a}, 1).narrow(1, 0, 72)}) {
+      EXPECT_TRUE(near(OneDnnProduct(rows_of, weight, {}), exact)) << rows;
+      EXPECT_TRUE(near(OneDnnProduct(rows_of, weight, bias), exact + bias.to(at::kDouble))) << rows;
+      EXPECT_TRUE(near(Product(rows_of, weight.t(), bias), exact + bias.to(at::kDouble))) << rows;
+      EXPECT_TRUE(near(Product(rows_of, weight.t().contiguous()), exact)) << rows;
     }
   }
 }
