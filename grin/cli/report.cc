@@ -2,10 +2,10 @@
 
 #include "grin/report/report.h"
 
-#include <algorithm>
 #include <cstdio>
 
 #include "grin/base/atomic_file.h"
+#include "grin/base/comma_list.h"
 #include "grin/base/error.h"
 #include "grin/base/log.h"
 #include "grin/cli/command.h"
@@ -49,23 +49,17 @@ fs::path NamedReference(const ReportedRun& run) {
 }
 
 // "a.json,b.json" as paths; one path where a file has that very name.
-std::vector<fs::path> SplitPaths(const std::string& list) {
-  if (list.empty() || fs::exists(list)) {
-    return list.empty() ? std::vector<fs::path>{} : std::vector<fs::path>{list};
-  }
-  std::vector<fs::path> paths;
-  for (size_t begin = 0; begin <= list.size();) {
-    const size_t end = std::min(list.find(',', begin), list.size());
-    if (end > begin) paths.emplace_back(list.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return paths;
+std::vector<fs::path> PathsOf(const std::string& list) {
+  if (fs::exists(list)) return {list};
+  std::vector<std::string> parts = CommaParts(list);
+  std::erase(parts, "");
+  return {parts.begin(), parts.end()};
 }
 
 void Run(const Options& options, const CommonOptions& common) {
   if (!options.out.empty()) CheckOutput({.out = options.out, .force = options.force});
   const std::vector<fs::path> paths(options.results.begin(), options.results.end());
-  std::vector<fs::path> reference = SplitPaths(options.reference);
+  std::vector<fs::path> reference = PathsOf(options.reference);
   if (reference.empty()) {
     const fs::path named = NamedReference(LoadRun(paths.front(), {}));
     if (!named.empty()) {
@@ -73,7 +67,7 @@ void Run(const Options& options, const CommonOptions& common) {
       Info("reference {}", named.string());
     }
   }
-  Report report{.runs = {}, .yardsticks = LoadYardsticks(reference, SplitPaths(options.before))};
+  Report report{.runs = {}, .yardsticks = LoadYardsticks(reference, PathsOf(options.before))};
   report.runs = LoadRuns(paths, report.yardsticks);
   if (report.runs.size() < paths.size()) {
     Info("files: {}, runs: {}: results of one model are one run", paths.size(), report.runs.size());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "grin/base/comma_list.h"
 #include "grin/base/error.h"
 
 namespace grin {
@@ -43,10 +44,7 @@ const Json* Find(const Json& fields, const std::string& column) {
 
 Columns ParseColumns(const std::string& text) {
   Columns columns;
-  size_t begin = 0;
-  while (begin <= text.size()) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    const std::string part = text.substr(begin, end - begin);
+  for (const std::string& part : CommaParts(text)) {
     const size_t equals = part.find('=');
     const std::string role = part.substr(0, equals);
     constexpr std::string_view kRoles[] = {"prompt", "response", "text", "messages"};
@@ -58,7 +56,6 @@ Columns ParseColumns(const std::string& text) {
                text);
     }
     (role == "prompt" ? columns.prompt : columns.response) = part.substr(equals + 1);
-    begin = end + 1;
   }
   if (columns.response.empty()) {
     BadUsage("data", "--columns '{}' names no response (or text, or messages) column", text);

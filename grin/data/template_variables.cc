@@ -1,5 +1,6 @@
 #include "grin/data/template_variables.h"
 
+#include "grin/base/comma_list.h"
 #include "grin/base/error.h"
 #include "grin/base/space.h"
 
@@ -16,10 +17,7 @@ Json ParseObject(const std::string& text) {
 
 Json ParsePairs(const std::string& text) {
   Json object = Json::object();
-  size_t begin = 0;
-  while (begin <= text.size()) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    const std::string part = text.substr(begin, end - begin);
+  for (const std::string& part : CommaParts(text)) {
     const size_t equals = part.find('=');
     const std::string name(Trimmed(part.substr(0, equals)));
     if (equals == std::string::npos || name.empty()) {
@@ -31,7 +29,6 @@ Json ParsePairs(const std::string& text) {
     const std::string value = part.substr(equals + 1);
     const Json parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
     object[name] = parsed.is_discarded() ? Json(value) : parsed;
-    begin = end + 1;
   }
   return object;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "grin/base/comma_list.h"
 #include "grin/base/error.h"
 #include "grin/eval/metric_set.h"
 #include "grin/eval/suite.h"
@@ -60,11 +61,8 @@ const SetRow* FindSet(const std::vector<SetRow>& rows, const std::string& name) 
 // "forget=a.jsonl,retain=b.jsonl"; a file without a name is called by its stem.
 std::vector<SetRow> NamedFiles(const SuiteInput& input) {
   std::vector<SetRow> rows;
-  size_t begin = 0;
-  const std::string& data = input.options.data;
-  while (begin < data.size()) {
-    const size_t end = std::min(data.find(',', begin), data.size());
-    const std::string part = data.substr(begin, end - begin);
+  for (const std::string& part : CommaParts(input.options.data)) {
+    if (part.empty()) continue;
     const size_t equals = part.find('=');
     const fs::path file = equals == std::string::npos ? part : part.substr(equals + 1);
     const std::string name =
@@ -74,7 +72,6 @@ std::vector<SetRow> NamedFiles(const SuiteInput& input) {
                other->data.string(), file.string(), name, other->data.string(), file.string());
     }
     rows.push_back({.name = name, .data = file});
-    begin = end + 1;
   }
   return rows;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "grin/base/comma_list.h"
 #include "grin/base/error.h"
 #include "grin/io/hub_cache.h"
 #include "grin/io/printable.h"
@@ -108,14 +109,11 @@ std::vector<fs::path> FindDataFiles(const fs::path& source) {
   std::error_code ignored;
   if (fs::is_regular_file(source, ignored)) return {source};
   std::vector<fs::path> files;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    const std::string part = text.substr(begin, end - begin);
+  for (const std::string& part : CommaParts(text)) {
     if (part.empty()) BadInput("io", "'{}': names a file without a name", text);
     for (fs::path& file : FilesOf(part)) {
       if (!std::ranges::count(files, file)) files.push_back(std::move(file));
     }
-    begin = end + 1;
   }
   return files;
 }

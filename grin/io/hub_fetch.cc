@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "grin/base/atomic_file.h"
+#include "grin/base/comma_list.h"
 #include "grin/base/error.h"
 #include "grin/base/progress.h"
 #include "grin/io/digest.h"
@@ -31,12 +32,9 @@ constexpr std::string_view kOtherWeights =
     "*.bin,*.pt,*.pth,*.h5,*.msgpack,*.onnx,*.onnx_data,*.gguf,*.ot,*.tflite,*.mlmodel,*.ckpt";
 
 bool Matches(std::string_view patterns, const std::string& name) {
-  while (!patterns.empty()) {
-    const size_t end = std::min(patterns.find(','), patterns.size());
-    if (fnmatch(std::string(patterns.substr(0, end)).c_str(), name.c_str(), 0) == 0) return true;
-    patterns.remove_prefix(std::min(end + 1, patterns.size()));
-  }
-  return false;
+  return std::ranges::any_of(CommaParts(patterns), [&](const std::string& pattern) {
+    return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+  });
 }
 
 std::vector<std::string> Choose(const HubRepo& repo, const std::vector<std::string>& files,

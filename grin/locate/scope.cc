@@ -5,7 +5,9 @@
 
 #include <algorithm>
 
+#include "grin/base/comma_list.h"
 #include "grin/base/error.h"
+#include "grin/base/space.h"
 
 namespace grin {
 namespace {
@@ -30,12 +32,8 @@ std::vector<std::string_view> Samples(std::span<const ScopeCandidate> candidates
 Scope ParseScope(std::span<const std::string> texts) {
   Scope scope;
   for (const std::string_view text : texts) {
-    for (size_t begin = 0; begin <= text.size();) {
-      const size_t end = std::min(text.find(',', begin), text.size());
-      std::string_view word = text.substr(begin, end - begin);
-      begin = end + 1;
-      word.remove_prefix(std::min(word.find_first_not_of(' '), word.size()));
-      word.remove_suffix(word.size() - (word.find_last_not_of(' ') + 1));
+    for (const std::string& part : CommaParts(text)) {
+      const std::string_view word = Trimmed(part);
       if (word == "+embeddings") {
         scope.embeddings = true;
       } else if (word.starts_with('+')) {
