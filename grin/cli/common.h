@@ -67,8 +67,8 @@ struct DataOptions {
     visit("template-variables", template_variables,
           "for chat templates, such as date_string=10 Apr 2025,enable_thinking=false, or a JSON object");
     visit("columns", columns, "such as prompt=Q,response=A, text=BODY or messages=CHAT; default: found by name");
-    visit("max-length", max_length, "longest sequence in tokens; 0: the model's context");
-    visit("compat", compat, "open-unlearning: its way of tokenising and labelling");
+    visit("max-length", max_length, "longest sequence in tokens; 0: the model's context, with --compat 512");
+    visit("compat", compat, "open-unlearning: token ids, labels and numbers as that tool has them");
   }
 };
 

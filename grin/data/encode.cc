@@ -53,7 +53,7 @@ Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
   if (!options.compat.empty() && options.compat != "open-unlearning") {
     BadUsage("data", "--compat '{}' is not known; the only one is open-unlearning", options.compat);
   }
-  prompt_alone_ = !options.compat.empty();
+  open_unlearning_ = !options.compat.empty();
   positions_ = config.ropes.empty() ? config.context : std::numeric_limits<int64_t>::max();
   cut_ = std::min(options.max_length > 0 ? options.max_length : kTheirLongest, positions_ - 1);
 
@@ -125,7 +125,7 @@ void Encoder::FindEndTokens(const Checkpoint& checkpoint, const ModelConfig& con
     if (!probe.tokens.empty()) add(probe.tokens.back());
   }
   stop_tokens_ = end_tokens_;
-  if (!prompt_alone_) return;
+  if (!open_unlearning_) return;
   stop_tokens_ = generation.empty() ? config.end_tokens : named;
   ReadGenerationConfig(generation, where);
 }
@@ -198,7 +198,7 @@ std::pair<int64_t, int64_t> Encoder::WithinResponse(const Rendered& rendered,
 }
 
 Sequence Encoder::EncodeRendered(const Rendered& rendered) const {
-  if (prompt_alone_) return EncodeAsOpenUnlearning(rendered);
+  if (open_unlearning_) return EncodeAsOpenUnlearning(rendered);
   const Encoding encoding = tokenizer_.Encode(rendered.text, rendered.add_special);
   Sequence sequence;
   sequence.tokens = encoding.ids;
@@ -227,7 +227,7 @@ Sequence Encoder::EncodeRendered(const Rendered& rendered) const {
 Sequence Encoder::Encode(const Example& example) const {
   Sequence sequence = EncodeRendered(Render(example));
   sequence.where = example.where;
-  const int64_t longest = prompt_alone_ && !example.is_text() ? positions_ : max_length_;
+  const int64_t longest = open_unlearning_ && !example.is_text() ? positions_ : max_length_;
   if (sequence.length() > longest) {
     sequence.truncated = true;
     sequence.tokens.resize(longest);
@@ -322,7 +322,7 @@ std::vector<int32_t> Encoder::EncodePrompt(const Example& example) const {
   const Rendered rendered = Render({.prompt = example.is_text() ? example.response : example.prompt,
                                     .response = "x",
                                     .turns = example.turns});
-  if (prompt_alone_) return PromptAsOpenUnlearning(rendered);
+  if (open_unlearning_) return PromptAsOpenUnlearning(rendered);
   const std::string head = rendered.text.substr(0, rendered.response_begin);
   const bool may_merge = !head.empty() && std::isspace(static_cast<unsigned char>(head.back()));
   std::vector<int32_t> tokens = tokenizer_.Encode(head, rendered.add_special).ids;

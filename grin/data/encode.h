@@ -20,8 +20,8 @@ struct EncodeOptions {
   // "chat", "qa", "raw" or a file; empty: chat where the checkpoint has a chat template, else qa.
   std::string template_name;
   std::string system_prompt;  // for chat templates; empty: whatever the template does by itself
-  std::string template_variables;  // for chat templates, see ParseTemplateVariables
-  std::string compat;         // "open-unlearning": prompt tokenised alone, labels after its length
+  std::string template_variables;  // for chat templates: see ParseTemplateVariables
+  std::string compat;  // "open-unlearning": its token ids and labels, encode_open_unlearning.cc
   // Longest sequence; 0: the model's context, or with compat the 512 tokens of OpenUnlearning.
   int64_t max_length = 0;
 };
@@ -61,11 +61,11 @@ class Encoder {
   // With --compat open-unlearning its padding, which prompts there are filled up with: nothing sees
   // it, but the penalty counts it as said.
   std::vector<int32_t> hidden_tokens() const {
-    return prompt_alone_ && padding_token_ ? std::vector{*padding_token_} : std::vector<int32_t>{};
+    return open_unlearning_ && padding_token_ ? std::vector{*padding_token_} : std::vector<int32_t>{};
   }
   int64_t max_length() const { return max_length_; }
   // Whether --compat open-unlearning is on.
-  bool prompt_alone() const { return prompt_alone_; }
+  bool open_unlearning() const { return open_unlearning_; }
   // Whether transformers, unless told otherwise, takes spaces before punctuation out of the text.
   bool cleans_spaces() const { return cleans_spaces_; }
   std::string DescribeTemplate() const;
@@ -84,20 +84,20 @@ class Encoder {
   // The bytes of the response that a token with these bytes of the text overlaps.
   static std::pair<int64_t, int64_t> WithinResponse(const Rendered& rendered,
                                                     std::pair<int64_t, int64_t> span);
-  void ReadGenerationConfig(const Json& generation, const std::string& where);
   void FindEndTokens(const Checkpoint& checkpoint, const ModelConfig& config,
                      const Json& tokenizer_config);
   Sequence EncodeRendered(const Rendered& rendered) const;
-  // Both as OpenUnlearning does it: encode_open_unlearning.cc.
+  // As OpenUnlearning does it: encode_open_unlearning.cc.
   Sequence EncodeAsOpenUnlearning(const Rendered& rendered) const;
-  std::vector<int32_t> PromptIds(const Rendered& rendered) const;
   std::vector<int32_t> PromptAsOpenUnlearning(const Rendered& rendered) const;
+  std::vector<int32_t> PromptIds(const Rendered& rendered) const;  // hidden ones, too
+  void ReadGenerationConfig(const Json& generation, const std::string& where);
 
   Tokenizer tokenizer_;
   std::optional<ChatTemplate> chat_;
   std::string pattern_;  // with {prompt} and {response}, where there is no chat template
   std::string template_name_, system_prompt_;
-  bool prompt_alone_ = false, cleans_spaces_ = true;
+  bool open_unlearning_ = false, cleans_spaces_ = true;
   std::optional<int32_t> padding_token_;
   double repetition_penalty_ = 1.0;
   std::vector<int32_t> end_tokens_;  // that end an answer; the first is put behind one without

@@ -40,7 +40,7 @@ double Zlib(const Question& question, const Encoder& encoder) {
     labels.push_back(question.answer->sequence.tokens[at]);
   }
   std::string text = encoder.tokenizer().Decode(labels, /*skip_special_tokens=*/true);
-  if (encoder.prompt_alone() && encoder.cleans_spaces()) text = CleanSpaces(text);
+  if (encoder.open_unlearning() && encoder.cleans_spaces()) text = CleanSpaces(text);
   uLongf size = compressBound(text.size());
   std::string packed(size, '\0');
   if (compress2(reinterpret_cast<Bytef*>(packed.data()), &size,

@@ -141,7 +141,7 @@ Json ExtractionStrength(const QuestionSet& set) {
   for (size_t i = 0; i < set.questions.size(); ++i) {
     const ScoredAnswer& answer = *set.questions[i].answer;
     const int64_t count = answer.answer_labels;
-    const bool published = set.encoder && set.encoder->prompt_alone();
+    const bool published = set.encoder && set.encoder->open_unlearning();
     if (count == 0) {
       published ? values.Add(i, {{"score", 0}}, 0) : values.Skip(i);
       continue;

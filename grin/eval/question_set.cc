@@ -18,7 +18,7 @@ namespace {
 // The true answer as the generation metrics see it. OpenUnlearning takes the decoded prompt out of
 // the decoded whole, which leaves the prompt in where a tokenizer decodes the two differently.
 std::string Truth(const Encoder& encoder, const Question& question, const Sequence& whole) {
-  if (!encoder.prompt_alone()) return question.example.response;
+  if (!encoder.open_unlearning()) return question.example.response;
   std::string text = CleanSpaces(encoder.tokenizer().Decode(whole.tokens, true));
   if (question.input.empty()) return std::string(Trimmed(text, kPythonSpace));
   for (size_t at; (at = text.find(question.input)) != std::string::npos;) {
@@ -173,12 +173,12 @@ ScoredAnswer AskedSet::Encode(const Example& example, const std::string& respons
   answer.answer_labels = static_cast<int64_t>(sequence.labels.size());
   // OpenUnlearning leaves out the last label, whatever it is.
   const bool closed = !sequence.labels.empty() && sequence.label_spans.back().first < 0;
-  if (closed || (encoder_.prompt_alone() && !sequence.labels.empty())) --answer.answer_labels;
+  if (closed || (encoder_.open_unlearning() && !sequence.labels.empty())) --answer.answer_labels;
   return answer;
 }
 
 // What every answer is scored with: losses that are compared with OpenUnlearning's need its sums.
-ScoreExtras AskedSet::PlainExtras() const { return {.serial = encoder_.prompt_alone()}; }
+ScoreExtras AskedSet::PlainExtras() const { return {.serial = encoder_.open_unlearning()}; }
 
 void AskedSet::AskReference(EvalPlan& plan) {
   reference_asked_ = true;

@@ -60,7 +60,7 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
       std::vector<Example> examples = LoadSet(input, path, "prompt=prompt,response=gt");
       // Between both is a space: of the prompt's text, unless the prompt's tokens are taken alone.
       for (Example& example : examples) {
-        if (input.encoder.prompt_alone()) {
+        if (input.encoder.open_unlearning()) {
           example.response = fmt::format(" {}", example.response);
         } else {
           example.prompt += " ";
@@ -84,7 +84,7 @@ FinishSuite Plan(const SuiteInput& input, EvalPlan& plan) {
     if (!icl.empty()) shots = LoadExamples(icl);
     sets->emplace_back(
         plan, input.encoder, side + "_knowmem",
-        WithShots(LoadSet(input, path), shots, input.encoder.prompt_alone() ? " " : ""), knows,
+        WithShots(LoadSet(input, path), shots, input.encoder.open_unlearning() ? " " : ""), knows,
         AskOptions{.how = {.max_new_tokens = 32, .stop = {"\n\n", "\nQuestion", "Question:"}},
                    .phrasing = plain,
                    .positions = input.positions});
