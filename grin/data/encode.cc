@@ -227,6 +227,7 @@ Sequence Encoder::EncodeRendered(const Rendered& rendered) const {
 Sequence Encoder::Encode(const Example& example) const {
   Sequence sequence = EncodeRendered(Render(example));
   sequence.where = example.where;
+  // Under --compat only what the model has no positions for is left to cut here.
   const int64_t longest = open_unlearning_ && !example.is_text() ? positions_ : max_length_;
   if (sequence.length() > longest) {
     sequence.truncated = true;

@@ -64,6 +64,11 @@ class Encoder {
     return open_unlearning_ && padding_token_ ? std::vector{*padding_token_} : std::vector<int32_t>{};
   }
   int64_t max_length() const { return max_length_; }
+  // Tokens at which an example with a prompt is cut.
+  int64_t longest_example() const {
+    if (!open_unlearning_) return max_length_;
+    return chat_ ? positions_ : cut_;
+  }
   // Whether --compat open-unlearning is on.
   bool open_unlearning() const { return open_unlearning_; }
   // Whether transformers, unless told otherwise, takes spaces before punctuation out of the text.

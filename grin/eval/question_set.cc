@@ -54,7 +54,7 @@ Phrasing InTemplate(const Encoder& encoder) {
               },
           .prompt = [&encoder](const Example& example) { return encoder.EncodePrompt(example); },
           .closes = true,
-          .longest = encoder.max_length()};
+          .longest = encoder.longest_example()};
 }
 
 Phrasing AsPlainText(const Encoder& encoder, int64_t max_length, int64_t positions) {

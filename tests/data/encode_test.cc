@@ -359,6 +359,7 @@ TEST(Encode, CompatCutsAsOpenUnlearningDoes) {
   EXPECT_EQ(shorter.length(), 21);
   const Encoder encoder =
       MakeEncoder(dir, {.template_name = "qa", .compat = "open-unlearning", .max_length = 4});
+  EXPECT_EQ(encoder.longest_example(), 4);
   EXPECT_EQ(encoder.EncodePrompt("A long question?").size(), 4u);  // without its end, as there
   EXPECT_EQ(encoder.Encode(example).labels.size(), 1u);            // the end token alone
 }
