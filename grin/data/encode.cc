@@ -7,8 +7,8 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
-#include "grin/base/log.h"
 #include "grin/base/space.h"
+#include "grin/data/cut_warnings.h"
 #include "grin/data/template_variables.h"
 #include "grin/model/config_reader.h"
 #include "grin/text/json_fields.h"
@@ -294,8 +294,7 @@ std::vector<Sequence> Encoder::EncodeAll(const std::vector<Example>& examples) c
   const auto truncated = std::ranges::count(sequences, true, &Sequence::truncated);
   if (truncated > 0) {
     const auto first = std::ranges::find(sequences, true, &Sequence::truncated);
-    Warn("{} of {} sequences are longer than {} tokens and lose their end (the first: {})",
-         truncated, sequences.size(), max_length_, first->where);
+    WarnOfCut(truncated, sequences.size(), longest_example(), first->where);
   }
   const auto unlabelled = [](const Sequence& s) { return s.labels.empty(); };
   const auto empty = std::ranges::find_if(sequences, unlabelled);
@@ -305,12 +304,9 @@ std::vector<Sequence> Encoder::EncodeAll(const std::vector<Example>& examples) c
     if (sequences.empty()) {
       BadInput("data",
                "{}: no token of the answer is left within {} tokens, nor in any other record",
-               where, max_length_);
+               where, longest_example());
     }
-    Warn(
-        "{} sequences have no token of their answer within {} tokens and are left out (the first: "
-        "{})",
-        dropped, max_length_, where);
+    WarnOfLost(static_cast<int64_t>(dropped), longest_example(), where);
   }
   return sequences;
 }

@@ -8,8 +8,8 @@
 #include <numeric>
 
 #include "grin/base/error.h"
-#include "grin/base/log.h"
 #include "grin/base/space.h"
+#include "grin/data/cut_warnings.h"
 #include "grin/eval/spaces.h"
 
 namespace grin {
@@ -155,16 +155,13 @@ void AskedSet::WarnOfCuts() const {
     for (const ScoredAnswer& wrong : question.wrong) sequences.push_back(&wrong.sequence);
   }
   const size_t all = sequences.size();
+  const auto count = [&] { return static_cast<int64_t>(sequences.size()); };
   std::erase_if(sequences, [](const Sequence* sequence) { return !sequence->truncated; });
   if (sequences.empty()) return;
-  Warn("{}: {} of {} sequences are longer than {} tokens and lose their end (the first: {})", name_,
-       sequences.size(), all, phrasing_.longest, sequences.front()->where);
+  WarnOfCut(count(), all, phrasing_.longest, sequences.front()->where, name_);
   std::erase_if(sequences, [](const Sequence* sequence) { return !sequence->labels.empty(); });
   if (sequences.empty()) return;
-  Warn(
-      "{}: {} sequences have no token of their answer within {} tokens and are left out (the "
-      "first: {})",
-      name_, sequences.size(), phrasing_.longest, sequences.front()->where);
+  WarnOfLost(count(), phrasing_.longest, sequences.front()->where, name_);
 }
 
 ScoredAnswer AskedSet::Encode(const Example& example, const std::string& response) const {

@@ -1,5 +1,6 @@
 #pragma once
-// Typed access to config.json and its like. Every error names the file, the key, what it holds and what it must.
+// Typed access to config.json and its like. Every error names the file, the key, what it holds and
+// what it must.
 
 #include <cstdint>
 #include <optional>
