@@ -61,8 +61,8 @@ def open_unlearning(work, model, environment):
         "task_name=muse_suite", "model=Llama-2-7b-hf",
         f"model.model_args.pretrained_model_name_or_path={model}",
         f"model.tokenizer_args.pretrained_model_name_or_path={model}",
-        "++model.model_args.attn_implementation=sdpa", "model.model_args.torch_dtype=float32",
-        "model.model_args.device_map=cpu", *overrides, f"paths.output_dir={work}/theirs",
+        "++model.model_args.attn_implementation=sdpa", "++model.model_args.torch_dtype=float32",
+        "++model.model_args.device_map=cpu", *overrides, f"paths.output_dir={work}/theirs",
     ], work / "open_unlearning.log", cwd=setting("OPEN_UNLEARNING"), env={
         **environment, "PYTHONPATH": str(work / "stubs"), "HF_HOME": str(work / "hf"),
         "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""})
