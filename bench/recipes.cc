@@ -16,9 +16,9 @@
 #include "grin/cli/common.h"
 #include "grin/cli/flags.h"
 #include "grin/cli/stages.h"
-#include "grin/eval/keyword_metrics.h"
 #include "grin/io/table.h"
 #include "grin/locate/locate.h"
+#include "grin/metric/keyword_metrics.h"
 #include "grin/tune/perturb_stage.h"
 
 namespace grin {

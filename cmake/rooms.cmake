@@ -1,43 +1,25 @@
 # grin_room(NAME [TORCH] [LINK libs...] [USES libs...]): the static library grin_NAME from
 # grin/NAME/*.cc. LINK: libraries that its headers show; USES: those that only its sources include.
-# TORCH rooms share one precompiled header with ATen, which otherwise costs seconds per file.
+# The files of a room are compiled together, a dozen at a time: most of a file's cost are the headers
+# of LibTorch and JSON that all of them include. (cmake -DCMAKE_UNITY_BUILD=OFF compiles each alone.)
 function(grin_room name)
   cmake_parse_arguments(ARG "TORCH" "" "LINK;USES" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/grin/${name}/*.cc)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/grin/${name}/*.cc
+    ${CMAKE_SOURCE_DIR}/grin/${name}/cpu/*.cc)
   list(FILTER sources EXCLUDE REGEX "/cli/main\\.cc$")
-  if(sources)
-    add_library(grin_${name} STATIC ${sources})
-    set(scope PUBLIC)
-    if(ARG_TORCH)
-      grin_precompile(grin_${name})
-    endif()
-  else()
-    add_library(grin_${name} INTERFACE)
-    set(scope INTERFACE)
-  endif()
-  target_include_directories(grin_${name} ${scope} ${CMAKE_SOURCE_DIR})
-  target_link_libraries(grin_${name} ${scope} ${ARG_LINK})
-  if(ARG_USES)
-    target_link_libraries(grin_${name} PRIVATE ${ARG_USES})
-  endif()
+  add_library(grin_${name} STATIC ${sources})
+  target_include_directories(grin_${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(grin_${name} PUBLIC ${ARG_LINK} PRIVATE ${ARG_USES})
+  set_target_properties(grin_${name} PROPERTIES
+    UNITY_BUILD ${GRIN_UNITY} UNITY_BUILD_BATCH_SIZE 12 POSITION_INDEPENDENT_CODE ON)
   if(ARG_TORCH)
-    target_link_libraries(grin_${name} ${scope} grin_torch)
+    target_link_libraries(grin_${name} PUBLIC grin_torch)
   endif()
 endfunction()
 
-# The first TORCH library builds the precompiled header; the others reuse it.
-function(grin_precompile target)
-  get_property(first GLOBAL PROPERTY GRIN_PCH_OWNER)
-  if(first)
-    target_precompile_headers(${target} REUSE_FROM ${first})
-  else()
-    target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
-    set_property(GLOBAL PROPERTY GRIN_PCH_OWNER ${target})
-  endif()
-endfunction()
-
-# grin_room_tests(NAME): one test program per room, from tests/NAME/*_test.cc. Tests whose name
-# contains "Slow" or "Live" carry that CTest label.
+# grin_room_tests(NAME [rooms...]): one test program per room, from tests/NAME/*_test.cc; `rooms` are
+# those that its tests use beside it. Tests whose name contains "Slow" or "Live" carry that CTest
+# label.
 function(grin_room_tests name)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*_test.cc)
   if(NOT sources)
@@ -45,19 +27,18 @@ function(grin_room_tests name)
   endif()
   set(target grin_${name}_test)
   add_executable(${target} ${sources})
-  target_link_libraries(${target} PRIVATE grin_${name} GTest::gtest GTest::gmock GTest::gtest_main)
-  target_compile_definitions(${target} PRIVATE
-    GRIN_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data"
-    GRIN_SHARED="${CMAKE_SOURCE_DIR}/../shared"
-    GRIN_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-    GRIN_BINARY_DIR="${CMAKE_BINARY_DIR}")
-  get_target_property(type grin_${name} TYPE)
-  get_property(first GLOBAL PROPERTY GRIN_PCH_OWNER)
-  get_target_property(linked grin_${name} INTERFACE_LINK_LIBRARIES)
-  if(first AND "grin_torch" IN_LIST linked)
-    grin_precompile(${target})
-  endif()
-  if(name STREQUAL "cli" AND TARGET grin)
+  target_link_libraries(${target} PRIVATE GTest::gtest GTest::gmock GTest::gtest_main)
+  foreach(room ${name} ${ARGN})
+    target_link_libraries(${target} PRIVATE grin_${room})
+  endforeach()
+  # Tests run where the source is: relative paths keep their objects the same in every checkout.
+  file(RELATIVE_PATH binary_dir ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+  target_compile_definitions(${target} PRIVATE GRIN_TEST_DATA="tests/data"
+    GRIN_SHARED="../shared" GRIN_SOURCE_DIR="." GRIN_BINARY_DIR="${binary_dir}")
+  # What is tested is optimised in its own library.
+  target_compile_options(${target} PRIVATE -O0)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${GRIN_UNITY} UNITY_BUILD_BATCH_SIZE 12)
+  if(name STREQUAL "cli")
     add_dependencies(${target} grin)
   endif()
   # One CTest entry per program: starting LibTorch once per test case would cost more than the tests.
@@ -66,5 +47,16 @@ function(grin_room_tests name)
   set_tests_properties(${name}_slow PROPERTIES LABELS "slow")
   # Waiting threads sleep: spinning ones slow each other down on a machine that is busy otherwise.
   set_tests_properties(${name} ${name}_slow PROPERTIES TIMEOUT 1800
-    ENVIRONMENT OMP_WAIT_POLICY=PASSIVE)
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} ENVIRONMENT OMP_WAIT_POLICY=PASSIVE)
 endfunction()
+
+# Files whose local names other files of their room have too: each is compiled alone.
+file(GLOB GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/model/family_*.cc
+  ${CMAKE_SOURCE_DIR}/grin/report/*chart.cc ${CMAKE_SOURCE_DIR}/grin/cli/*.cc
+  ${CMAKE_SOURCE_DIR}/tests/text/*.cc ${CMAKE_SOURCE_DIR}/tests/tune/*.cc
+  ${CMAKE_SOURCE_DIR}/tests/report/*.cc)
+foreach(file jinja/parser text/normalizer text/post_processor text/pre_tokenizer text/character_class
+    text/chat_template)
+  list(APPEND GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/${file}.cc)
+endforeach()
+set_source_files_properties(${GRIN_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)

@@ -1,5 +1,6 @@
 #include "grin/cli/common.h"
 
+#include "grin/gguf/open_checkpoint.h"
 #include <ATen/Parallel.h>
 #include <unistd.h>
 
@@ -58,7 +59,7 @@ Workspace OpenModel(const CommonOptions& common, const ModelOptions& options) {
   at::set_num_threads(static_cast<int>(
       common.threads > 0 ? common.threads : std::max(1u, std::thread::hardware_concurrency())));
   Workspace workspace;
-  workspace.checkpoint = Checkpoint::Open(options.model);
+  workspace.checkpoint = OpenCheckpoint(options.model);
   workspace.model = LoadModel(workspace.checkpoint, ParseComputeType(common.dtype),
                               ParseDevice(common.device));
   Info("model {}; computing in {} on {}", workspace.checkpoint->Describe(),
@@ -149,10 +150,6 @@ Json DescribeInput(const fs::path& path, int64_t records) {
   const std::string print =
       prints.size() == 1 ? prints[0] : Fingerprint(fmt::format("{}", fmt::join(prints, "")));
   return {{"path", path.string()}, {"fingerprint", print}, {"records", records}};
-}
-
-std::string Version() {
-  return fmt::format("{} ({})", GRIN_VERSION, GRIN_REVISION);
 }
 
 Json Provenance(std::string_view command, const Json& recipe) {

@@ -10,6 +10,7 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/json.h"
+#include "grin/base/version.h"
 #include "grin/data/encode.h"
 #include "grin/data/example.h"
 #include "grin/locate/mask.h"
@@ -126,8 +127,5 @@ Json Provenance(std::string_view command, const Json& recipe);
 // and, where given, the mask, and the log with a report of it.
 void WriteOutput(const OutputOptions& output, const Checkpoint& source, Trainable* trainable,
                  const Json& provenance, const Mask* mask, const std::vector<Json>& log);
-
-// The version, with the revision it was built from.
-std::string Version();
 
 }  // namespace grin

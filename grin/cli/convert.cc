@@ -4,9 +4,10 @@
 #include "grin/base/log.h"
 #include "grin/cli/command.h"
 #include "grin/cli/stages.h"
-#include "grin/io/gguf_quantize.h"
+#include "grin/gguf/export.h"
+#include "grin/gguf/open_checkpoint.h"
+#include "grin/gguf/quantize.h"
 #include "grin/io/write_checkpoint.h"
-#include "grin/model/gguf_export.h"
 
 namespace grin {
 namespace {
@@ -46,14 +47,14 @@ void ToGguf(const Options& options, const CommonOptions& common) {
     BadInput("convert", "{}: is a directory; with --to gguf --out names a file",
              options.output.out);
   }
-  const auto source = Checkpoint::Open(options.source);
+  const auto source = OpenCheckpoint(options.source);
   WriteGguf(*source, options.output.out, type);
   Info("wrote {}", options.output.out);
   PrintJson(common, {{"out", options.output.out}, {"tensors", source->tensors().size()}});
 }
 
 void ToCheckpoint(const Options& options, const CommonOptions& common, const Json& recipe) {
-  const auto source = Checkpoint::Open(options.source);
+  const auto source = OpenCheckpoint(options.source);
   const WriteOptions write{.float_dtype = StoredType(common.dtype)};
   AtomicDirectory directory(options.output.out, options.output.force);
   WriteCheckpoint(*source, directory.path(), {}, write);
@@ -61,7 +62,7 @@ void ToCheckpoint(const Options& options, const CommonOptions& common, const Jso
   document["inputs"] = {{"model", source->path().string()}};
   WriteFile(directory.path() / "grin.json", document.dump(2) + "\n");
   directory.Commit();
-  const auto written = Checkpoint::Open(options.output.out);
+  const auto written = OpenCheckpoint(options.output.out);
   Info("wrote {}", written->Describe());
   PrintJson(common, {{"out", options.output.out}, {"tensors", written->tensors().size()}});
 }

@@ -2,6 +2,7 @@
 // the model forget some of them, and compares with a model that never heard of those.
 
 #include "grin/cli/demo.h"
+#include "grin/gguf/open_checkpoint.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -220,8 +221,8 @@ class Demo {
 
   // Compares the written checkpoint with the taught one, bit by bit.
   Json Prove(int64_t seed) const {
-    const auto before = Checkpoint::Open(out_ / "taught"),
-               after = Checkpoint::Open(UnlearnedPath(seed));
+    const auto before = OpenCheckpoint(out_ / "taught"),
+               after = OpenCheckpoint(UnlearnedPath(seed));
     const Mask mask = Mask::Load(UnlearnedPath(seed) / "mask.safetensors");
     const Comparison comparison = CompareCheckpoints(*before, *after, &mask);
     return {{"seed", seed},

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "grin/data/encode.h"
-#include "grin/eval/keyword_metrics.h"
+#include "grin/metric/keyword_metrics.h"
 #include "grin/model/decoder.h"
 
 namespace grin {

@@ -1,8 +1,10 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "grin/cli/demo.h"
-#include "grin/eval/generation.h"
+#include "grin/engine/generation.h"
 
 namespace grin {
 namespace {

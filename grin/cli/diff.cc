@@ -1,8 +1,11 @@
 // grin diff: which weights differ, by how much, and whether any lies outside a mask.
 
+#include <fmt/format.h>
+
 #include <cstdio>
 
 #include "grin/cli/command.h"
+#include "grin/gguf/open_checkpoint.h"
 #include "grin/locate/compare.h"
 
 namespace grin {
@@ -17,7 +20,7 @@ struct Options {
 };
 
 void Run(const Options& options, const CommonOptions& common) {
-  const auto a = Checkpoint::Open(options.a), b = Checkpoint::Open(options.b);
+  const auto a = OpenCheckpoint(options.a), b = OpenCheckpoint(options.b);
   std::optional<Mask> mask;
   if (!options.mask.empty()) mask = Mask::Load(options.mask);
   const Comparison result = CompareCheckpoints(*a, *b, mask ? &*mask : nullptr);

@@ -9,10 +9,10 @@
 #include "grin/cli/command.h"
 #include "grin/cli/results_summary.h"
 #include "grin/cli/stages.h"
-#include "grin/eval/engine_key.h"
-#include "grin/eval/results.h"
-#include "grin/eval/suite.h"
+#include "grin/engine/engine_key.h"
 #include "grin/io/model_fingerprint.h"
+#include "grin/suite/results.h"
+#include "grin/suite/suite.h"
 
 namespace grin {
 namespace {

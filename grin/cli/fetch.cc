@@ -5,7 +5,7 @@
 #include "grin/base/progress.h"
 #include "grin/cli/command.h"
 #include "grin/cli/stages.h"
-#include "grin/io/hub_fetch.h"
+#include "grin/hub/fetch.h"
 
 namespace grin {
 namespace {

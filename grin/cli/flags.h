@@ -2,6 +2,8 @@
 // Binds option structs to the command line, to TOML and to the recipe. An option struct names each
 // field once, in its Visit; flags, config keys, --help and the recipe all come from there.
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <functional>

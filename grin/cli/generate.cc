@@ -4,7 +4,7 @@
 
 #include "grin/base/error.h"
 #include "grin/cli/command.h"
-#include "grin/eval/generation.h"
+#include "grin/engine/generation.h"
 
 namespace grin {
 namespace {

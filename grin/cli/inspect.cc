@@ -8,10 +8,11 @@
 #include "grin/cli/command.h"
 #include "grin/cli/results_summary.h"
 #include "grin/cli/stages.h"
-#include "grin/eval/results.h"
+#include "grin/gguf/open_checkpoint.h"
 #include "grin/io/safetensors.h"
 #include "grin/locate/locate.h"
 #include "grin/model/footprint.h"
+#include "grin/suite/results.h"
 
 namespace grin {
 namespace {
@@ -42,7 +43,7 @@ void InspectMask(const std::string& path, bool json) {
 }
 
 void InspectCheckpoint(const std::string& path, bool json) {
-  const auto checkpoint = Checkpoint::Open(path);
+  const auto checkpoint = OpenCheckpoint(path);
   const ModelConfig config =
       ParseModelConfig(checkpoint->config(), checkpoint->path().string() + "/config.json");
   std::map<std::string, int64_t> by_type;

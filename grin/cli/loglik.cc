@@ -6,7 +6,7 @@
 #include "grin/base/log.h"
 #include "grin/cli/command.h"
 #include "grin/cli/stages.h"
-#include "grin/eval/likelihood.h"
+#include "grin/engine/likelihood.h"
 #include "grin/io/table.h"
 
 namespace grin {

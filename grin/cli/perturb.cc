@@ -3,6 +3,7 @@
 #include "grin/base/log.h"
 #include "grin/cli/command.h"
 #include "grin/cli/stages.h"
+#include "grin/gguf/open_checkpoint.h"
 #include "grin/locate/locate.h"
 #include "grin/tune/perturb_stage.h"
 
@@ -29,7 +30,7 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
   Require(options.output.out, "--out");
   CheckOutput(options.output);
   Require(options.model.model, "--model");
-  const auto checkpoint = Checkpoint::Open(options.model.model);
+  const auto checkpoint = OpenCheckpoint(options.model.model);
   const Model model = LoadModel(checkpoint);
   const Mask mask = Mask::Load(options.mask.mask);
   Trainable trainable(model, mask);

@@ -9,7 +9,7 @@
 #include "grin/base/error.h"
 #include "grin/base/log.h"
 #include "grin/cli/command.h"
-#include "grin/eval/results.h"
+#include "grin/suite/results.h"
 
 namespace grin {
 namespace {

@@ -8,6 +8,7 @@
 
 #include "grin/base/error.h"
 #include "grin/cli/command.h"
+#include "grin/gguf/open_checkpoint.h"
 #include "grin/io/checkpoint.h"
 #include "grin/text/tokenizer.h"
 
@@ -39,7 +40,7 @@ Tokenizer LoadTokenizer(const std::string& source) {
   if (fs::is_directory(path) || (is_tokenizer && fs::is_regular_file(path))) {
     return Tokenizer::Load(path);
   }
-  const auto checkpoint = Checkpoint::Open(path);
+  const auto checkpoint = OpenCheckpoint(path);
   return Tokenizer::FromFiles([&](std::string_view name) { return checkpoint->SideText(name); },
                               checkpoint->path().string());
 }

@@ -1,5 +1,6 @@
 // grin version.
 
+#include <fmt/format.h>
 #include <torch/headeronly/version.h>
 
 #include <cstdio>

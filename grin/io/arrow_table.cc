@@ -9,7 +9,7 @@
 #include <parquet/arrow/reader.h>
 
 #include "grin/base/error.h"
-#include "grin/io/printable.h"
+#include "grin/base/printable.h"
 
 namespace grin {
 namespace {

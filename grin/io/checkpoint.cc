@@ -6,24 +6,25 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
+#include "grin/base/printable.h"
+#include "grin/hub/cache.h"
 #include "grin/io/directory_checkpoint.h"
-#include "grin/io/gguf_checkpoint.h"
-#include "grin/io/hub_cache.h"
-#include "grin/io/printable.h"
 
 namespace grin {
 
 namespace fs = std::filesystem;
 
+fs::path FindCheckpoint(const fs::path& source) {
+  std::error_code ignored;
+  if (fs::exists(source, ignored)) return source;
+  const std::string name = source.string();
+  return FindInHubCache(IsHubUrl(name) ? ParseHubUrl(name).repo : ParseHubRepo(name));
+}
+
 std::shared_ptr<const Checkpoint> Checkpoint::Open(const fs::path& source) {
   std::error_code ignored;
-  fs::path path = source;
-  if (!fs::exists(path, ignored)) {
-    const std::string name = source.string();
-    path = FindInHubCache(IsHubUrl(name) ? ParseHubUrl(name).repo : ParseHubRepo(name));
-  }
+  const fs::path path = FindCheckpoint(source);
   if (fs::is_directory(path, ignored)) return OpenDirectoryCheckpoint(path);
-  if (IsGgufFile(path)) return OpenGgufCheckpoint(path);
   if (path.extension() == ".safetensors") {
     BadInput("io", "{}: is a weight file; give the directory that holds it and its config.json",
              path.string());

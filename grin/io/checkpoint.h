@@ -42,8 +42,9 @@ struct SideFile {
 
 class Checkpoint {
  public:
-  // Opens a Hugging Face directory, a .gguf file, or a hub name ("org/name[@revision]") found in
-  // the local hub cache. No tensor is read yet. Error (bad input) naming what is missing or wrong.
+  // Opens a Hugging Face directory, given by its path or by a hub name ("org/name[@revision]") found
+  // in the local hub cache. No tensor is read yet. Error (bad input) naming what is missing or wrong.
+  // What a user names may also be a GGUF file: that is OpenCheckpoint in grin/gguf/open_checkpoint.h.
   static std::shared_ptr<const Checkpoint> Open(const std::filesystem::path& source);
 
   virtual ~Checkpoint() = default;
@@ -100,6 +101,10 @@ class Checkpoint {
  private:
   std::unordered_map<std::string_view, size_t> index_;
 };
+
+// The path that a user's word for a model means: itself where it exists, else the place of that hub
+// name in the local cache. Error (bad input) when it is neither.
+std::filesystem::path FindCheckpoint(const std::filesystem::path& source);
 
 // Error (bad input) when `config` says that its weights are quantised: those cannot be trained.
 void RefuseQuantized(const Json& config, const std::filesystem::path& where);

@@ -10,8 +10,8 @@
 
 #include "grin/base/comma_list.h"
 #include "grin/base/error.h"
-#include "grin/io/hub_cache.h"
-#include "grin/io/printable.h"
+#include "grin/base/printable.h"
+#include "grin/hub/cache.h"
 
 namespace grin {
 namespace {

@@ -6,8 +6,8 @@
 #include <map>
 
 #include "grin/base/error.h"
-#include "grin/io/printable.h"
-#include "grin/io/read_json.h"
+#include "grin/base/printable.h"
+#include "grin/base/read_json.h"
 
 namespace grin {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "grin/base/error.h"
-#include "grin/io/printable.h"
+#include "grin/base/printable.h"
 #include "grin/io/safetensors_header.h"
 
 namespace grin {

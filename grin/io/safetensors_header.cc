@@ -6,7 +6,7 @@
 
 #include "grin/base/error.h"
 #include "grin/base/json.h"
-#include "grin/io/printable.h"
+#include "grin/base/printable.h"
 
 namespace grin {
 namespace {

@@ -1,7 +1,7 @@
 #include "grin/io/sentencepiece.h"
 
 #include "grin/base/error.h"
-#include "grin/io/printable.h"
+#include "grin/base/printable.h"
 #include "grin/io/protobuf.h"
 
 namespace grin {

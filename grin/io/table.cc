@@ -6,13 +6,13 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
+#include "grin/base/printable.h"
+#include "grin/base/read_json.h"
 #include "grin/base/space.h"
 #include "grin/io/arrow_table.h"
 #include "grin/io/csv.h"
 #include "grin/io/data_files.h"
 #include "grin/io/decompress.h"
-#include "grin/io/printable.h"
-#include "grin/io/read_json.h"
 
 namespace grin {
 namespace {

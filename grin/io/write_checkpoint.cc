@@ -4,8 +4,8 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
-#include "grin/io/printable.h"
-#include "grin/io/read_json.h"
+#include "grin/base/printable.h"
+#include "grin/base/read_json.h"
 
 namespace grin {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "grin/base/error.h"
+#include "grin/base/printable.h"
 #include "grin/io/decompress.h"
-#include "grin/io/printable.h"
 
 namespace grin {
 namespace {

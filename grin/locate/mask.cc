@@ -7,7 +7,7 @@
 
 #include "grin/base/error.h"
 #include "grin/base/json.h"
-#include "grin/io/printable.h"
+#include "grin/base/printable.h"
 #include "grin/io/safetensors.h"
 
 namespace grin {

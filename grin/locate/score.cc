@@ -7,7 +7,7 @@
 #include "grin/base/error.h"
 #include "grin/base/random.h"
 #include "grin/base/table.h"
-#include "grin/locate/parallel.h"
+#include "grin/model/parallel.h"
 
 namespace grin {
 namespace {

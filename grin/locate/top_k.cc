@@ -9,7 +9,7 @@
 #include <numeric>
 
 #include "grin/base/error.h"
-#include "grin/locate/parallel.h"
+#include "grin/model/parallel.h"
 
 namespace grin {
 namespace {
@@ -26,7 +26,7 @@ float ValueOfKey(uint32_t key) {
   return std::bit_cast<float>(key & 0x80000000 ? key & 0x7fffffff : ~key);
 }
 
-int64_t TotalSize(const std::vector<ScoreTensor>& tensors) {
+int64_t ScoreCount(const std::vector<ScoreTensor>& tensors) {
   int64_t total = 0;
   for (const ScoreTensor& tensor : tensors) {
     if (tensor.values.scalar_type() != at::kFloat || !tensor.values.is_contiguous()) {
@@ -139,7 +139,7 @@ int64_t RoundedCount(double fraction, int64_t total) {
 }
 
 Mask SelectTopK(const std::vector<ScoreTensor>& scores, int64_t k) {
-  const int64_t total = TotalSize(scores);
+  const int64_t total = ScoreCount(scores);
   if (k < 0 || k > total) Defect("locate", "{} weights to select from {}", k, total);
   RefuseNaN(scores);
 
@@ -161,7 +161,7 @@ Mask SelectTopK(const std::vector<ScoreTensor>& scores, int64_t k) {
 }
 
 float Percentile(const std::vector<ScoreTensor>& values, double p, bool absolute) {
-  const int64_t total = TotalSize(values);
+  const int64_t total = ScoreCount(values);
   if (!(p >= 0 && p <= 100))
     BadUsage("locate", "percentile {} was asked for, expected 0 to 100", p);
   if (total == 0) BadInput("locate", "a percentile was asked for, but no weights are in scope");

@@ -1,5 +1,7 @@
 #include "grin/model/capped_attention.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
 #include <limits>
 

@@ -1,5 +1,7 @@
 #include "grin/model/head.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
 #include <memory>
 #include <tuple>

@@ -1,5 +1,7 @@
 #include "grin/model/layers.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include "grin/base/error.h"
 #include "grin/model/product.h"
 #include "grin/model/record.h"

@@ -1,5 +1,7 @@
 #include "grin/model/norm.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include "grin/model/layers.h"
 #include "grin/model/record.h"
 

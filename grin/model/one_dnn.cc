@@ -1,5 +1,6 @@
 #include "grin/model/one_dnn.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include <optional>

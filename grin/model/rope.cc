@@ -1,5 +1,7 @@
 #include "grin/model/rope.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "grin/base/error.h"
-#include "grin/io/yarn_rope.h"
+#include "grin/model/yarn_rope.h"
 
 namespace grin {
 namespace {

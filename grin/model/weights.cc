@@ -1,5 +1,7 @@
 #include "grin/model/weights.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include "grin/base/error.h"
 
 namespace grin {

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "grin/base/random.h"
-#include "grin/locate/parallel.h"
+#include "grin/model/parallel.h"
 
 namespace grin {
 

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "grin/base/table.h"
-#include "grin/locate/parallel.h"
+#include "grin/model/parallel.h"
 #include "grin/perturb/gaussian.h"
 
 namespace grin {

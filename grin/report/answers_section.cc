@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 
-#include "grin/eval/results.h"
 #include "grin/report/metric_info.h"
 #include "grin/report/sections.h"
+#include "grin/suite/results.h"
 #include "grin/text/words.h"
 
 namespace grin {

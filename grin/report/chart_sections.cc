@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "grin/eval/results.h"
 #include "grin/report/chart.h"
 #include "grin/report/charts.h"
 #include "grin/report/figures.h"
 #include "grin/report/metric_info.h"
 #include "grin/report/sections.h"
+#include "grin/suite/results.h"
 
 namespace grin {
 namespace {

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 
-#include "grin/eval/results.h"
 #include "grin/report/chart.h"
 #include "grin/report/charts.h"
 #include "grin/report/figures.h"
 #include "grin/report/metric_info.h"
 #include "grin/report/sections.h"
 #include "grin/report/verdict.h"
+#include "grin/suite/results.h"
 
 namespace grin {
 namespace {

@@ -9,13 +9,13 @@
 namespace grin {
 namespace {
 
-struct Place {
+struct MatrixPlace {
   int64_t layer = 0;
   std::string module;
 };
 
 // "model.layers.3.mlp.down_proj.weight" -> 3, "mlp.down_proj".
-std::optional<Place> PlaceOf(std::string_view name) {
+std::optional<MatrixPlace> PlaceOf(std::string_view name) {
   size_t begin = 0;
   while (begin < name.size()) {
     const size_t dot = std::min(name.find('.', begin), name.size());
@@ -25,7 +25,7 @@ std::optional<Place> PlaceOf(std::string_view name) {
     if (error == std::errc() && end == part.data() + part.size()) {
       std::string_view module = name.substr(std::min(dot + 1, name.size()));
       if (module.ends_with(".weight")) module.remove_suffix(std::string_view(".weight").size());
-      return Place{layer, std::string(module)};
+      return MatrixPlace{layer, std::string(module)};
     }
     begin = dot + 1;
   }

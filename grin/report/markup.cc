@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "grin/io/printable.h"
+#include "grin/base/printable.h"
 
 namespace grin {
 namespace {

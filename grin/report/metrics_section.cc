@@ -4,17 +4,17 @@
 #include <map>
 #include <set>
 
-#include "grin/eval/results.h"
 #include "grin/report/figures.h"
 #include "grin/report/metric_info.h"
 #include "grin/report/sections.h"
+#include "grin/suite/results.h"
 
 namespace grin {
 namespace {
 
 using Value = std::optional<double>;
 
-Value Of(const Json& results, std::string_view metric) {
+Value MetricValue(const Json& results, std::string_view metric) {
   return results.is_object() ? AggregateOf(results, metric) : std::nullopt;
 }
 
@@ -144,14 +144,14 @@ Section MetricsSection(const ReportedRun& run, const Yardsticks& yardsticks) {
   }
   const auto row = [&](const std::string& metric) {
     const MetricInfo info = InfoOf(metric);
-    const Value here = Of(run.results, metric);
+    const Value here = MetricValue(run.results, metric);
     return DrawRow(
         {.label = info.label,
          .note = here ? std::string() : "not measured: " + WhyNotMeasured(run.results, metric),
          .better = info.better,
          .here = here,
-         .before = Of(yardsticks.before, metric),
-         .never = Of(yardsticks.retain, metric),
+         .before = MetricValue(yardsticks.before, metric),
+         .never = MetricValue(yardsticks.retain, metric),
          .spread = IntervalOf(run.results, metric)},
         columns);
   };

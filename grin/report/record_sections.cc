@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "grin/base/progress.h"
-#include "grin/eval/results.h"
 #include "grin/report/figures.h"
 #include "grin/report/sections.h"
+#include "grin/suite/results.h"
 
 namespace grin {
 namespace {

@@ -5,9 +5,9 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
-#include "grin/eval/joined_results.h"
-#include "grin/eval/results.h"
-#include "grin/io/read_json.h"
+#include "grin/base/read_json.h"
+#include "grin/suite/joined_results.h"
+#include "grin/suite/results.h"
 
 namespace grin {
 namespace {

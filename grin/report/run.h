@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "grin/base/json.h"
-#include "grin/eval/aggregate.h"
 #include "grin/report/density.h"
+#include "grin/suite/aggregate.h"
 
 namespace grin {
 

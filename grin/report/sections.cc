@@ -4,8 +4,8 @@
 
 #include <filesystem>
 
-#include "grin/eval/results.h"
 #include "grin/report/figures.h"
+#include "grin/suite/results.h"
 
 namespace grin {
 

@@ -8,9 +8,9 @@
 #include <cmath>
 #include <optional>
 
-#include "grin/eval/results.h"
 #include "grin/report/figures.h"
 #include "grin/report/metric_info.h"
+#include "grin/suite/results.h"
 
 namespace grin {
 namespace {
@@ -23,7 +23,7 @@ constexpr double kLevel = 0.05;
 using Value = std::optional<double>;
 
 // Model utility can be there without being stated.
-Value Of(const Json& results, std::string_view metric) {
+Value VerdictValue(const Json& results, std::string_view metric) {
   if (!results.is_object()) return std::nullopt;
   return metric == "model_utility" ? ModelUtilityOf(results).value : AggregateOf(results, metric);
 }
@@ -48,9 +48,9 @@ struct Triple {
 // Nothing where the run does not have the metric.
 std::optional<Triple> TripleOf(const char* metric, const ReportedRun& run,
                                const Yardsticks& yardsticks) {
-  const Value after = Of(run.results, metric);
+  const Value after = VerdictValue(run.results, metric);
   if (!after) return std::nullopt;
-  return Triple{metric, *after, Of(yardsticks.before, metric), Of(yardsticks.retain, metric)};
+  return Triple{metric, *after, VerdictValue(yardsticks.before, metric), VerdictValue(yardsticks.retain, metric)};
 }
 
 // Of the metrics that the run has, the first of those that most yardsticks have too: other tools'
@@ -289,7 +289,7 @@ Finding JudgeExcess(const ReportedRun& run, const Yardsticks& yardsticks) {
   std::string below;
   int compared = 0;
   for (const char* metric : kFloors) {
-    const Value after = Of(run.results, metric), never = Of(yardsticks.retain, metric);
+    const Value after = VerdictValue(run.results, metric), never = VerdictValue(yardsticks.retain, metric);
     if (!after || !never) continue;
     ++compared;
     if (*after < *never - kNear && *after < 0.75 * *never) {

@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
-#include "grin/eval/results.h"
 #include "grin/report/figures.h"
 #include "grin/report/metric_info.h"
 #include "grin/report/sections.h"
 #include "grin/report/verdict.h"
+#include "grin/suite/results.h"
 
 namespace grin {
 namespace {
@@ -52,7 +52,7 @@ Markup Tile(std::string_view label, std::string_view value, std::string_view bes
                                                 TextTag("span", {{"class", "beside"}}, beside)));
 }
 
-std::optional<double> Of(const Json& results, std::string_view metric) {
+std::optional<double> TileValue(const Json& results, std::string_view metric) {
   return results.is_object() ? AggregateOf(results, metric) : std::nullopt;
 }
 
@@ -60,10 +60,10 @@ std::optional<double> Of(const Json& results, std::string_view metric) {
 Markup Tiles(const ReportedRun& run, const Yardsticks& yardsticks, const Verdict& verdict) {
   Markup tiles;
   const auto add = [&](const std::string& metric) {
-    const auto value = Of(run.results, metric);
+    const auto value = TileValue(run.results, metric);
     if (!value) return;
     tiles += Tile(InfoOf(metric).label, FormatFigure(*value),
-                  Beside(Of(yardsticks.before, metric), Of(yardsticks.retain, metric)));
+                  Beside(TileValue(yardsticks.before, metric), TileValue(yardsticks.retain, metric)));
   };
   if (run.evaluated()) {
     // The figures that the verdict is about.

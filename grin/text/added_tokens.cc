@@ -4,9 +4,9 @@
 
 #include "grin/base/error.h"
 #include "grin/base/log.h"
+#include "grin/base/utf8.h"
 #include "grin/text/character_class.h"
 #include "grin/text/json_fields.h"
-#include "grin/text/utf8.h"
 
 namespace grin {
 

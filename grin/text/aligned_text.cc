@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "grin/base/utf8.h"
 #include "grin/text/byte_alphabet.h"
-#include "grin/text/utf8.h"
 
 namespace grin {
 

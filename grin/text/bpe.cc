@@ -5,8 +5,8 @@
 #include <queue>
 
 #include "grin/base/error.h"
+#include "grin/base/utf8.h"
 #include "grin/text/byte_alphabet.h"
-#include "grin/text/utf8.h"
 #include "grin/text/word_cache.h"
 
 namespace grin {

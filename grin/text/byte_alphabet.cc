@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "grin/text/utf8.h"
+#include "grin/base/utf8.h"
 
 namespace grin {
 namespace {

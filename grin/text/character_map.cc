@@ -3,9 +3,9 @@
 #include <cstring>
 
 #include "grin/base/error.h"
+#include "grin/base/utf8.h"
 #include "grin/text/base64.h"
 #include "grin/text/grapheme.h"
-#include "grin/text/utf8.h"
 
 namespace grin {
 namespace {

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "grin/base/json.h"
-#include "grin/text/jinja.h"
+#include "grin/jinja/jinja.h"
 #include "grin/text/tokenizer_settings.h"
 
 namespace grin {

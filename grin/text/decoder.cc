@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "grin/base/error.h"
+#include "grin/base/utf8.h"
 #include "grin/text/byte_alphabet.h"
 #include "grin/text/json_fields.h"
 #include "grin/text/normalizer.h"
 #include "grin/text/regex.h"
-#include "grin/text/utf8.h"
 
 namespace grin {
 namespace {

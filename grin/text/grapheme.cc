@@ -2,8 +2,8 @@
 
 #include <unicode/uchar.h>
 
+#include "grin/base/utf8.h"
 #include "grin/text/character_class.h"
-#include "grin/text/utf8.h"
 
 namespace grin {
 namespace {

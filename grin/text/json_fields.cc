@@ -3,7 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "grin/base/error.h"
-#include "grin/text/utf8.h"
+#include "grin/base/utf8.h"
 
 namespace grin {
 

@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "grin/base/error.h"
-#include "grin/text/utf8.h"
+#include "grin/base/utf8.h"
 
 namespace grin {
 namespace {

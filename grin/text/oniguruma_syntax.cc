@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "grin/base/error.h"
+#include "grin/base/utf8.h"
 #include "grin/text/character_set.h"
-#include "grin/text/utf8.h"
 
 namespace grin {
 namespace {

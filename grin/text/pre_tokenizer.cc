@@ -4,12 +4,12 @@
 #include <vector>
 
 #include "grin/base/error.h"
+#include "grin/base/utf8.h"
 #include "grin/text/character_class.h"
 #include "grin/text/json_fields.h"
 #include "grin/text/normalizer.h"
 #include "grin/text/regex.h"
 #include "grin/text/split_behavior.h"
-#include "grin/text/utf8.h"
 
 namespace grin {
 namespace {

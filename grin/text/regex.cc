@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "grin/base/error.h"
+#include "grin/base/utf8.h"
 #include "grin/text/character_class.h"
 #include "grin/text/oniguruma_syntax.h"
-#include "grin/text/utf8.h"
 
 namespace grin {
 namespace {

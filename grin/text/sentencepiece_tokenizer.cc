@@ -66,7 +66,7 @@ void WriteSteps(const SentencePieceModel& model, const TokenizerSettings& settin
 }
 
 // The model's own special pieces, with the flags that other files give them, and then theirs.
-Json AddedTokens(const SentencePieceModel& model, const Json& others) {
+Json SentencePieceAddedTokens(const SentencePieceModel& model, const Json& others) {
   Json added = Json::array();
   for (const SentencePiece& piece : model.pieces) {
     const bool special = piece.type == PieceType::kControl || piece.type == PieceType::kUnknown;
@@ -130,7 +130,7 @@ TokenizerFile SentencePieceTokenizer(std::string_view bytes, TokenizerSettings s
   };
   if (!settings.bos) settings.bos = piece_of(model.bos_id);
   if (!settings.eos) settings.eos = piece_of(model.eos_id);
-  settings.added_tokens = AddedTokens(model, settings.added_tokens);
+  settings.added_tokens = SentencePieceAddedTokens(model, settings.added_tokens);
   TokenizerFile file;
   WriteSteps(model, settings, file.settings);
   TakeModel(model, file);

@@ -4,6 +4,7 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
+#include "grin/base/utf8.h"
 #include "grin/io/sentencepiece.h"
 #include "grin/text/added_tokens.h"
 #include "grin/text/bert_tokenizer.h"
@@ -18,7 +19,6 @@
 #include "grin/text/sentencepiece_tokenizer.h"
 #include "grin/text/token_model.h"
 #include "grin/text/tokenizer_file.h"
-#include "grin/text/utf8.h"
 
 namespace grin {
 namespace {

@@ -7,7 +7,7 @@
 namespace grin {
 namespace {
 
-constexpr size_t kDeepestNesting = 100;
+constexpr size_t kDeepestJson = 100;
 
 // Builds the settings from parser events and diverts model.vocab and model.merges.
 class FileReader {
@@ -153,8 +153,8 @@ class FileReader {
   }
 
   bool Open(Json container) {
-    if (stack_.size() >= kDeepestNesting) {
-      BadInput("text", "{}: nested deeper than {} levels", where_, kDeepestNesting);
+    if (stack_.size() >= kDeepestJson) {
+      BadInput("text", "{}: nested deeper than {} levels", where_, kDeepestJson);
     }
     if (stack_.size() == 1) model_open_ = stack_[0]->is_object() && key_ == "model";
     Json& place = Place();

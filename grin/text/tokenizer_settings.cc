@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "grin/base/error.h"
-#include "grin/io/read_json.h"
+#include "grin/base/read_json.h"
 #include "grin/text/json_fields.h"
 
 namespace grin {

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "grin/base/error.h"
-#include "grin/text/utf8.h"
+#include "grin/base/utf8.h"
 #include "grin/text/word_cache.h"
 
 namespace grin {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "grin/base/error.h"
-#include "grin/text/utf8.h"
+#include "grin/base/utf8.h"
 
 namespace grin {
 

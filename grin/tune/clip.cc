@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "grin/locate/parallel.h"
+#include "grin/model/parallel.h"
 
 namespace grin {
 

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "grin/base/error.h"
-#include "grin/locate/parallel.h"
+#include "grin/model/parallel.h"
 
 namespace grin {
 namespace {

@@ -19,7 +19,7 @@ double NegativeLogSigmoid(double x) {
 }
 
 // The tokens of one sequence.
-struct Sequence {
+struct SequenceTokens {
   std::span<const float> logp;
   std::span<const float> reference;  // empty where there is none
   std::span<const float> weight;
@@ -50,7 +50,7 @@ LossAndGradient ForEachSequence(const TokenValues& values, double scale, const F
   for (size_t i = 0; i + 1 < values.offsets.size(); ++i) {
     const int64_t begin = values.offsets[i];
     const auto size = static_cast<size_t>(values.offsets[i + 1] - begin);
-    Sequence sequence{{logp.const_data_ptr<float>() + begin, size},
+    SequenceTokens sequence{{logp.const_data_ptr<float>() + begin, size},
                       {},
                       {weight.const_data_ptr<float>() + begin, size}};
     if (reference.defined()) sequence.reference = {reference.const_data_ptr<float>() + begin, size};
@@ -78,7 +78,7 @@ struct Term {
 // For losses that see a sequence only through its NLL_i.
 template <typename F>
 LossAndGradient OfSequenceNll(const TokenValues& values, double scale, const F& term) {
-  return ForEachSequence(values, scale, [&](const Sequence& sequence, std::span<float> gradient) {
+  return ForEachSequence(values, scale, [&](const SequenceTokens& sequence, std::span<float> gradient) {
     const Term result = term(sequence);
     for (size_t t = 0; t < gradient.size(); ++t) {
       gradient[t] = static_cast<float>(-result.slope * sequence.weight[t]);
@@ -89,13 +89,13 @@ LossAndGradient OfSequenceNll(const TokenValues& values, double scale, const F& 
 
 LossAndGradient NegativeLogLikelihood(const TokenValues& values, const ObjectiveSettings&,
                                       double scale) {
-  return OfSequenceNll(values, scale, [](const Sequence& s) {
+  return OfSequenceNll(values, scale, [](const SequenceTokens& s) {
     return Term{s.nll / s.tokens, 1 / s.tokens};
   });
 }
 
 LossAndGradient GradientAscent(const TokenValues& values, const ObjectiveSettings&, double scale) {
-  return OfSequenceNll(values, scale, [](const Sequence& s) {
+  return OfSequenceNll(values, scale, [](const SequenceTokens& s) {
     return Term{-s.nll / s.tokens, -1 / s.tokens};
   });
 }
@@ -103,7 +103,7 @@ LossAndGradient GradientAscent(const TokenValues& values, const ObjectiveSetting
 LossAndGradient NegativePreference(const TokenValues& values, const ObjectiveSettings& settings,
                                    double scale) {
   if (!values.reference.defined()) Defect("tune", "npo got no reference log-probabilities");
-  return OfSequenceNll(values, scale, [&](const Sequence& s) {
+  return OfSequenceNll(values, scale, [&](const SequenceTokens& s) {
     const double x = settings.beta * (s.nll - s.nll_reference);
     return Term{2 / settings.beta * NegativeLogSigmoid(x), -2 * Sigmoid(-x)};
   });
@@ -111,7 +111,7 @@ LossAndGradient NegativePreference(const TokenValues& values, const ObjectiveSet
 
 LossAndGradient SimpleNegativePreference(const TokenValues& values,
                                          const ObjectiveSettings& settings, double scale) {
-  return OfSequenceNll(values, scale, [&](const Sequence& s) {
+  return OfSequenceNll(values, scale, [&](const SequenceTokens& s) {
     const double x = settings.beta * (s.nll / s.tokens - settings.delta);
     return Term{2 / settings.beta * NegativeLogSigmoid(x), -2 * Sigmoid(-x) / s.tokens};
   });
@@ -122,7 +122,7 @@ LossAndGradient SimpleNegativePreference(const TokenValues& values,
 // by heart still has a gradient.
 LossAndGradient Unlikelihood(const TokenValues& values, const ObjectiveSettings&, double scale) {
   static const double kHighest = std::log1p(-1e-6);
-  return ForEachSequence(values, scale, [](const Sequence& s, std::span<float> gradient) {
+  return ForEachSequence(values, scale, [](const SequenceTokens& s, std::span<float> gradient) {
     double loss = 0;
     for (size_t t = 0; t < gradient.size(); ++t) {
       const double lp = std::min<double>(s.logp[t], kHighest);

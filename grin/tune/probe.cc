@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "grin/data/packing.h"
-#include "grin/eval/likelihood.h"
+#include "grin/engine/likelihood.h"
 #include "grin/tune/perturb_stage.h"
 
 namespace grin {

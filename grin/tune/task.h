@@ -1,25 +1,14 @@
 #pragma once
-// What is to be forgotten and what is to be kept, ready for the stages.
+// The tune stage made ready on the untouched model.
 
 #include <string>
 #include <vector>
 
-#include "grin/data/encode.h"
-#include "grin/data/example.h"
-#include "grin/data/sequence.h"
+#include "grin/data/task.h"
 #include "grin/tune/options.h"
 #include "grin/tune/tune.h"
 
 namespace grin {
-
-struct Task {
-  std::vector<Example> forget, retain;
-  std::vector<Sequence> forget_sequences, retain_sequences;
-};
-
-// Encodes both sets. Error (bad input) when they share records, unless `allow_overlap`.
-Task MakeTask(const Encoder& encoder, std::vector<Example> forget, std::vector<Example> retain,
-              bool allow_overlap);
 
 // What the forget objective trains on: the forget sequences, weighted by --forget-tokens, or the
 // forget prompts answered with refusals, drawn by seed, for an objective that wants those.

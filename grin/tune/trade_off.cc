@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "grin/base/random.h"
-#include "grin/eval/keyword_metrics.h"
-#include "grin/eval/likelihood.h"
+#include "grin/engine/likelihood.h"
+#include "grin/metric/keyword_metrics.h"
 
 namespace grin {
 namespace {

@@ -14,7 +14,7 @@
 #include "grin/base/memory.h"
 #include "grin/base/progress.h"
 #include "grin/data/packing.h"
-#include "grin/eval/likelihood.h"
+#include "grin/engine/likelihood.h"
 #include "grin/tune/clip.h"
 #include "grin/tune/draw.h"
 #include "grin/tune/gather_sink.h"

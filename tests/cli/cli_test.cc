@@ -8,7 +8,7 @@
 #include <sstream>
 
 #include "tests/data/toy_checkpoint.h"
-#include "tests/io/hub_server.h"
+#include "tests/hub/hub_server.h"
 
 namespace grin {
 namespace {

@@ -7,7 +7,7 @@
 #include <cstdlib>
 
 #include "grin/io/table.h"
-#include "tests/io/hub_scratch.h"
+#include "tests/hub/hub_scratch.h"
 
 namespace grin {
 namespace {

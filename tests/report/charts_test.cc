@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "grin/base/random.h"
-#include "grin/eval/kolmogorov_smirnov.h"
+#include "grin/metric/kolmogorov_smirnov.h"
 #include "tests/report/well_formed.h"
 
 namespace grin {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "grin/base/json.h"
+#include "grin/base/utf8.h"
 #include "grin/text/tokenizer.h"
-#include "grin/text/utf8.h"
 
 namespace grin {
 

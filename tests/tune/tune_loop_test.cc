@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "grin/eval/likelihood.h"
+#include "grin/engine/likelihood.h"
 #include "grin/io/write_checkpoint.h"
 #include "grin/locate/compare.h"
 #include "grin/locate/top_k.h"

@@ -1,0 +1,215 @@
+#include "grin/engine/plan.h"
+
+#include <algorithm>
+#include <limits>
+#include <string_view>
+
+#include "grin/base/hash.h"
+#include "grin/base/interrupt.h"
+#include "grin/base/log.h"
+#include "grin/base/progress.h"
+#include "grin/base/space.h"
+#include "grin/engine/engine_cache.h"
+#include "grin/engine/generation.h"
+#include "grin/engine/gradient_norm.h"
+#include "grin/engine/spaces.h"
+
+namespace grin {
+namespace {
+
+void Append(std::string& bytes, const std::vector<int32_t>& values) {
+  const auto count = static_cast<int64_t>(values.size());
+  bytes.append(reinterpret_cast<const char*>(&count), sizeof count);
+  bytes.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(int32_t));
+}
+
+std::string Request(char kind, const Sequence& sequence) {
+  std::string bytes(1, kind);
+  Append(bytes, sequence.tokens);
+  Append(bytes, sequence.labels);
+  if (sequence.unseen_token >= 0) bytes += fmt::format("unseen {}", sequence.unseen_token);
+  return bytes;
+}
+
+std::string Request(const std::vector<int32_t>& prompt, const ContinueOptions& options) {
+  std::string bytes = "continue";
+  Append(bytes, prompt);
+  bytes += fmt::format("{}", options.max_new_tokens);
+  for (const std::string& stop : options.stop) bytes.append(1, '\0').append(stop);
+  return bytes;
+}
+
+// Two fingerprints of the request: in a cache of millions a single one could collide.
+std::string CacheKey(const std::string& request) {
+  return Fingerprint(request) + Fingerprint(request + "grin");
+}
+
+Json ToJson(const SequenceScores& scores) {
+  Json json = {{"logp", scores.logp}};
+  if (!scores.argmax.empty()) json["argmax"] = scores.argmax;
+  if (!scores.mean.empty()) json["mean"] = scores.mean, json["variance"] = scores.variance;
+  if (!scores.serial.empty()) json["serial"] = scores.serial;
+  return json;
+}
+
+// A number that was written as JSON, which has no NaN and writes null for it.
+double NumberOf(const Json& json) {
+  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+}
+
+// Empty where there is no such member.
+std::vector<float> FloatsOf(const Json& json, const char* key) {
+  std::vector<float> values;
+  const auto found = json.find(key);
+  if (found == json.end()) return values;
+  for (const Json& value : *found) values.push_back(static_cast<float>(NumberOf(value)));
+  return values;
+}
+
+SequenceScores FromJson(const Json& json) {
+  return {.logp = FloatsOf(json, "logp"),
+          .argmax = json.value("argmax", std::vector<int32_t>{}),
+          .mean = FloatsOf(json, "mean"),
+          .variance = FloatsOf(json, "variance"),
+          .serial = FloatsOf(json, "serial")};
+}
+
+// Where the first of the stop strings begins; npos when none occurs.
+size_t FindStop(const std::string& text, const std::vector<std::string>& stop) {
+  size_t first = std::string::npos;
+  for (const std::string& word : stop) first = std::min(first, text.find(word));
+  return first;
+}
+
+}  // namespace
+
+size_t EvalPlan::Score(const Sequence& sequence, const ScoreExtras& extras) {
+  const auto [found, fresh] = seen_.try_emplace(Request('s', sequence), sequences_.size());
+  if (fresh) {
+    sequences_.push_back(sequence);
+    extras_.emplace_back();
+  }
+  ScoreExtras& wanted = extras_[found->second];
+  wanted.argmax |= extras.argmax;
+  wanted.moments |= extras.moments;
+  wanted.serial |= extras.serial;
+  return found->second;
+}
+
+size_t EvalPlan::Continue(const std::vector<int32_t>& prompt, const ContinueOptions& options) {
+  const auto [found, fresh] = seen_.try_emplace(Request(prompt, options), prompts_.size());
+  if (fresh) prompts_.push_back({prompt, options});
+  return found->second;
+}
+
+size_t EvalPlan::GradientNorm(const Sequence& sequence) {
+  const auto [found, fresh] = seen_.try_emplace(Request('g', sequence), gradient_sequences_.size());
+  if (fresh) gradient_sequences_.push_back(sequence);
+  return found->second;
+}
+
+void EvalPlan::Score(const Model& model, const EngineOptions& options, EngineCache& cache,
+                     EngineResults& results) const {
+  const auto key = [&](size_t i) {
+    const auto [argmax, moments, serial] = extras_[i];
+    return CacheKey(fmt::format("{}{}{}", argmax, moments, serial) +
+                    Request('s', sequences_[i]));
+  };
+  results.scores.resize(sequences_.size());
+  std::map<ScoreExtras, std::vector<size_t>> alike;  // extras cost time: only where they are wanted
+  int64_t tokens = 0;
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    if (const Json* known = cache.Find(key(i))) {
+      results.scores[i] = FromJson(*known);
+    } else if (!sequences_[i].labels.empty()) {
+      alike[extras_[i]].push_back(i);
+      tokens += sequences_[i].length();
+    }
+  }
+  if (alike.empty()) return;
+  Progress progress("likelihood", tokens);
+  for (const auto& [extras, numbers] : alike) {
+    std::vector<const Sequence*> open;
+    for (const size_t i : numbers) open.push_back(&sequences_[i]);
+    ScoreSequences(model, open,
+                   {.pass_tokens = options.pass_tokens,
+                    .extras = extras,
+                    .on_scored = [&](size_t at, const SequenceScores& scores) {
+                      progress.Add(open[at]->length());
+                      results.scores[numbers[at]] = scores;
+                      cache.Add(key(numbers[at]), ToJson(scores));
+                    }});
+  }
+}
+
+void EvalPlan::Continue(const Model& model, const Encoder& encoder, const EngineOptions& options,
+                        EngineCache& cache, EngineResults& results) const {
+  const auto key = [&](size_t i) {
+    return CacheKey(Request(prompts_[i].tokens, prompts_[i].options));
+  };
+  results.continuations.resize(prompts_.size());
+  std::map<ContinueOptions, std::vector<size_t>> alike;
+  int64_t tokens = 0;
+  for (size_t i = 0; i < prompts_.size(); ++i) {
+    if (const Json* known = cache.Find(key(i))) {
+      results.continuations[i] = known->get<std::string>();
+    } else {
+      alike[prompts_[i].options].push_back(i);
+      tokens += prompts_[i].options.max_new_tokens;
+    }
+  }
+  if (alike.empty()) return;
+  const auto decode = [&](std::span<const int32_t> tokens) {
+    return encoder.tokenizer().Decode(tokens, /*skip_special_tokens=*/true);
+  };
+  Progress progress("generation", tokens);
+  for (const auto& [how, numbers] : alike) {
+    std::vector<std::vector<int32_t>> prompts;
+    for (const size_t i : numbers) prompts.push_back(prompts_[i].tokens);
+    GenerationOptions generation{.max_new_tokens = how.max_new_tokens,
+                                 .repetition_penalty = encoder.repetition_penalty(),
+                                 .said = encoder.hidden_tokens(),
+                                 .batch_size = options.batch_size,
+                                 .past_context = true,
+                                 .on_tokens = [&](int64_t more) { progress.Add(more); }};
+    if (!how.stop.empty()) {
+      generation.stop = [&](std::span<const int32_t> tokens) {
+        return FindStop(decode(tokens), how.stop) != std::string::npos;
+      };
+    }
+    generation.on_finished = [&](size_t at, const Generated& generated) {
+      std::string text = decode(generated.tokens);
+      text = std::string(Trimmed(text.substr(0, FindStop(text, how.stop)), kPythonSpace));
+      cache.Add(key(numbers[at]), text);
+      results.continuations[numbers[at]] = std::move(text);
+    };
+    Generate(model, prompts, encoder.stop_tokens(), generation);
+  }
+}
+
+void EvalPlan::GradientNorm(const Model& model, EngineCache& cache, EngineResults& results) const {
+  if (gradient_sequences_.empty()) return;
+  Progress progress("gradient norms", static_cast<int64_t>(gradient_sequences_.size()));
+  for (const Sequence& sequence : gradient_sequences_) {
+    ThrowIfInterrupted();
+    const std::string key = CacheKey(Request('g', sequence));
+    const Json* known = cache.Find(key);
+    results.gradient_norms.push_back(known ? NumberOf(*known)
+                                           : grin::GradientNorm(model, sequence));
+    if (!known) cache.Add(key, results.gradient_norms.back());
+    progress.Add(1);
+  }
+}
+
+EngineResults EvalPlan::Run(const Model& model, const Encoder& encoder,
+                            const EngineOptions& options) const {
+  EngineResults results;
+  EngineCache cache(options.cache, options.cache_key);
+  if (cache.size() > 0) Info("{} answers found in {}", cache.size(), options.cache.string());
+  Score(model, options, cache, results);
+  Continue(model, encoder, options, cache, results);
+  GradientNorm(model, cache, results);
+  return results;
+}
+
+}  // namespace grin

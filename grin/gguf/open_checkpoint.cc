@@ -1,0 +1,16 @@
+#include "grin/gguf/open_checkpoint.h"
+
+#include "grin/gguf/gguf_checkpoint.h"
+
+namespace grin {
+
+std::shared_ptr<const Checkpoint> OpenCheckpoint(const std::filesystem::path& source) {
+  const std::filesystem::path path = FindCheckpoint(source);
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored) && IsGgufFile(path)) {
+    return OpenGgufCheckpoint(path);
+  }
+  return Checkpoint::Open(path);
+}
+
+}  // namespace grin
