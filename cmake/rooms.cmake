@@ -21,7 +21,8 @@ endfunction()
 # those that its tests use beside it. Tests whose name contains "Slow" or "Live" carry that CTest
 # label.
 function(grin_room_tests name)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*_test.cc)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*_test.cc
+    ${CMAKE_SOURCE_DIR}/tests/${name}/cpu/*_test.cc)
   if(NOT sources)
     return()
   endif()
@@ -55,7 +56,8 @@ file(GLOB GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/model/family_*.cc
   ${CMAKE_SOURCE_DIR}/grin/report/*chart.cc ${CMAKE_SOURCE_DIR}/grin/cli/*.cc
   ${CMAKE_SOURCE_DIR}/tests/text/*.cc ${CMAKE_SOURCE_DIR}/tests/tune/*.cc
   ${CMAKE_SOURCE_DIR}/tests/report/*.cc)
-foreach(file jinja/parser text/normalizer text/post_processor text/pre_tokenizer text/character_class
+# Kernels: Highway includes each of them once for every set of instructions.
+foreach(file model/cpu/dot_products jinja/parser text/normalizer text/post_processor text/pre_tokenizer text/character_class
     text/chat_template)
   list(APPEND GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/${file}.cc)
 endforeach()

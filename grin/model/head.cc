@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "grin/model/layers.h"
-#include "grin/model/one_dnn.h"
 #include "grin/model/product.h"
 #include "grin/model/record.h"
 #include "grin/model/running_softmax.h"
@@ -20,17 +19,18 @@ namespace {
 // Rows whose logits are computed whole at one time.
 int64_t ChunkRows(const Head& head, int64_t chunk_bytes) {
   const int64_t row_bytes = head.weight.value.size(0) * 4;
-  const int64_t rows = std::max<int64_t>(16, chunk_bytes / row_bytes);
-  if (!WidensFactors(head.weight.value)) return rows;
-  // Widening the weights pays only for many rows.
-  constexpr int64_t kEnough = 2 * kManyRows, kLargest = int64_t{128} << 20;
-  return std::max(rows, std::min(kEnough, kLargest / row_bytes));
+  // Many rows, for a product reads the weights once for all of them.
+  constexpr int64_t kEnough = 256, kLargest = int64_t{128} << 20;
+  return std::max({int64_t{16}, chunk_bytes / row_bytes, std::min(kEnough, kLargest / row_bytes)});
 }
 
-// The shape of a tile of at most about `logits` numbers. Many rows, for a product reads the weights
-// once for all of them; few columns, so that the rows' sums find them in a cache.
-int64_t TileRows(int64_t logits) { return std::clamp<int64_t>(logits / 4096, 16, 1024); }
-int64_t TileColumns(int64_t logits, int64_t rows) { return std::max<int64_t>(logits / rows, 64); }
+// Tokens of one tile of logits. Always the same number, for a row's sums over the vocabulary are merged
+// tile by tile, and their last bits may not depend on how many rows there are.
+constexpr int64_t kTileTokens = 4096;
+
+// Rows of a tile of at most about `logits` numbers. Many rows, for a product reads the weights once for
+// all of them; the rows' sums then find the tile in a cache.
+int64_t TileRows(int64_t logits) { return std::clamp<int64_t>(logits / kTileTokens, 16, 1024); }
 
 // Calls visit(begin, count) for parts of 0 .. size.
 template <typename Visit>
@@ -123,30 +123,13 @@ at::Tensor LogitsBuffer::Columns(const at::Tensor& hidden, int64_t first, int64_
   const at::Tensor weight = head_.weight.value.narrow(0, first, count);
   const at::Tensor bias =
       head_.bias.defined() ? head_.bias.value.narrow(0, first, count) : at::Tensor();
-  const auto rows_of = [&](at::Tensor& buffer, at::ScalarType type) {
-    const int64_t wanted = hidden.size(0) * count;
-    if (!buffer.defined() || buffer.numel() < wanted) {
-      buffer = at::empty({wanted}, weight.options().dtype(type));
-    }
-    return buffer.narrow(0, 0, wanted).view({hidden.size(0), count});
-  };
-  const bool is_wide = weight.scalar_type() == at::kFloat;
-  at::Tensor logits;
-  if (hidden.size(0) >= kManyRows && WidensFactors(hidden)) {
-    logits = rows_of(wide_, at::kFloat);
-    WideProduct(logits, hidden, weight);
-    if (bias.defined()) logits.add_(bias);
-  } else if (PrefersOneDnn(hidden)) {
-    logits = OneDnnProduct(hidden, weight, bias);
-  } else {
-    at::Tensor product = rows_of(is_wide ? wide_ : narrow_, weight.scalar_type());
-    if (bias.defined()) {
-      at::addmm_out(product, bias, hidden, weight.t());
-    } else {
-      at::mm_out(product, hidden, weight.t());
-    }
-    logits = is_wide ? product : rows_of(wide_, at::kFloat).copy_(product);
+  const int64_t wanted = hidden.size(0) * count;
+  if (!wide_.defined() || wide_.numel() < wanted) {
+    wide_ = at::empty({wanted}, weight.options().dtype(at::kFloat));
   }
+  at::Tensor logits = wide_.narrow(0, 0, wanted).view({hidden.size(0), count});
+  WideProduct(logits, hidden, weight);
+  if (bias.defined()) logits.add_(bias);
   return head_.softcap ? logits.div_(*head_.softcap).tanh_().mul_(*head_.softcap) : logits;
 }
 
@@ -173,7 +156,7 @@ LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& rows, const 
     ForParts(hidden.size(0), tile_rows, [&](int64_t begin, int64_t count) {
       const at::Tensor part = hidden.narrow(0, begin, count);
       RowScores row_scores(by_row.Of(begin, count), options);
-      const int64_t tile_columns = options.serial ? vocabulary : TileColumns(logits, count);
+      const int64_t tile_columns = options.serial ? vocabulary : kTileTokens;
       ForParts(vocabulary, tile_columns, [&](int64_t first, int64_t columns) {
         row_scores.Add(buffer->Columns(part, first, columns), first);
       });
@@ -198,13 +181,10 @@ LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& rows, const 
       slope.sub_(log_normaliser.narrow(0, begin, count).unsqueeze(1)).exp_().mul_(row_weight.neg());
       slope.index_put_({wanted.rows, wanted.tokens}, weight, /*accumulate=*/true);
       if (inner.defined()) slope.mul_(inner);
-      const bool widens = count >= kManyRows && WidensFactors(part);
-      const at::Tensor narrow =
-          widens && !Wants(sink, head.weight) ? at::Tensor() : slope.to(part.scalar_type());
-      hidden_gradient.narrow(0, begin, count)
-          .copy_(widens ? WideBackProduct(slope, head.weight.value)
-                        : at::mm(narrow, head.weight.value));
-      if (Wants(sink, head.weight)) sink->AddProduct(head.weight.name, narrow, part);
+      hidden_gradient.narrow(0, begin, count).copy_(WideBackProduct(slope, head.weight.value));
+      if (Wants(sink, head.weight)) {
+        sink->AddProduct(head.weight.name, slope.to(part.scalar_type()), part);
+      }
       if (Wants(sink, head.bias)) sink->AddVector(head.bias.name, slope.sum(0));
     });
     return std::vector{hidden_gradient};

@@ -52,7 +52,7 @@ class LogitsBuffer {
 
  private:
   Head head_;
-  at::Tensor wide_, narrow_;  // fp32, and the weights' type where that is another one
+  at::Tensor wide_;  // fp32
 };
 
 }  // namespace grin

@@ -1,11 +1,77 @@
 #include "grin/model/product.h"
 
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
 
-#include "grin/model/one_dnn.h"
+#include "grin/model/cpu/dot_products.h"
 
 namespace grin {
 namespace {
+
+bool IsFloatOrBFloat16(const at::Tensor& x) {
+  return x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
+}
+
+// Whether the kernels of grin/model/cpu multiply these.
+bool HasDotProducts(const at::Tensor& a, const at::Tensor& b) {
+  return a.is_cpu() && b.is_cpu() && IsFloatOrBFloat16(a) && IsFloatOrBFloat16(b);
+}
+
+int64_t PieceLength(int64_t size, int64_t pieces, int64_t step) {
+  const int64_t length = (size + pieces - 1) / pieces;
+  return (length + step - 1) / step * step;
+}
+
+// By all threads: each takes pieces of rows and columns, which changes no bit of the result.
+void MultiplyInPieces(const DotProducts& whole) {
+  constexpr int64_t kSmall = int64_t{1} << 16;  // multiplications that are not worth a second thread
+  // Pieces are larger than a kernel's tile by far, and hold whole tiles of every set of instructions.
+  constexpr int64_t kLeastColumns = 64, kLeastRows = 48, kColumnStep = 4, kRowStep = 6;
+  const int64_t threads = at::get_num_threads();
+  if (threads == 1 || whole.rows * whole.columns * whole.depth < kSmall) return Multiply(whole);
+  const int64_t wanted = 4 * threads;  // a few for each, since some end early
+  const int64_t by_column = std::clamp<int64_t>(whole.columns / kLeastColumns, 1, wanted);
+  const int64_t by_row = std::clamp<int64_t>(whole.rows / kLeastRows, 1,
+                                             (wanted + by_column - 1) / by_column);
+  const int64_t columns = PieceLength(whole.columns, by_column, kColumnStep);
+  const int64_t rows = PieceLength(whole.rows, by_row, kRowStep);
+  const int64_t element = whole.right.is_bfloat16 ? 2 : 4;
+  at::parallel_for(0, by_column * by_row, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t piece = begin; piece < end; ++piece) {
+      const int64_t column = piece / by_row * columns, row = piece % by_row * rows;
+      if (column >= whole.columns || row >= whole.rows) continue;
+      DotProducts part = whole;
+      part.rows = std::min(rows, whole.rows - row);
+      part.columns = std::min(columns, whole.columns - column);
+      part.left += row * whole.left_stride;
+      part.right.data = static_cast<const char*>(whole.right.data) +
+                        column * whole.right.column_stride * element;
+      part.out += row * whole.out_stride + column;
+      Multiply(part);
+    }
+  });
+}
+
+// out [M, N] fp32 = a [M, K] times b [K, N]; with `add`, added to what is there. Rows of `out` are
+// contiguous.
+void MultiplyInto(at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool add) {
+  const at::Tensor left = a.to(at::kFloat).contiguous();
+  const at::Tensor right = b.stride(0) == 1 || b.stride(1) == 1 ? b : b.contiguous();
+  MultiplyInPieces({.left = left.const_data_ptr<float>(),
+                    .left_stride = left.size(1),
+                    .right = {.data = right.const_data_ptr(),
+                              .is_bfloat16 = right.scalar_type() == at::kBFloat16,
+                              .column_stride = right.stride(1),
+                              .depth_stride = right.stride(0)},
+                    .rows = left.size(0),
+                    .columns = right.size(1),
+                    .depth = left.size(1),
+                    .out = out.mutable_data_ptr<float>(),
+                    .out_stride = out.stride(0),
+                    .add = add});
+}
 
 // Calls visit(begin, rows), the rows in fp32, for blocks of a weight's rows.
 template <typename Visit>
@@ -17,36 +83,23 @@ void ForWideBlocks(const at::Tensor& weight, Visit visit) {
   }
 }
 
-bool MultipliesFloatFaster() {
-#if defined(__x86_64__)
-  static const bool faster = [] {
-    __builtin_cpu_init();
-    return !__builtin_cpu_supports("amx-bf16");
-  }();
-  return faster;
-#else
-  return false;
-#endif
-}
-
 }  // namespace
 
-bool WidensFactors(const at::Tensor& a) {
-  return a.is_cpu() && a.scalar_type() == at::kBFloat16 && MultipliesFloatFaster();
-}
+bool WidensFactors(const at::Tensor& a) { return a.is_cpu() && a.scalar_type() == at::kBFloat16; }
 
 at::Tensor Product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {
-  if (a.size(0) >= kManyRows && WidensFactors(a)) {
-    at::Tensor wide = at::mm(a.to(at::kFloat), b.to(at::kFloat));
-    if (bias.defined()) wide.add_(bias);
-    return wide.to(a.scalar_type());
-  }
-  const at::Tensor weight = b.t();
-  if (PrefersOneDnn(a) && weight.is_contiguous()) return OneDnnProduct(a, weight, bias);
-  return bias.defined() ? at::addmm(bias, a, b) : at::mm(a, b);
+  if (!HasDotProducts(a, b)) return bias.defined() ? at::addmm(bias, a, b) : at::mm(a, b);
+  const at::NoGradGuard no_grad;
+  at::Tensor wide = at::empty({a.size(0), b.size(1)}, a.options().dtype(at::kFloat));
+  if (bias.defined()) wide.copy_(bias.expand_as(wide));
+  MultiplyInto(wide, a, b, /*add=*/bias.defined());
+  return wide.to(a.scalar_type());
 }
 
 void WideProduct(at::Tensor& out, const at::Tensor& a, const at::Tensor& weight) {
+  if (HasDotProducts(a, weight) && out.stride(1) == 1) {
+    return MultiplyInto(out, a, weight.t(), /*add=*/false);
+  }
   const at::Tensor wide = a.to(at::kFloat);
   ForWideBlocks(weight, [&](int64_t begin, const at::Tensor& rows) {
     at::Tensor columns = out.narrow(1, begin, rows.size(0));
@@ -56,6 +109,10 @@ void WideProduct(at::Tensor& out, const at::Tensor& a, const at::Tensor& weight)
 
 at::Tensor WideBackProduct(const at::Tensor& a, const at::Tensor& weight) {
   at::Tensor sum = at::zeros({a.size(0), weight.size(1)}, a.options().dtype(at::kFloat));
+  if (HasDotProducts(a, weight)) {
+    MultiplyInto(sum, a, weight, /*add=*/false);
+    return sum;
+  }
   ForWideBlocks(weight, [&](int64_t begin, const at::Tensor& rows) {
     sum.addmm_(a.narrow(1, begin, rows.size(0)), rows);
   });
@@ -63,7 +120,9 @@ at::Tensor WideBackProduct(const at::Tensor& a, const at::Tensor& weight) {
 }
 
 void AddOuterProduct(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b) {
-  if (a.is_cpu() || a.scalar_type() == at::kFloat) {
+  if (HasDotProducts(a, b) && sum.stride(1) == 1) {
+    MultiplyInto(sum, a.t(), b, /*add=*/true);
+  } else if (a.is_cpu() || a.scalar_type() == at::kFloat) {
     sum.addmm_(a.to(at::kFloat).t(), b.to(at::kFloat));
   } else {
     sum.add_(at::mm(a.t(), b));

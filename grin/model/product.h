@@ -1,22 +1,25 @@
 #pragma once
 // Matrix products of activations and weights.
+//
+// One rule for the CPU, whatever the number of rows: factors of fp32 or bf16, which are exact in fp32,
+// sums in fp32, every number by the same operations in the same order (grin/model/cpu/dot_products.h).
+// A row's result is the same to the bit alone and among others, by one thread and by many. Other
+// devices and types take LibTorch's products.
 
 #include <ATen/ATen.h>
 
 namespace grin {
 
-// a [M, K] times b [K, N], plus bias [N] where defined, in a's type. On processors that multiply
-// fp32 faster than bf16 (x86 without AMX), bf16 factors of many rows are widened first. The product
-// of two bf16 numbers is exact in fp32 and sums are in fp32 either way, so that only the order of
-// the sums differs.
+// Whether products of this type on this device are made by the rule above from factors that are
+// narrower than fp32: bf16 on the CPU. What lies between two products may then as well be fp32.
+bool WidensFactors(const at::Tensor& a);
+
+// a [M, K] times b [K, N], plus bias [N] where defined, in a's type: rounded once, at the end.
 at::Tensor Product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias = {});
 
-// Whether Product widens factors of this type, on this device, of at least kManyRows rows.
-bool WidensFactors(const at::Tensor& a);
-inline constexpr int64_t kManyRows = 128;  // fewer do not pay for widening the weights
-
-// The same for a weight [N, K] that is too large to be widened whole: block by block, in fp32
-// throughout. out [M, N] = a [M, K] times the weight transposed; and a [M, N] times the weight.
+// The same in fp32, not rounded to a's type, for a weight [N, K]: out, fp32 [M, N], = a [M, K] times
+// the weight transposed; and a [M, N], fp32, times the weight, fp32 [M, K]. On other devices the
+// weight is widened block by block.
 void WideProduct(at::Tensor& out, const at::Tensor& a, const at::Tensor& weight);
 at::Tensor WideBackProduct(const at::Tensor& a, const at::Tensor& weight);
 
