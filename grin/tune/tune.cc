@@ -1,11 +1,8 @@
 #include "grin/tune/tune.h"
 
-#include <torch/csrc/autograd/autograd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <optional>
 
 #include "grin/base/error.h"
@@ -13,8 +10,6 @@
 #include "grin/base/log.h"
 #include "grin/base/memory.h"
 #include "grin/base/progress.h"
-#include "grin/data/packing.h"
-#include "grin/engine/likelihood.h"
 #include "grin/tune/clip.h"
 #include "grin/tune/draw.h"
 #include "grin/tune/gather_sink.h"
@@ -23,51 +18,12 @@
 namespace grin {
 namespace {
 
-TokenValues Values(const PackedBatch& batch, const at::Tensor& logp, const LossTerm& term,
-                   std::span<const int64_t> indices) {
-  TokenValues values{.logp = logp.detach(), .weight = batch.label_weights,
-                     .offsets = batch.label_offsets};
-  if (!term.reference.empty()) {
-    std::vector<float> joined;
-    for (const int64_t i : indices) {
-      joined.insert(joined.end(), term.reference[i].begin(), term.reference[i].end());
-    }
-    values.reference = at::tensor(joined);
-  }
-  return values;
-}
-
 // A term with its drawing order.
 struct RunningTerm {
   const LossTerm& term;
   ShuffledDraw draw;
   double first_loss = std::nan("");
 };
-
-// Adds the gradients of scale * mean loss over `drawn`, and returns the mean loss.
-double Accumulate(const Model& model, const LossTerm& term, std::span<const int64_t> drawn,
-                  int64_t pass_tokens, GradientSink* sink, int64_t& tokens) {
-  const auto all = Pointers(*term.sequences);
-  const auto sequences = Select(all, drawn);
-  const double share = 1.0 / static_cast<double>(drawn.size());
-  double loss = 0;
-  for (const auto& pass : PlanPasses(sequences, pass_tokens)) {
-    const PackedBatch batch = Pack(Select(sequences, pass), model.weights->device());
-    const LabelScores scores = ScoreBatch(model, batch, sink);
-    std::vector<int64_t> indices;
-    for (const int64_t i : pass) indices.push_back(drawn[i]);
-    const LossAndGradient result = term.objective->function(
-        Values(batch, scores.logp.cpu(), term, indices), term.settings, share);
-    loss += result.loss;
-    tokens += batch.tokens.size(0);
-    if (!std::isfinite(result.loss)) return result.loss;
-    if (sink) {
-      torch::autograd::backward({scores.logp},
-                                {result.gradient.mul(term.scale).to(scores.logp.device())});
-    }
-  }
-  return loss;
-}
 
 int64_t StepsOf(const std::vector<LossTerm>& terms, const StepOptions& options) {
   if (options.steps > 0) return options.steps;
@@ -152,15 +108,6 @@ void CheckStepOptions(const StepOptions& options) {
   check(options.max_grad_norm >= 0, "max-grad-norm", options.max_grad_norm, "0 or more");
   check(options.collapse >= 0, "collapse", options.collapse, "0 or more");
   ParseSchedule(options.schedule);
-}
-
-void ComputeReference(const Model& model, LossTerm& term, int64_t pass_tokens) {
-  if (!term.objective->needs_reference || !term.reference.empty()) return;
-  LikelihoodOptions options{.pass_tokens = pass_tokens};
-  options.progress = fmt::format("tune: {} reference", term.name);
-  for (SequenceScores& scores : ScoreSequences(model, *term.sequences, options)) {
-    term.reference.push_back(std::move(scores.logp));
-  }
 }
 
 TuneReport Tune(const Model& model, Trainable& trainable, std::vector<LossTerm> terms,
@@ -263,19 +210,6 @@ TuneReport Tune(const Model& model, Trainable& trainable, std::vector<LossTerm> 
   }
   report.seconds = progress.seconds();
   return report;
-}
-
-std::vector<double> InitialLosses(const Model& model, std::vector<LossTerm> terms,
-                                  int64_t pass_tokens) {
-  std::vector<double> losses;
-  for (LossTerm& term : terms) {
-    ComputeReference(model, term, pass_tokens);
-    std::vector<int64_t> all(term.sequences->size());
-    std::iota(all.begin(), all.end(), int64_t{0});
-    int64_t tokens = 0;
-    losses.push_back(Accumulate(model, term, all, pass_tokens, nullptr, tokens));
-  }
-  return losses;
 }
 
 }  // namespace grin

@@ -8,26 +8,12 @@
 #include <vector>
 
 #include "grin/base/json.h"
-#include "grin/data/sequence.h"
 #include "grin/model/decoder.h"
+#include "grin/tune/accumulate.h"
 #include "grin/tune/options.h"
 #include "grin/tune/trainable.h"
 
 namespace grin {
-
-// One term of the loss: scale * mean over the drawn sequences.
-struct LossTerm {
-  std::string name;                       // "forget", "retain", "data"
-  const Objective* objective = nullptr;
-  ObjectiveSettings settings;
-  double scale = 1.0;                     // gamma or alpha
-  const std::vector<Sequence>* sequences = nullptr;
-  // Log-probabilities of the untouched model per sequence, where the objective needs them. Left
-  // empty, they are taken from the weights as training starts.
-  std::vector<std::vector<float>> reference;
-  bool per_epoch = false;  // an epoch is one pass over this term's sequences
-  bool guarded = false;    // its loss is watched for collapse
-};
 
 // How good the present weights are; higher is better. Called at most `times` times in a run, also
 // after the last step. Empty `measure`: the last step is kept.
@@ -60,13 +46,5 @@ void CheckStepOptions(const StepOptions& options);
 TuneReport Tune(const Model& model, Trainable& trainable, std::vector<LossTerm> terms,
                 const StepOptions& options, uint64_t seed, int64_t pass_tokens, const Judge& judge,
                 const std::function<void(const Json&)>& log = {});
-
-// Fills the reference values of a term from the present weights of `model`, where it needs them and
-// has none.
-void ComputeReference(const Model& model, LossTerm& term, int64_t pass_tokens);
-
-// The losses of each term over all of its sequences, without training.
-std::vector<double> InitialLosses(const Model& model, std::vector<LossTerm> terms,
-                                  int64_t pass_tokens);
 
 }  // namespace grin
