@@ -13,7 +13,7 @@
 #include <benchmark/benchmark.h>
 
 #include "grin/locate/mask.h"
-#include "grin/tune/masked_adamw.h"
+#include "grin/tune/arena.h"
 
 namespace grin {
 namespace {
@@ -28,9 +28,9 @@ Problem MakeProblem(const benchmark::State& state, at::ScalarType type) {
   const int64_t tokens = state.range(0), out = state.range(1), in = state.range(2);
   const int64_t count = out * in * state.range(3) / 1000;
   const at::Tensor positions = std::get<1>(at::rand({out * in}).topk(count)).to(at::kInt);
-  const at::Tensor weight = at::zeros({out, in}, type);
-  return {at::randn({tokens, out}).to(type), at::randn({tokens, in}).to(type),
-          MakeMaskedParameter("weight", weight, std::get<0>(positions.sort()))};
+  MaskedParameter parameter = Arena({{"weight", out * in, count}}).parameters[0];
+  parameter.indices.copy_(std::get<0>(positions.sort()));
+  return {at::randn({tokens, out}).to(type), at::randn({tokens, in}).to(type), parameter};
 }
 
 void Dense(benchmark::State& state, at::ScalarType type) {

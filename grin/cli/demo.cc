@@ -202,8 +202,9 @@ class Demo {
     const int64_t pass_tokens =
         RecordedPassTokens(workspace.model, common_, ScoreBytes(workspace.model), LongestOf(task));
     const auto key = static_cast<uint64_t>(seed);
-    const TunePlan plan(workspace.model, task, *workspace.encoder, options_.objective,
-                        options_.steps, key, pass_tokens);
+    TunePlan plan(workspace.model, task, *workspace.encoder, options_.objective, options_.steps,
+                  key, pass_tokens);
+    plan.Prepare();
     if (!mask_) {
       mask_ = Locate(workspace.model, task.forget_sequences, task.retain_sequences, options_.locate,
                      key, pass_tokens);

@@ -5,7 +5,7 @@
 
 #include "grin/base/progress.h"
 #include "grin/cli/common.h"
-#include "grin/tune/task.h"
+#include "grin/tune/tune_plan.h"
 
 namespace grin {
 

@@ -61,8 +61,9 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
   std::optional<Mask> mask;
   if (!options.mask.mask.empty()) mask = Mask::Load(options.mask.mask);
   Trainable trainable = mask ? Trainable(model, *mask) : Trainable::Everything(model);
-  const TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
-                      common.seed, pass_tokens);
+  TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps, common.seed,
+                pass_tokens);
+  plan.Prepare();
   const TuneReport tuned = plan.Run(trainable);
   Json document = Provenance("tune", recipe);
   document["inputs"] = DescribeTask(options.task, task);

@@ -32,8 +32,9 @@ void Run(const Options& options, const CommonOptions& common, const Json& recipe
                          LongestOf(task));
 
   CheckPerturbOptions(options.perturb);
-  const TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
-                      common.seed, pass_tokens);
+  TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps, common.seed,
+                pass_tokens);
+  plan.Prepare();
   LocateReport located;
   Mask mask = Locate(model, task.forget_sequences, task.retain_sequences, options.locate,
                      common.seed, pass_tokens, &located);

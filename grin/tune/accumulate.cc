@@ -47,7 +47,11 @@ ReferenceTensors StoreReference(const LossTerm& term) {
 void LoadReference(LossTerm& term, const ReferenceTensors& stored) {
   term.reference.clear();
   const auto found = stored.find("logp");
-  if (found == stored.end()) return;
+  if (found == stored.end()) {
+    if (!term.objective->needs_reference) return;
+    BadInput("tune", "no reference values are stored for the {} set, which {} needs", term.name,
+             term.objective->name);
+  }
   int64_t labels = 0;
   for (const Sequence& sequence : *term.sequences) {
     labels += static_cast<int64_t>(sequence.labels.size());

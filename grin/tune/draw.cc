@@ -13,13 +13,20 @@ int64_t ShuffledDraw::left() const {
   return static_cast<int64_t>(next_ == order_.size() ? order_.size() : order_.size() - next_);
 }
 
+int64_t ShuffledDraw::NextIndex() {
+  if (next_ == order_.size()) Shuffle();
+  ++drawn_;
+  return order_[next_++];
+}
+
 std::vector<int64_t> ShuffledDraw::Next(int64_t count) {
   std::vector<int64_t> drawn;
-  while (static_cast<int64_t>(drawn.size()) < count) {
-    if (next_ == order_.size()) Shuffle();
-    drawn.push_back(order_[next_++]);
-  }
+  for (int64_t i = 0; i < count; ++i) drawn.push_back(NextIndex());
   return drawn;
+}
+
+void ShuffledDraw::Skip(int64_t count) {
+  for (int64_t i = 0; i < count; ++i) NextIndex();
 }
 
 void ShuffledDraw::Shuffle() {

@@ -30,17 +30,7 @@ void GatherSink::AddProduct(const std::string& name, const at::Tensor& grad_outp
 
 void GatherSink::AddRows(const std::string& name, const at::Tensor& tokens,
                          const at::Tensor& rows) {
-  MaskedParameter& parameter = *trainable_.Find(name);
-  const at::Tensor wide = rows.to(at::kFloat);
-  if (!parameter.indices.defined()) {
-    parameter.gradient.view({-1, rows.size(1)}).index_add_(0, tokens, wide);
-    return;
-  }
-  const int64_t vocabulary = parameter.indices.max().item<int64_t>() / rows.size(1) + 1;
-  const at::Tensor seen = tokens.lt(vocabulary);
-  GatherGradient(at::zeros({vocabulary, rows.size(1)}, at::kFloat)
-                     .index_add_(0, tokens.masked_select(seen), wide.index({seen})),
-                 1.0, parameter);
+  GatherRows(tokens, rows, *trainable_.Find(name));
 }
 
 void GatherSink::AddVector(const std::string& name, const at::Tensor& gradient) {

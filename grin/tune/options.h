@@ -21,6 +21,7 @@ struct StepOptions {
   double weight_decay = 0.0;
   double max_grad_norm = 1.0;
   double collapse = 4.0;
+  double outlier = 20.0;
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
@@ -36,6 +37,9 @@ struct StepOptions {
     visit("collapse", collapse,
           "stop when the loss on what is to be known exceeds this multiple of its start (at least "
           "0.5 nats); 0: never");
+    visit("outlier", outlier,
+          "skip a step whose loss on what is to be known, or whose gradient norm, stands this many "
+          "spreads above the last steps; 0: never");
   }
 };
 

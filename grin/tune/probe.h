@@ -1,8 +1,9 @@
 #pragma once
 // The locality probe: does shaking the mask alone hurt what is to be forgotten, and only that?
 
+#include "grin/data/task.h"
 #include "grin/locate/mask.h"
-#include "grin/tune/task.h"
+#include "grin/model/decoder.h"
 
 namespace grin {
 

@@ -4,7 +4,7 @@
 
 #include <ATen/ATen.h>
 
-#include "grin/tune/masked_adamw.h"
+#include "grin/tune/arena.h"
 
 namespace grin {
 

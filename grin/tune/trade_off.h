@@ -1,7 +1,14 @@
 #pragma once
 // How far forgetting has come and what it has cost so far, judged on training data only.
 
-#include "grin/tune/task.h"
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "grin/data/task.h"
+#include "grin/metric/keyword_metrics.h"
+#include "grin/model/decoder.h"
+#include "grin/tune/tune.h"
 
 namespace grin {
 
@@ -11,9 +18,38 @@ namespace grin {
 // may still be lost, and later steps bring them back.
 double TradeOffScore(double forget_left, double retain_left);
 
-// A judge by that score over at most 48 sequences of each set, drawn by seed. Known is the keyword
-// confidence; where neither set has keywords, the answers' probability. The start is measured when
-// the judge is made.
-Judge TradeOffJudge(const Model& model, const Task& task, uint64_t seed, int64_t pass_tokens);
+// What a model knows of a set before it is changed, and by which figure that is told: the keyword
+// confidence, or the answers' probability where there is none at the start.
+struct StartingKnowledge {
+  double value = 0;
+  bool keywords = false;
+};
+
+// A judge by that score over at most 48 sequences of each set, drawn by seed. What was known at the
+// start is measured on the untouched model, or taken from an earlier measurement.
+class TradeOffJudge {
+ public:
+  struct Start {
+    StartingKnowledge forget, retain;
+  };
+
+  // Draws the samples and measures nothing yet. `model` and `task` must outlive this.
+  TradeOffJudge(const Model& model, const Task& task, uint64_t seed, int64_t pass_tokens);
+
+  Start MeasureStart() const;
+  void SetStart(const Start& start) { start_ = start; }
+
+  // The present weights. SetStart must have been called.
+  Judge::Verdict Measure() const;
+
+ private:
+  std::pair<SetScores, SetScores> ScoreBoth() const;
+
+  const Model& model_;
+  const Task& task_;
+  int64_t pass_tokens_;
+  std::vector<Sequence> forget_, retain_;  // the samples
+  std::optional<Start> start_;
+};
 
 }  // namespace grin

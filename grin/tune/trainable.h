@@ -1,8 +1,7 @@
 #pragma once
-// The entries of a model that may change, with their fp32 master values and optimiser state. All
-// other bytes of the checkpoint are out of reach.
+// The entries of a model that may change: an arena of their masters and optimiser state, and the
+// weights that they belong to. All other bytes of the checkpoint are out of reach.
 
-#include <functional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -10,7 +9,7 @@
 #include "grin/io/write_checkpoint.h"
 #include "grin/locate/mask.h"
 #include "grin/model/decoder.h"
-#include "grin/tune/masked_adamw.h"
+#include "grin/tune/arena.h"
 
 namespace grin {
 
@@ -23,34 +22,35 @@ class Trainable {
   // Every floating-point weight that the model uses.
   static Trainable Everything(const Model& model);
 
-  std::vector<MaskedParameter>& parameters() { return parameters_; }
+  Arena& arena() { return arena_; }
+  std::vector<MaskedParameter>& parameters() { return arena_.parameters; }
   // Null for a weight of which nothing is selected.
   MaskedParameter* Find(const std::string& name);
 
-  int64_t count() const;  // entries
+  int64_t count() const { return arena_.master.numel(); }  // entries
   bool everything() const { return everything_; }
 
   // Stores the masters, rounded, in the weights that are computed with.
   void WriteBack();
 
-  // The masters, for going back to them.
-  std::vector<at::Tensor> Snapshot() const;
-  void Restore(const std::vector<at::Tensor>& snapshot);
+  // The masters, fp32 [count], for going back to them.
+  at::Tensor Snapshot() const { return arena_.master.clone(); }
+  void Restore(const at::Tensor& snapshot);
 
   // Back to the stored values, as at the start. Needs no copy of them.
   void Reset();
 
-  // Puts the masters into a checkpoint that is being written.
+  // Puts the masters into a checkpoint that is being written. This must outlive what is returned.
   EditTensor Edit();
 
  private:
-  explicit Trainable(const Model& model) : model_(model) {}
-  void Add(const std::string& name, at::Tensor indices);
+  Trainable(const Model& model, const std::vector<Arena::Part>& parts);
+  void ReadStored();
   at::Tensor Stored(const std::string& name) const;  // in its stored type, F64 as fp32
 
   Model model_;
   bool everything_ = false;
-  std::vector<MaskedParameter> parameters_;
+  Arena arena_;
   std::unordered_map<std::string, size_t> index_;
 };
 

@@ -2,28 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <optional>
 
 #include "grin/base/error.h"
 #include "grin/base/interrupt.h"
 #include "grin/base/log.h"
 #include "grin/base/memory.h"
 #include "grin/base/progress.h"
-#include "grin/tune/clip.h"
-#include "grin/tune/draw.h"
-#include "grin/tune/gather_sink.h"
-#include "grin/tune/schedule.h"
 
 namespace grin {
 namespace {
 
-// A term with its drawing order.
-struct RunningTerm {
-  const LossTerm& term;
-  ShuffledDraw draw;
-  double first_loss = std::nan("");
-};
+// Losses below this many nats are not told apart by the guards.
+constexpr double kLossFloor = 0.5;
 
 int64_t StepsOf(const std::vector<LossTerm>& terms, const StepOptions& options) {
   if (options.steps > 0) return options.steps;
@@ -36,61 +26,20 @@ int64_t StepsOf(const std::vector<LossTerm>& terms, const StepOptions& options) 
   Defect("tune", "no term sets the epoch");
 }
 
-// Stops a run that goes wrong. Returns why, or nothing.
-std::string Guard(const RunningTerm& running, double loss, double collapse) {
-  if (!std::isfinite(loss)) {
-    return fmt::format("the {} loss is {}", running.term.name, loss);
-  }
-  if (!running.term.guarded || collapse <= 0) return {};
-  const double limit = collapse * std::max(running.first_loss, 0.5);
-  if (loss <= limit) return {};
-  return fmt::format("the {} loss is {:.3g}, above {:.3g} ({} times its start): the model collapses",
-                     running.term.name, loss, limit, collapse);
+bool WasSkipped(const std::vector<Json>& log) {
+  return !log.empty() && log.back().contains("skipped");
 }
 
-// The state after the last step has no next step that would find it out: one more batch of each
-// set, without training.
-std::string CheckLastState(const Model& model, std::vector<RunningTerm>& running,
-                           const StepOptions& options, int64_t pass_tokens) {
-  for (RunningTerm& term : running) {
-    int64_t tokens = 0;
-    const auto size = static_cast<int64_t>(term.term.sequences->size());
-    const double loss = Accumulate(model, term.term, term.draw.Next(std::min(options.batch_size, size)),
-                                   pass_tokens, nullptr, tokens);
-    if (std::string guard = Guard(term, loss, options.collapse); !guard.empty()) return guard;
+void ShowStep(Progress& progress, const Json& record) {
+  std::string figures;
+  for (const auto& [name, value] : record.items()) {
+    if (!name.ends_with("_loss")) continue;
+    figures += fmt::format("{} {:.3f}  ", name.substr(0, name.size() - 5), value.get<double>());
   }
-  return {};
+  progress.Update(record["step"], fmt::format("{}{:.0f} tokens/s  {:.1f} GB", figures,
+                                              record["tokens_per_second"].get<double>(),
+                                              static_cast<double>(PeakMemory()) / 1e9));
 }
-
-// States to go back to. The state after a step counts only once the next step's losses have passed
-// the guard, or the run is over: a collapsed state is never kept.
-class BestState {
- public:
-  explicit BestState(Trainable& trainable) : trainable_(trainable) {
-    best_ = {trainable.Snapshot(), -std::numeric_limits<double>::infinity(), 0};
-  }
-
-  void Propose(double score, int64_t step) { pending_ = {trainable_.Snapshot(), score, step}; }
-  void Confirm() {
-    if (!pending_.weights.empty() && pending_.score > best_.score) best_ = std::move(pending_);
-    pending_ = {};
-  }
-
-  // Returns the step that is restored, 0 for the start.
-  int64_t Restore(int64_t present) {
-    if (best_.step != present) trainable_.Restore(best_.weights);
-    return best_.step;
-  }
-
- private:
-  struct State {
-    std::vector<at::Tensor> weights;
-    double score = 0;
-    int64_t step = 0;
-  };
-  Trainable& trainable_;
-  State best_, pending_;
-};
 
 }  // namespace
 
@@ -107,109 +56,270 @@ void CheckStepOptions(const StepOptions& options) {
   check(options.weight_decay >= 0, "weight-decay", options.weight_decay, "0 or more");
   check(options.max_grad_norm >= 0, "max-grad-norm", options.max_grad_norm, "0 or more");
   check(options.collapse >= 0, "collapse", options.collapse, "0 or more");
+  check(options.outlier >= 0, "outlier", options.outlier, "0 or more");
   ParseSchedule(options.schedule);
+}
+
+Tuner::Tuner(const Model& model, Trainable& trainable, std::vector<LossTerm> terms,
+             const StepOptions& options, uint64_t seed, int64_t pass_tokens, Judge judge)
+    : model_(model),
+      trainable_(trainable),
+      terms_(std::move(terms)),
+      options_(options),
+      pass_tokens_(pass_tokens),
+      judge_(std::move(judge)),
+      keeps_(judge_.measure || !trainable.everything()),
+      sink_(trainable),
+      seed_(seed) {
+  CheckStepOptions(options_);
+  schedule_ = ParseSchedule(options_.schedule);
+  for (LossTerm& term : terms_) {
+    if (term.sequences->empty()) BadInput("tune", "the {} set is empty", term.name);
+    ComputeReference(model_, term, pass_tokens_);
+    draws_.emplace_back(static_cast<int64_t>(term.sequences->size()), seed_, term.name);
+  }
+  steps_ = StepsOf(terms_, options_);
+  Arena& arena = trainable_.arena();
+  state_.master = arena.master;
+  state_.m = arena.m;
+  state_.v = arena.v;
+  state_.terms.resize(terms_.size());
+  if (keeps_) state_.best.master = trainable_.Snapshot();
+}
+
+void Tuner::GoOnFrom(const TuneState& state) {
+  Arena& arena = trainable_.arena();
+  const auto fits = [&](const at::Tensor& stored, const at::Tensor& own) {
+    return stored.defined() && stored.sizes() == own.sizes();
+  };
+  if (!fits(state.master, arena.master) || state.terms.size() != terms_.size() ||
+      state.step > steps_ ||
+      (!state.finished && (!fits(state.m, arena.m) || !fits(state.v, arena.v) ||
+                           (keeps_ && !fits(state.best.master, arena.master))))) {
+    BadInput("tune", "the saved state is of another run: it has {} weights and {} of {} steps, "
+             "this run has {} weights", state.master.defined() ? state.master.numel() : 0,
+             state.step, steps_, arena.master.numel());
+  }
+  state_ = state;
+  const auto take = [](at::Tensor& own, const at::Tensor& stored) {
+    if (stored.defined()) own.copy_(stored);
+  };
+  take(arena.master, state.master);
+  take(arena.m, state.m);
+  take(arena.v, state.v);
+  state_.master = arena.master;
+  state_.m = arena.m;
+  state_.v = arena.v;
+  for (KeptWeights* kept : {&state_.best, &state_.pending}) {
+    if (kept->master.defined()) kept->master = kept->master.to(arena.master.device());
+  }
+  for (size_t i = 0; i < terms_.size(); ++i) {
+    draws_[i] =
+        ShuffledDraw(static_cast<int64_t>(terms_[i].sequences->size()), seed_, terms_[i].name);
+    draws_[i].Skip(state_.terms[i].drawn);
+  }
+  seconds_before_ = state_.seconds;
+  started_ = std::chrono::steady_clock::now();
+  trainable_.WriteBack();
+}
+
+double Tuner::Seconds() const {
+  return seconds_before_ +
+         std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+}
+
+Tuner::Drawn Tuner::DrawStep() {
+  int64_t count = options_.batch_size * options_.accumulate;
+  for (size_t i = 0; i < terms_.size(); ++i) {  // the last step of an epoch takes what is left
+    if (terms_[i].per_epoch && options_.steps == 0) count = std::min(count, draws_[i].left());
+  }
+  Drawn drawn;
+  for (size_t i = 0; i < terms_.size(); ++i) {
+    drawn.push_back(draws_[i].Next(count));
+    state_.terms[i].drawn += count;
+  }
+  return drawn;
+}
+
+// What must not be trained on at all.
+std::string Tuner::WhyBad(size_t i, double loss) const {
+  const LossTerm& term = terms_[i];
+  if (!std::isfinite(loss)) return fmt::format("the {} loss is {}", term.name, loss);
+  if (!term.guarded || options_.collapse <= 0) return {};
+  const double limit = options_.collapse * std::max(state_.terms[i].first_loss, kLossFloor);
+  if (loss <= limit) return {};
+  return fmt::format("the {} loss is {:.3g}, above {:.3g} ({} times its start): the model collapses",
+                     term.name, loss, limit, options_.collapse);
+}
+
+std::string Tuner::WhyOutlying(size_t i, double loss) const {
+  if (!terms_[i].guarded || options_.outlier <= 0) return {};
+  const double spreads = state_.terms[i].losses.SpreadsAbove(loss, kLossFloor / 10);
+  if (spreads <= options_.outlier) return {};
+  return fmt::format("the {} loss is {:.3g}, {:.0f} spreads above the steps before",
+                     terms_[i].name, loss, spreads);
+}
+
+// The gradients of all terms. Returns why the step must not be taken, or nothing.
+std::string Tuner::AccumulateStep(const Drawn& drawn, Json& record) {
+  trainable_.arena().gradient.zero_();
+  std::vector<double> losses;
+  std::string outlying;
+  for (size_t i = 0; i < terms_.size(); ++i) {
+    TermState& term = state_.terms[i];
+    const double loss =
+        Accumulate(model_, terms_[i], drawn[i], pass_tokens_, &sink_, state_.tokens);
+    record[terms_[i].name + "_loss"] = loss;
+    if (std::isnan(term.first_loss) && std::isfinite(loss)) term.first_loss = loss;
+    if (std::string bad = WhyBad(i, loss); !bad.empty()) return bad;
+    if (outlying.empty()) outlying = WhyOutlying(i, loss);
+    losses.push_back(loss);
+  }
+  const double norm = GradientNorm(trainable_.arena().gradient);
+  record["gradient_norm"] = norm;
+  if (!std::isfinite(norm)) return "the gradient is not finite";
+  // Below --max-grad-norm a gradient counts as harmless.
+  if (outlying.empty() && options_.outlier > 0 && norm > options_.max_grad_norm) {
+    const double spreads = state_.norms.SpreadsAbove(norm, 0);
+    if (spreads > options_.outlier) {
+      outlying = fmt::format("the gradient's norm is {:.3g}, {:.0f} spreads above the steps before",
+                             norm, spreads);
+    }
+  }
+  if (!outlying.empty()) return outlying;
+  for (size_t i = 0; i < terms_.size(); ++i) state_.terms[i].losses.Add(losses[i]);
+  state_.norms.Add(norm);
+  if (options_.max_grad_norm > 0) {
+    ClipGradient(trainable_.arena().gradient, norm, options_.max_grad_norm);
+  }
+  return {};
+}
+
+void Tuner::Step() {
+  const int64_t step = state_.step + 1;
+  Json record = {{"step", step}};
+  const std::string trouble = AccumulateStep(DrawStep(), record);
+  const double lr =
+      options_.lr * ScheduleFactor(schedule_, step - 1, options_.warmup, steps_);
+  if (trouble.empty()) {
+    Confirm();  // the state before this step has passed
+    AdamWStep(trainable_.arena(), {.weight_decay = options_.weight_decay}, lr,
+              state_.updates + 1);
+    trainable_.WriteBack();
+    ++state_.updates;
+  } else if (WasSkipped(state_.log)) {
+    state_.guard = trouble;
+    state_.seconds = Seconds();
+    Warn("stopped at step {}: {}", step, trouble);
+    return;
+  } else {
+    record["skipped"] = trouble;
+    Warn("step {} is skipped: {}", step, trouble);
+  }
+  record["lr"] = lr;
+  const int64_t period = (steps_ + judge_.times - 1) / judge_.times;
+  state_.step = step;
+  if (judge_.measure && (steps_ - step) % period == 0) {
+    const Judge::Verdict verdict = judge_.measure();
+    record["judged"] = verdict.figures;
+    record["score"] = verdict.score;
+    Propose(verdict.score);
+  } else if (keeps_ && !judge_.measure && trouble.empty()) {
+    Propose(static_cast<double>(step));  // the later the better
+  }
+  state_.seconds = Seconds();
+  record["tokens_per_second"] = static_cast<double>(state_.tokens) / state_.seconds;
+  record["seconds"] = state_.seconds;
+  record["peak_memory_bytes"] = PeakMemory();
+  state_.log.push_back(std::move(record));
+}
+
+// The state after a step counts only once the next step's losses have passed the guard, or the run
+// is over: a collapsed state is never kept.
+void Tuner::Propose(double score) {
+  state_.pending = {trainable_.Snapshot(), score, state_.step};
+}
+
+void Tuner::Confirm() {
+  if (state_.pending.master.defined() && state_.pending.score > state_.best.score) {
+    state_.best = std::move(state_.pending);
+  }
+  state_.pending = {};
+}
+
+// The state after the last step has no next step that would find it out: one more batch of each
+// set, without training, and where that is bad, a second one.
+std::string Tuner::CheckLastState() {
+  std::string bad;
+  for (const int trial : {1, 2}) {
+    bad.clear();
+    for (size_t i = 0; i < terms_.size() && bad.empty(); ++i) {
+      int64_t tokens = 0;
+      const auto size = static_cast<int64_t>(terms_[i].sequences->size());
+      const double loss =
+          Accumulate(model_, terms_[i], draws_[i].Next(std::min(options_.batch_size, size)),
+                     pass_tokens_, nullptr, tokens);
+      bad = WhyBad(i, loss);
+    }
+    if (bad.empty() || (trial == 1 && WasSkipped(state_.log))) break;
+  }
+  return bad;
+}
+
+void Tuner::Finish() {
+  if (state_.finished) return;
+  if (state_.guard.empty()) {
+    state_.guard = CheckLastState();
+    if (!state_.guard.empty()) Warn("after the last step: {}", state_.guard);
+  }
+  if (keeps_) {
+    if (state_.guard.empty()) Confirm();
+    state_.kept_step = state_.best.step;
+    if (state_.kept_step != state_.step) trainable_.Restore(state_.best.master);
+  } else if (state_.guard.empty()) {
+    state_.kept_step = state_.step;
+  } else {
+    trainable_.Reset();  // to step 0
+  }
+  state_.finished = true;
+  state_.best = state_.pending = {};
+  state_.seconds = Seconds();
+}
+
+TuneReport Tuner::Report() const {
+  TuneReport report{.steps = state_.step,
+                    .kept_step = state_.kept_step,
+                    .tokens = state_.tokens,
+                    .seconds = state_.seconds,
+                    .guard = state_.guard,
+                    .log = state_.log};
+  if (!report.log.empty()) {
+    report.first = report.log.front();
+    report.last = report.log.back();
+  }
+  return report;
 }
 
 TuneReport Tune(const Model& model, Trainable& trainable, std::vector<LossTerm> terms,
                 const StepOptions& options, uint64_t seed, int64_t pass_tokens, const Judge& judge,
-                const std::function<void(const Json&)>& log) {
-  CheckStepOptions(options);
-  const Schedule schedule = ParseSchedule(options.schedule);
-  const AdamWSettings adamw{.weight_decay = options.weight_decay};
-  const int64_t steps = StepsOf(terms, options);
-  const int64_t per_step = options.batch_size * options.accumulate;
-
-  std::vector<RunningTerm> running;
-  for (LossTerm& term : terms) {
-    if (term.sequences->empty()) BadInput("tune", "the {} set is empty", term.name);
-    ComputeReference(model, term, pass_tokens);
-    running.push_back(
-        {term, ShuffledDraw(static_cast<int64_t>(term.sequences->size()), seed, term.name)});
-  }
-
-  TuneReport report;
-  GatherSink sink(trainable);
-  // Going back costs two copies of the masters: small under a mask, too much for every weight.
-  std::optional<BestState> states;
-  if (judge.measure || !trainable.everything()) states.emplace(trainable);
-
-  Progress progress("tune", steps);
-  for (int64_t step = 1; step <= steps; ++step) {
+                TuneHooks hooks) {
+  Tuner tuner(model, trainable, std::move(terms), options, seed, pass_tokens, judge);
+  if (hooks.go_on_from) tuner.GoOnFrom(*hooks.go_on_from);
+  hooks.go_on_from.reset();
+  Progress progress("tune", tuner.steps());
+  while (!tuner.done()) {
     ThrowIfInterrupted();
-    for (MaskedParameter& parameter : trainable.parameters()) parameter.gradient.zero_();
-    Json record = {{"step", step}};
-    int64_t tokens = 0;
-    int64_t count = per_step;
-    for (RunningTerm& term : running) {  // the last step of an epoch takes what is left
-      if (term.term.per_epoch && options.steps == 0) count = std::min(count, term.draw.left());
-    }
-    for (RunningTerm& term : running) {
-      const double loss = Accumulate(model, term.term, term.draw.Next(count), pass_tokens, &sink, tokens);
-      if (step == 1) term.first_loss = loss;
-      record[term.term.name + "_loss"] = loss;
-      report.guard = Guard(term, loss, options.collapse);
-      if (!report.guard.empty()) break;
-    }
-    if (report.guard.empty()) {
-      const double norm = ClipGradients(trainable.parameters(), options.max_grad_norm > 0
-                                            ? options.max_grad_norm
-                                            : std::numeric_limits<double>::infinity());
-      record["gradient_norm"] = norm;
-      if (!std::isfinite(norm)) report.guard = "the gradient is not finite";
-    }
-    if (!report.guard.empty()) {
-      Warn("stopped at step {}: {}", step, report.guard);
-      break;
-    }
-    if (states) states->Confirm();  // the state before this step has passed
-    const double lr = options.lr * ScheduleFactor(schedule, step - 1, options.warmup, steps);
-    for (MaskedParameter& parameter : trainable.parameters()) {
-      AdamWStep(parameter, adamw, lr, step);
-    }
-    trainable.WriteBack();
-    report.steps = step;
-    report.tokens += tokens;
-    record["lr"] = lr;
-    const int64_t period = (steps + judge.times - 1) / judge.times;
-    const bool judged = (steps - step) % period == 0;
-    if (states && judge.measure && judged) {
-      const Judge::Verdict verdict = judge.measure();
-      record["judged"] = verdict.figures;
-      record["score"] = verdict.score;
-      states->Propose(verdict.score, step);
-    } else if (states && !judge.measure) {
-      states->Propose(static_cast<double>(step), step);  // the later the better
-    }
-    record["tokens_per_second"] = static_cast<double>(report.tokens) / progress.seconds();
-    record["seconds"] = progress.seconds();
-    record["peak_memory_bytes"] = PeakMemory();
-    if (report.first.is_null()) report.first = record;
-    report.last = record;
-    if (log) log(record);
-    std::string figures;
-    for (const RunningTerm& term : running) {
-      figures += fmt::format("{} {:.3f}  ", term.term.name,
-                             record[term.term.name + "_loss"].get<double>());
-    }
-    progress.Update(step, fmt::format("{}{:.0f} tokens/s  {:.1f} GB", figures,
-                                      record["tokens_per_second"].get<double>(),
-                                      static_cast<double>(PeakMemory()) / 1e9));
-    report.log.push_back(std::move(record));
+    const int64_t before = tuner.state().step;
+    tuner.Step();
+    const TuneState& state = tuner.state();
+    if (state.step == before) break;  // a guard has ended the run
+    if (hooks.log) hooks.log(state.log.back());
+    ShowStep(progress, state.log.back());
+    if (hooks.between_steps) hooks.between_steps(state);
   }
-  if (report.guard.empty()) {
-    report.guard = CheckLastState(model, running, options, pass_tokens);
-    if (!report.guard.empty()) Warn("after the last step: {}", report.guard);
-  }
-  if (states) {
-    if (report.guard.empty()) states->Confirm();
-    report.kept_step = states->Restore(report.steps);
-  } else if (report.guard.empty()) {
-    report.kept_step = report.steps;
-  } else {
-    trainable.Reset();  // to step 0
-  }
-  report.seconds = progress.seconds();
-  return report;
+  tuner.Finish();
+  if (hooks.between_steps) hooks.between_steps(tuner.state());
+  return tuner.Report();
 }
 
 }  // namespace grin

@@ -10,15 +10,17 @@
 #include "grin/data/packing.h"
 #include "grin/locate/top_k.h"
 #include "grin/tune/gather_sink.h"
+#include "grin/tune/optimiser.h"
 #include "tests/data/toy_checkpoint.h"
 #include "tests/locate/influence_golden.h"
+#include "tests/tune/one_weight.h"
 
 namespace grin {
 namespace {
 
 // A parameter of these entries of a weight [out, in], with a gradient of zeros.
 MaskedParameter ParameterOf(int64_t out, int64_t in, const at::Tensor& positions) {
-  return MakeMaskedParameter("weight", at::zeros({out, in}), positions);
+  return ArenaOf(at::zeros({out, in}), positions, positions.scalar_type()).parameters[0];
 }
 
 at::Tensor RandomPositions(int64_t out, int64_t in, double density) {
@@ -131,22 +133,18 @@ Trained Train(const std::filesystem::path& path, at::ScalarType dtype, const Mas
   GatherSink sink(trainable, kind);
   Trained trained;
   for (int step = 1; step <= 2; ++step) {
-    for (MaskedParameter& parameter : trainable.parameters()) parameter.gradient.zero_();
+    trainable.arena().gradient.zero_();
     for (const auto* set : {&golden.forget, &golden.retain}) {
       const PackedBatch batch = Pack(Pointers(*set));
       const LabelScores scores = ScoreBatch(model, batch, &sink);
       torch::autograd::backward({scores.logp},
                                 {at::linspace(-0.2, 0.1, scores.logp.numel())});  // uneven weights
     }
-    std::vector<at::Tensor> gradients;
-    for (MaskedParameter& parameter : trainable.parameters()) {
-      gradients.push_back(parameter.gradient);
-      AdamWStep(parameter, {.weight_decay = 0.1}, 1e-3, step);
-    }
-    trained.gradient = at::cat(gradients).clone();
+    AdamWStep(trainable.arena(), {.weight_decay = 0.1}, 1e-3, step);
+    trained.gradient = trainable.arena().gradient.clone();
     trainable.WriteBack();
   }
-  trained.masters = at::cat(trainable.Snapshot());
+  trained.masters = trainable.Snapshot();
   for (const auto& [name, tensor] : model.weights->tensors()) {
     trained.weights[name] = tensor.clone();
   }
@@ -179,7 +177,7 @@ TEST(SampledProduct, TrainsAsTheDenseProductDoes) {
       EXPECT_TRUE(at::equal(outside(start), outside(sampled.weights.at(name)))) << name;
       EXPECT_TRUE(at::equal(outside(start), outside(dense.weights.at(name)))) << name;
     }
-    EXPECT_FALSE(at::equal(sampled.masters, at::cat(Trainable(before, mask).Snapshot())));
+    EXPECT_FALSE(at::equal(sampled.masters, Trainable(before, mask).Snapshot()));
   }
 }
 

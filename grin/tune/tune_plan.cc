@@ -1,4 +1,4 @@
-#include "grin/tune/task.h"
+#include "grin/tune/tune_plan.h"
 
 #include "grin/base/error.h"
 #include "grin/base/log.h"
@@ -6,9 +6,22 @@
 #include "grin/base/random.h"
 #include "grin/data/keywords.h"
 #include "grin/io/table.h"
-#include "grin/tune/trade_off.h"
 
 namespace grin {
+namespace {
+
+Json KnowledgeJson(const StartingKnowledge& knowledge) {
+  return {{"value", ExactJson(knowledge.value)}, {"keywords", knowledge.keywords}};
+}
+
+StartingKnowledge KnowledgeFrom(const Json& json) {
+  return {FromExactJson(json.at("value")), json.at("keywords")};
+}
+
+// "reference/forget/logp": the name of a stored reference value.
+std::string ReferencePrefix(const LossTerm& term) { return "reference/" + term.name + "/"; }
+
+}  // namespace
 
 std::vector<Sequence> ObjectiveSequences(const Task& task, const Encoder& encoder,
                                          const ObjectiveOptions& options, uint64_t seed) {
@@ -84,12 +97,61 @@ TunePlan::TunePlan(const Model& model, const Task& task, const Encoder& encoder,
   }
   sequences_ = ObjectiveSequences(task, encoder, options, seed);
   terms_ = MakeTerms(sequences_, task.retain_sequences, options);
-  for (LossTerm& term : terms_) ComputeReference(model, term, pass_tokens);
-  if (options.keep == "best") judge_ = TradeOffJudge(model, task, seed, pass_tokens);
+  if (options.keep == "best") {
+    judge_ = std::make_unique<TradeOffJudge>(model, task, seed, pass_tokens);
+  }
 }
 
-TuneReport TunePlan::Run(Trainable& trainable, const std::function<void(const Json&)>& log) const {
-  TuneReport report = Tune(model_, trainable, terms_, steps_, seed_, pass_tokens_, judge_, log);
+void TunePlan::Prepare() {
+  for (LossTerm& term : terms_) ComputeReference(model_, term, pass_tokens_);
+  if (judge_) {
+    judge_start_ = judge_->MeasureStart();
+    judge_->SetStart(judge_start_);
+  }
+  prepared_ = true;
+}
+
+void TunePlan::Prepare(const StateFile& stored) {
+  for (LossTerm& term : terms_) {
+    ReferenceTensors reference;
+    const std::string prefix = ReferencePrefix(term);
+    for (const auto& [name, tensor] : stored.tensors) {
+      if (name.starts_with(prefix)) reference[name.substr(prefix.size())] = tensor;
+    }
+    LoadReference(term, reference);
+  }
+  if (judge_) {
+    try {
+      const Json& start = stored.fields.at("judge");
+      judge_start_ = {KnowledgeFrom(start.at("forget")), KnowledgeFrom(start.at("retain"))};
+    } catch (const Json::exception& error) {
+      BadInput("tune", "the stored start of the judge cannot be read: {}", error.what());
+    }
+    judge_->SetStart(judge_start_);
+  }
+  prepared_ = true;
+}
+
+StateFile TunePlan::Prepared() const {
+  StateFile file;
+  if (judge_) {
+    file.fields["judge"] = {{"forget", KnowledgeJson(judge_start_.forget)},
+                            {"retain", KnowledgeJson(judge_start_.retain)}};
+  }
+  for (const LossTerm& term : terms_) {
+    for (const auto& [name, tensor] : StoreReference(term)) {
+      file.tensors[ReferencePrefix(term) + name] = tensor;
+    }
+  }
+  return file;
+}
+
+TuneReport TunePlan::Run(Trainable& trainable, TuneHooks hooks) const {
+  if (!prepared_) Defect("tune", "a plan runs before it was prepared on the untouched model");
+  Judge judge;
+  if (judge_) judge.measure = [this] { return judge_->Measure(); };
+  TuneReport report =
+      Tune(model_, trainable, terms_, steps_, seed_, pass_tokens_, judge, std::move(hooks));
   Info("tune: {} steps in {}, {} tokens; kept the state after step {}", report.steps,
        FormatDuration(report.seconds), report.tokens, report.kept_step);
   return report;
@@ -97,13 +159,13 @@ TuneReport TunePlan::Run(Trainable& trainable, const std::function<void(const Js
 
 TuneReport Finetune(const Model& model, Trainable& trainable,
                     const std::vector<Sequence>& sequences, const StepOptions& steps,
-                    uint64_t seed, int64_t pass_tokens) {
+                    uint64_t seed, int64_t pass_tokens, TuneHooks hooks) {
   const std::vector<LossTerm> terms = {{.name = "data",
                                         .objective = &FindRetainObjective("nll"),
                                         .sequences = &sequences,
                                         .per_epoch = true,
                                         .guarded = true}};
-  return Tune(model, trainable, terms, steps, seed, pass_tokens, {});
+  return Tune(model, trainable, terms, steps, seed, pass_tokens, {}, std::move(hooks));
 }
 
 }  // namespace grin
