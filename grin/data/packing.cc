@@ -24,15 +24,17 @@ void BatchRows::EndLabels(const Sequence& sequence) {
   label_offsets_.push_back(static_cast<int64_t>(label_rows_.size()));
 }
 
-PackedBatch BatchRows::Finish(at::Device device) const {
+PackedBatch BatchRows::Finish(std::vector<int64_t> offsets, at::Device device) const {
   PackedBatch batch;
   batch.tokens = at::tensor(tokens_, at::kLong).to(device);
   batch.positions = at::tensor(positions_, at::kLong).to(device);
-  batch.label_rows = at::tensor(label_rows_, at::kLong).to(device);
-  batch.label_tokens = at::tensor(label_tokens_, at::kLong).to(device);
+  batch.segments = Segments(std::move(offsets), device);
+  batch.labels = LabelledRows(label_rows_, label_tokens_, device);
   batch.label_offsets = label_offsets_;
   batch.label_weights = at::tensor(label_weights_, at::kFloat).to(device);
-  if (std::ranges::count(unseen_, 1) > 0) batch.unseen = at::tensor(unseen_, at::kByte).to(device, at::kBool);
+  if (std::ranges::count(unseen_, 1) > 0) {
+    batch.unseen = at::tensor(unseen_, at::kByte).to(device, at::kBool);
+  }
   return batch;
 }
 
@@ -45,9 +47,7 @@ PackedBatch Pack(std::span<const Sequence* const> sequences, at::Device device) 
     rows.AppendLabels(*sequence, [=](int64_t token) { return begin + token; });
     offsets.push_back(rows.size());
   }
-  PackedBatch batch = rows.Finish(device);
-  batch.offsets = std::move(offsets);
-  return batch;
+  return rows.Finish(std::move(offsets), device);
 }
 
 std::vector<std::vector<int64_t>> PlanPasses(std::span<const Sequence* const> sequences,

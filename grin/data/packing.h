@@ -30,8 +30,8 @@ class BatchRows {
     EndLabels(sequence);
   }
 
-  // All that a batch has besides its offsets.
-  PackedBatch Finish(at::Device device) const;
+  // The batch, whose sequences end where `offsets` say: see PackedBatch::segments.
+  PackedBatch Finish(std::vector<int64_t> offsets, at::Device device) const;
 
  private:
   void EndLabels(const Sequence& sequence);

@@ -68,18 +68,17 @@ PackedBatch PackShared(std::span<const Sequence* const> sequences, std::span<con
     rows_of.push_back(std::move(rows));
     before = &sequence;
   }
-  PackedBatch batch = packed.Finish(device);
   // Equal lengths together, for attention takes neighbours of one length in one call.
   std::ranges::stable_sort(rows_of, std::greater{}, &std::vector<int64_t>::size);
-  batch.offsets = {0};
-  std::vector<int64_t> expand, collect(packed.size());
+  std::vector<int64_t> offsets = {0}, expand, collect(packed.size());
   for (const std::vector<int64_t>& rows : rows_of) {
     for (const int64_t row : rows) {
       collect[row] = static_cast<int64_t>(expand.size());  // alike for all that share the row
       expand.push_back(row);
     }
-    batch.offsets.push_back(static_cast<int64_t>(expand.size()));
+    offsets.push_back(static_cast<int64_t>(expand.size()));
   }
+  PackedBatch batch = packed.Finish(std::move(offsets), device);
   batch.expand = at::tensor(expand, at::kLong).to(device);
   batch.collect = at::tensor(collect, at::kLong).to(device);
   return batch;

@@ -107,7 +107,7 @@ std::vector<ScoreTensor> AccumulateGradients(const Model& model,
     // statistic and at the end for the others.
     const double share = per_sequence ? 1.0 : 1.0 / static_cast<double>(sequences.size());
     std::vector<float> slope;
-    for (int64_t s = 0; s < batch.sequences(); ++s) {
+    for (int64_t s = 0; s < batch.segments.sequences(); ++s) {
       const int64_t labels = batch.label_offsets[s + 1] - batch.label_offsets[s];
       slope.insert(slope.end(), labels, static_cast<float>(-share / static_cast<double>(labels)));
     }

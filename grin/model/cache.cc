@@ -38,7 +38,7 @@ PrefillAttention::PrefillAttention(KeyValueCache& cache, std::vector<int64_t> sl
       slots_(std::move(slots)),
       offsets_(std::move(offsets)),
       layers_(config.layers),
-      packed_(offsets_) {}
+      packed_(Segments(offsets_, cache.keys_[0].device())) {}
 
 at::Tensor PrefillAttention::Attend(int64_t layer, const AttentionSpec& spec, const at::Tensor& q,
                                     const at::Tensor& k, const at::Tensor& v) {

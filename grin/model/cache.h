@@ -49,6 +49,7 @@ class PrefillAttention : public Attention {
   at::Tensor Attend(int64_t layer, const AttentionSpec& spec, const at::Tensor& q,
                     const at::Tensor& k, const at::Tensor& v) override;
   at::Tensor SequenceLengths() const override { return packed_.SequenceLengths(); }
+  int64_t LongestSequence() const override { return packed_.LongestSequence(); }
 
  private:
   KeyValueCache& cache_;
@@ -65,6 +66,7 @@ class StepAttention : public Attention {
   at::Tensor Attend(int64_t layer, const AttentionSpec& spec, const at::Tensor& q,
                     const at::Tensor& k, const at::Tensor& v) override;
   at::Tensor SequenceLengths() const override { return positions_ + 1; }
+  int64_t LongestSequence() const override { return longest_; }
 
  private:
   // All slots in one product, as far as the longest reads: for devices without SlotAttention.

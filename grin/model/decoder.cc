@@ -1,5 +1,7 @@
 #include "grin/model/decoder.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
 #include <memory>
 
@@ -108,12 +110,13 @@ at::Tensor Block(const Pass& pass, int64_t index, const at::Tensor& x) {
   return pass.Normed(attended + mlp_out, block.mlp_residual_norm);
 }
 
-// Rows of the learned positions.
-at::Tensor EmbedPositions(const Model& model, const at::Tensor& positions, GradientSink* sink) {
+// Rows of the learned positions, for sequences of at most `longest` tokens.
+at::Tensor EmbedPositions(const Model& model, const at::Tensor& positions, int64_t longest,
+                          GradientSink* sink) {
   const ModelConfig& config = model.config;
-  if (positions.numel() > 0 && positions.max().item<int64_t>() >= config.context) {
+  if (longest > config.context) {
     BadInput("model", "a sequence of {} tokens is longer than the {} positions that the model has",
-             positions.max().item<int64_t>() + 1, config.context);
+             longest, config.context);
   }
   return Embed(positions + config.position_offset, model.positions, sink);
 }
@@ -122,20 +125,39 @@ std::vector<RopeTable> MakeRopeTables(const Model& model, const at::Tensor& posi
                                       const Attention& attention) {
   std::vector<RopeTable> tables;
   for (const Rope& rope : model.ropes) {
-    const at::Tensor lengths = rope.long_frequencies.defined()
-                                   ? attention.SequenceLengths().to(positions.device())
-                                   : at::Tensor();
+    const at::Tensor lengths =
+        rope.long_frequencies.defined() ? attention.SequenceLengths() : at::Tensor();
     tables.push_back(MakeRopeTable(rope, positions, lengths));
   }
   return tables;
 }
 
+// Rows [T, d] before the first block.
+at::Tensor EmbedTokens(const Model& model, const at::Tensor& tokens, const at::Tensor& positions,
+                       int64_t longest, GradientSink* sink) {
+  const ModelConfig& config = model.config;
+  at::Tensor x = Embed(tokens, model.embedding, sink,
+                       {.scale = config.embedding_scale, .fixed = config.padding_token});
+  if (model.project_in.defined()) x = Linear(x, model.project_in, sink);
+  if (model.positions.defined()) x = x + EmbedPositions(model, positions, longest, sink);
+  return x;
+}
+
 std::unique_ptr<Attention> AttentionOf(const PackedBatch& batch) {
   if (!batch.expand.defined()) {
-    return std::make_unique<PackedAttention>(batch.offsets, batch.unseen);
+    return std::make_unique<PackedAttention>(batch.segments, batch.unseen);
   }
-  return std::make_unique<SharedPrefixAttention>(batch.offsets, batch.expand, batch.collect,
+  return std::make_unique<SharedPrefixAttention>(batch.segments, batch.expand, batch.collect,
                                                  batch.unseen);
+}
+
+// Rows [T, d] after the first `blocks` blocks.
+at::Tensor RunBlocks(const Pass& pass, int64_t blocks, const at::Tensor& tokens,
+                     const at::Tensor& positions) {
+  at::Tensor x =
+      EmbedTokens(pass.model, tokens, positions, pass.attention.LongestSequence(), pass.sink);
+  for (int64_t i = 0; i < blocks; ++i) x = Block(pass, i, x);
+  return x;
 }
 
 }  // namespace
@@ -143,15 +165,25 @@ std::unique_ptr<Attention> AttentionOf(const PackedBatch& batch) {
 at::Tensor Forward(const Model& model, const at::Tensor& tokens, const at::Tensor& positions,
                    Attention& attention, GradientSink* sink) {
   const at::AutoGradMode grad_mode(sink != nullptr);
-  const ModelConfig& config = model.config;
   const Pass pass{model, MakeRopeTables(model, positions, attention), attention, sink};
-  at::Tensor x = Embed(tokens, model.embedding, sink,
-                       {.scale = config.embedding_scale, .fixed = config.padding_token});
-  if (model.project_in.defined()) x = Linear(x, model.project_in, sink);
-  if (model.positions.defined()) x = x + EmbedPositions(model, positions, sink);
-  for (int64_t i = 0; i < config.layers; ++i) x = Block(pass, i, x);
-  x = pass.Normed(x, model.final_norm);
+  const at::Tensor x =
+      pass.Normed(RunBlocks(pass, model.config.layers, tokens, positions), model.final_norm);
   return model.project_out.defined() ? Linear(x, model.project_out, sink) : x;
+}
+
+at::Tensor HiddenAfter(const Model& model, int64_t layer, const PackedBatch& batch,
+                       GradientSink* sink) {
+  const at::AutoGradMode grad_mode(sink != nullptr);
+  const std::unique_ptr<Attention> attention = AttentionOf(batch);
+  const Pass pass{model, MakeRopeTables(model, batch.positions, *attention), *attention, sink};
+  return RunBlocks(pass, layer + 1, batch.tokens, batch.positions);
+}
+
+at::Tensor HeadRows(const Model& model, const PackedBatch& batch, GradientSink* sink) {
+  const at::AutoGradMode grad_mode(sink != nullptr);
+  const std::unique_ptr<Attention> attention = AttentionOf(batch);
+  return Forward(model, batch.tokens, batch.positions, *attention, sink)
+      .index_select(0, batch.labels.rows);
 }
 
 bool RowsDependOnLength(const Model& model) {
@@ -168,13 +200,7 @@ bool CacheIsStale(const Model& model, int64_t length) {
 LabelScores ScoreBatch(const Model& model, const PackedBatch& batch, GradientSink* sink,
                        const HeadOptions& options) {
   const at::AutoGradMode grad_mode(sink != nullptr);
-  const std::unique_ptr<Attention> attention = AttentionOf(batch);
-  const at::Tensor hidden = Forward(model, batch.tokens, batch.positions, *attention, sink);
-  // A row that predicts several labels, of sequences that begin alike, goes through the head once.
-  const auto [rows, number_of, counts] =
-      at::_unique2(batch.label_rows, /*sorted=*/true, /*return_inverse=*/true);
-  return ScoreLabels(hidden.index_select(0, rows), number_of, batch.label_tokens, model.head, sink,
-                     options);
+  return ScoreLabels(HeadRows(model, batch, sink), batch.labels, model.head, sink, options);
 }
 
 }  // namespace grin

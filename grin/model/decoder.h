@@ -63,6 +63,14 @@ bool CacheIsStale(const Model& model, int64_t length);
 // cannot share rows.
 bool RowsDependOnLength(const Model& model);
 
+// The residual stream after block `layer` (from 0) of a batch, [T, d]. The blocks above do not run.
+// With a sink the autograd tape is recorded, as in Forward.
+at::Tensor HiddenAfter(const Model& model, int64_t layer, const PackedBatch& batch,
+                       GradientSink* sink = nullptr);
+
+// What the head reads of a batch: the rows batch.labels.rows of Forward, [R, d].
+at::Tensor HeadRows(const Model& model, const PackedBatch& batch, GradientSink* sink = nullptr);
+
 // Scores at the labels of a batch.
 LabelScores ScoreBatch(const Model& model, const PackedBatch& batch, GradientSink* sink = nullptr,
                        const HeadOptions& options = {});

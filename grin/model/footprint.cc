@@ -2,17 +2,21 @@
 
 #include <algorithm>
 
+#include "grin/model/product.h"
+
 namespace grin {
 
 int64_t RecordedBytesPerToken(const Model& model) {
   const ModelConfig& c = model.config;
   const int64_t q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
-  // Residual streams, normed inputs, q, k, v before and after repetition, attention output, and
-  // gate, up and their product.
-  const int64_t per_layer = 4 * c.hidden + 5 * q + 2 * kv + 3 * c.intermediate;
+  // Residual streams, normed inputs, q and k before and after they are turned, v, attention output,
+  // and gate, up and their product.
+  const int64_t per_layer = 4 * c.hidden + 3 * (q + kv) + 3 * c.intermediate;
   const auto element = static_cast<int64_t>(c10::elementSize(model.weights->dtype()));
+  // What attention is computed from and gives, in fp32 where that is not the type anyway.
+  const int64_t widened = WidensFactors(model.embedding.value) ? 4 * 2 * (q + kv) : 0;
   // The widest temporary of one layer, in fp32, comes on top once.
-  return c.layers * per_layer * element + 4 * (3 * c.intermediate + 4 * c.hidden);
+  return c.layers * (per_layer * element + widened) + 4 * (3 * c.intermediate + 4 * c.hidden);
 }
 
 int64_t TokensWithin(const Model& model, int64_t bytes) {

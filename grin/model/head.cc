@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <memory>
-#include <tuple>
 #include <vector>
 
+#include "grin/base/error.h"
 #include "grin/model/layers.h"
 #include "grin/model/product.h"
 #include "grin/model/record.h"
@@ -38,40 +38,23 @@ void ForParts(int64_t size, int64_t part, Visit visit) {
   for (int64_t begin = 0; begin < size; begin += part) visit(begin, std::min(part, size - begin));
 }
 
-// Labels by the row that predicts them, which may predict several.
-class LabelsByRow {
- public:
-  LabelsByRow(const at::Tensor& rows, const at::Tensor& labels) {
-    std::tie(rows_, order_) = rows.sort(/*stable=*/std::optional(true), /*dim=*/0);
-    tokens_ = labels.index_select(0, order_);
-    const at::Tensor on_cpu = rows_.cpu();
-    sorted_ = {on_cpu.const_data_ptr<int64_t>(), on_cpu.const_data_ptr<int64_t>() + rows.numel()};
-  }
+// The labels that rows begin .. begin + count predict.
+struct LabelsOfRows {
+  LabelsOfRows(const LabelledRows& all, int64_t begin, int64_t count)
+      : numbers(all.order.narrow(0, all.first[begin], all.first[begin + count] - all.first[begin])),
+        rows(all.row_of.index_select(0, numbers) - begin),
+        tokens(all.tokens.index_select(0, numbers)) {}
 
-  struct Part {
-    at::Tensor numbers;  // int64 [l]: which labels
-    at::Tensor rows;     // int64 [l]: counted from the part's first row
-    at::Tensor tokens;   // int64 [l]
-  };
-
-  // Those of rows begin .. begin + count.
-  Part Of(int64_t begin, int64_t count) const {
-    const auto first = std::ranges::lower_bound(sorted_, begin) - sorted_.begin();
-    const auto length = std::ranges::lower_bound(sorted_, begin + count) - sorted_.begin() - first;
-    const auto part = [&](const at::Tensor& all) { return all.narrow(0, first, length); };
-    return {part(order_), part(rows_) - begin, part(tokens_)};
-  }
-
- private:
-  at::Tensor order_, rows_, tokens_;
-  std::vector<int64_t> sorted_;
+  at::Tensor numbers;  // int64 [l]: which labels
+  at::Tensor rows;     // int64 [l]: counted from `begin`
+  at::Tensor tokens;   // int64 [l]
 };
 
 // Log-probabilities of the labels of some rows, and what is asked about the rows, tile by tile of
 // the vocabulary.
 class RowScores {
  public:
-  RowScores(const LabelsByRow::Part& labels, const HeadOptions& options)
+  RowScores(const LabelsOfRows& labels, const HeadOptions& options)
       : labels_(labels),
         softmax_({.argmax = options.argmax, .moments = options.moments}),
         serial_(options.serial),
@@ -105,7 +88,7 @@ class RowScores {
   at::Tensor LogNormaliser() const { return softmax_.LogNormaliser(); }
 
  private:
-  LabelsByRow::Part labels_;
+  LabelsOfRows labels_;
   RunningSoftmax softmax_;
   bool serial_;
   at::Tensor serial_normaliser_;  // fp32 [c]
@@ -133,19 +116,22 @@ at::Tensor LogitsBuffer::Columns(const at::Tensor& hidden, int64_t first, int64_
   return head_.softcap ? logits.div_(*head_.softcap).tanh_().mul_(*head_.softcap) : logits;
 }
 
-LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& rows, const at::Tensor& labels,
-                        const Head& head, GradientSink* sink, const HeadOptions& options) {
-  const LabelsByRow by_row(rows, labels);
+LabelScores ScoreLabels(const at::Tensor& hidden, const LabelledRows& labels, const Head& head,
+                        GradientSink* sink, const HeadOptions& options) {
   const at::TensorOptions wide = hidden.options().dtype(at::kFloat).requires_grad(false);
-  LabelScores scores;
-  scores.logp = at::empty(labels.sizes(), wide);
-  if (options.argmax) scores.argmax = at::empty(labels.sizes(), wide.dtype(at::kLong));
-  if (options.moments) {
-    scores.mean = at::empty(labels.sizes(), wide);
-    scores.variance = at::empty(labels.sizes(), wide);
+  const int64_t size = labels.size();
+  if (hidden.size(0) != labels.rows.size(0)) {
+    Defect("model", "the head got {} rows for labels of {}", hidden.size(0), labels.rows.size(0));
   }
-  if (options.serial) scores.serial = at::empty(labels.sizes(), wide);
-  at::Tensor log_normaliser = at::empty({hidden.size(0)}, wide);
+  LabelScores scores;
+  scores.logp = at::empty({size}, wide);
+  if (options.argmax) scores.argmax = at::empty({size}, wide.dtype(at::kLong));
+  if (options.moments) {
+    scores.mean = at::empty({size}, wide);
+    scores.variance = at::empty({size}, wide);
+  }
+  if (options.serial) scores.serial = at::empty({size}, wide);
+  const at::Tensor log_normaliser = at::empty({hidden.size(0)}, wide);
   const auto buffer = std::make_shared<LogitsBuffer>(head);
   {
     at::NoGradGuard no_grad;
@@ -155,7 +141,7 @@ LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& rows, const 
         options.serial ? std::max<int64_t>(logits / vocabulary, 16) : TileRows(logits);
     ForParts(hidden.size(0), tile_rows, [&](int64_t begin, int64_t count) {
       const at::Tensor part = hidden.narrow(0, begin, count);
-      RowScores row_scores(by_row.Of(begin, count), options);
+      RowScores row_scores(LabelsOfRows(labels, begin, count), options);
       const int64_t tile_columns = options.serial ? vocabulary : kTileTokens;
       ForParts(vocabulary, tile_columns, [&](int64_t first, int64_t columns) {
         row_scores.Add(buffer->Columns(part, first, columns), first);
@@ -165,31 +151,55 @@ LabelScores ScoreLabels(const at::Tensor& hidden, const at::Tensor& rows, const 
     });
   }
   const at::Tensor input = hidden.detach();
+  const int64_t chunk_bytes = options.chunk_bytes;
   scores.logp = Record("score_labels", {hidden}, scores.logp, [=](const at::Tensor& gradient) {
-    at::Tensor hidden_gradient = at::empty_like(input);
-    const int64_t chunk = ChunkRows(head, options.chunk_bytes);
-    ForParts(input.size(0), chunk, [&](int64_t begin, int64_t count) {
-      const at::Tensor part = input.narrow(0, begin, count);
-      const LabelsByRow::Part wanted = by_row.Of(begin, count);
+    // d logp / d logits = onehot(label) - softmax
+    const auto slope = [&](int64_t begin, at::Tensor& logits) {
+      const LabelsOfRows wanted(labels, begin, logits.size(0));
       const at::Tensor weight = gradient.index_select(0, wanted.numbers);  // [l]
-      const at::Tensor row_weight =                                        // [c, 1]
-          at::zeros({count}, weight.options()).index_add_(0, wanted.rows, weight).unsqueeze(1);
-      // d logp / d logits = onehot(label) - softmax
-      at::Tensor slope = (*buffer)(part);
-      at::Tensor inner;  // of the softcap: d capped / d logit = 1 - tanh^2
-      if (head.softcap) inner = slope.div(*head.softcap).square_().neg_().add_(1.0);
-      slope.sub_(log_normaliser.narrow(0, begin, count).unsqueeze(1)).exp_().mul_(row_weight.neg());
-      slope.index_put_({wanted.rows, wanted.tokens}, weight, /*accumulate=*/true);
-      if (inner.defined()) slope.mul_(inner);
-      hidden_gradient.narrow(0, begin, count).copy_(WideBackProduct(slope, head.weight.value));
-      if (Wants(sink, head.weight)) {
-        sink->AddProduct(head.weight.name, slope.to(part.scalar_type()), part);
-      }
-      if (Wants(sink, head.bias)) sink->AddVector(head.bias.name, slope.sum(0));
-    });
-    return std::vector{hidden_gradient};
+      const at::Tensor row_weight = at::zeros({logits.size(0)}, weight.options())
+                                        .index_add_(0, wanted.rows, weight)
+                                        .unsqueeze(1);  // [c, 1]
+      logits.sub_(log_normaliser.narrow(0, begin, logits.size(0)).unsqueeze(1))
+          .exp_()
+          .mul_(row_weight.neg());
+      logits.index_put_({wanted.rows, wanted.tokens}, weight, /*accumulate=*/true);
+    };
+    return std::vector{VisitLogitsAndBack(input, *buffer, sink, slope, chunk_bytes)};
   });
   return scores;
+}
+
+void VisitLogits(const at::Tensor& hidden, LogitsBuffer& buffer, const LogitVisitor& visit,
+                 int64_t chunk_bytes) {
+  at::NoGradGuard no_grad;
+  ForParts(hidden.size(0), ChunkRows(buffer.head(), chunk_bytes),
+           [&](int64_t begin, int64_t count) {
+             at::Tensor logits = buffer(hidden.narrow(0, begin, count));
+             visit(begin, logits);
+           });
+}
+
+at::Tensor VisitLogitsAndBack(const at::Tensor& hidden, LogitsBuffer& buffer, GradientSink* sink,
+                              const LogitVisitor& visit, int64_t chunk_bytes) {
+  at::NoGradGuard no_grad;
+  const Head& head = buffer.head();
+  at::Tensor hidden_gradient = at::empty_like(hidden);
+  const auto back = [&](int64_t begin, at::Tensor& logits) {
+    const int64_t count = logits.size(0);
+    const at::Tensor part = hidden.narrow(0, begin, count);
+    at::Tensor inner;  // of the softcap: d capped / d logit = 1 - tanh^2
+    if (head.softcap) inner = logits.div(*head.softcap).square_().neg_().add_(1.0);
+    visit(begin, logits);
+    if (inner.defined()) logits.mul_(inner);
+    hidden_gradient.narrow(0, begin, count).copy_(WideBackProduct(logits, head.weight.value));
+    if (Wants(sink, head.weight)) {
+      sink->AddProduct(head.weight.name, logits.to(part.scalar_type()), part);
+    }
+    if (Wants(sink, head.bias)) sink->AddVector(head.bias.name, logits.sum(0));
+  };
+  VisitLogits(hidden, buffer, back, chunk_bytes);
+  return hidden_gradient;
 }
 
 }  // namespace grin

@@ -62,21 +62,22 @@ TEST(Pack, RowsPredictTheirLabels) {
     sequence.label_weights.assign(sequence.labels.size(), 0.5f);
   }
   const PackedBatch batch = Pack(Pointers(sequences));
-  ASSERT_EQ(batch.sequences(), 9);
-  EXPECT_EQ(batch.tokens.size(0), batch.offsets.back());
-  EXPECT_EQ(batch.label_rows.size(0), batch.label_offsets.back());
-  EXPECT_EQ(batch.label_weights.sum().item<float>(), 0.5f * batch.label_rows.size(0));
+  ASSERT_EQ(batch.segments.sequences(), 9);
+  EXPECT_EQ(batch.tokens.size(0), batch.segments.offsets.back());
+  EXPECT_EQ(batch.labels.size(), batch.label_offsets.back());
+  EXPECT_EQ(batch.label_weights.sum().item<float>(), 0.5f * batch.labels.size());
+  const at::Tensor rows = batch.labels.rows.index_select(0, batch.labels.row_of);
   for (int64_t s = 0; s < 9; ++s) {
-    const int64_t begin = batch.offsets[s];
-    EXPECT_EQ(batch.offsets[s + 1] - begin, sequences[s].length());
+    const int64_t begin = batch.segments.offsets[s];
+    EXPECT_EQ(batch.segments.offsets[s + 1] - begin, sequences[s].length());
     for (int64_t t = 0; t < sequences[s].length(); ++t) {
       EXPECT_EQ(batch.tokens[begin + t].item<int64_t>(), sequences[s].tokens[t]);
       EXPECT_EQ(batch.positions[begin + t].item<int64_t>(), t);
     }
     for (int64_t n = batch.label_offsets[s]; n < batch.label_offsets[s + 1]; ++n) {
       const int64_t label = sequences[s].labels[n - batch.label_offsets[s]];
-      EXPECT_EQ(batch.label_rows[n].item<int64_t>(), begin + label - 1);
-      EXPECT_EQ(batch.label_tokens[n].item<int64_t>(), sequences[s].tokens[label]);
+      EXPECT_EQ(rows[n].item<int64_t>(), begin + label - 1);
+      EXPECT_EQ(batch.labels.tokens[n].item<int64_t>(), sequences[s].tokens[label]);
     }
   }
 }

@@ -42,7 +42,7 @@ TEST(PlanSharedPasses, UsesEverySequenceOnceWithinTheBudget) {
         for (const int64_t i : pass) EXPECT_TRUE(seen.insert(i).second) << i;
         if (pass.size() > 1) {
           EXPECT_LE(batch.tokens.size(0), budget);
-          EXPECT_LE(batch.offsets.back(), 4 * budget);
+          EXPECT_LE(batch.segments.offsets.back(), 4 * budget);
         }
       }
       EXPECT_EQ(static_cast<int64_t>(seen.size()), count);
@@ -76,7 +76,7 @@ TEST(PackShared, HoldsEverySequenceAndItsLabels) {
   for (const auto& pass : PlanSharedPasses(pointers, 50)) {
     const PackedBatch batch = PackShared(pointers, pass);
     packed += batch.tokens.size(0);
-    whole += batch.offsets.back();
+    whole += batch.segments.offsets.back();
     const auto tokens = Values(batch.tokens), positions = Values(batch.positions);
     const auto expand = Values(batch.expand), collect = Values(batch.collect);
     // The sequences in full, each from its first token: as a multiset, for their order is free.
@@ -85,10 +85,10 @@ TEST(PackShared, HoldsEverySequenceAndItsLabels) {
       const Sequence& sequence = sequences[i];
       expected.insert({sequence.tokens.begin(), sequence.tokens.end() - sequence.unread});
     }
-    for (int64_t s = 0; s < batch.sequences(); ++s) {
+    for (int64_t s = 0; s < batch.segments.sequences(); ++s) {
       std::vector<int64_t> sequence;
-      for (int64_t at = batch.offsets[s]; at < batch.offsets[s + 1]; ++at) {
-        EXPECT_EQ(positions[expand[at]], at - batch.offsets[s]);
+      for (int64_t at = batch.segments.offsets[s]; at < batch.segments.offsets[s + 1]; ++at) {
+        EXPECT_EQ(positions[expand[at]], at - batch.segments.offsets[s]);
         sequence.push_back(tokens[expand[at]]);
       }
       found.insert(sequence);
@@ -98,7 +98,8 @@ TEST(PackShared, HoldsEverySequenceAndItsLabels) {
       EXPECT_EQ(expand[collect[row]], static_cast<int64_t>(row));
     }
     // Labels in the order of the members, each in the row of the token before it.
-    const auto rows = Values(batch.label_rows), labels = Values(batch.label_tokens);
+    const auto rows = Values(batch.labels.rows.index_select(0, batch.labels.row_of));
+    const auto labels = Values(batch.labels.tokens);
     size_t s = 0;
     for (const int64_t i : pass) {
       const int64_t begin = batch.label_offsets[s], end = batch.label_offsets[++s];

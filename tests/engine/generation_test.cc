@@ -33,7 +33,7 @@ std::vector<std::vector<int32_t>> Prompts(const Model& model, int64_t count) {
 // Logits after the last token, without a cache.
 at::Tensor LastLogits(const Model& model, const std::vector<int32_t>& tokens) {
   const auto length = static_cast<int64_t>(tokens.size());
-  PackedAttention attention({0, length});
+  PackedAttention attention(Segments({0, length}));
   const at::Tensor hidden =
       Forward(model, at::tensor(tokens, at::kLong), at::arange(length, at::kLong), attention);
   return LogitsBuffer(model.head)(hidden.narrow(0, length - 1, 1))[0];

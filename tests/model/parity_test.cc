@@ -16,24 +16,24 @@ namespace {
 // Sequences end to end. Written apart from the data room's Pack, which is above this room.
 PackedBatch BatchOf(const std::vector<const Sequence*>& sequences) {
   PackedBatch batch;
-  batch.offsets = batch.label_offsets = {0};
-  std::vector<int64_t> tokens, positions, rows, labels;
+  batch.label_offsets = {0};
+  std::vector<int64_t> offsets = {0}, tokens, positions, rows, labels;
   for (const Sequence* sequence : sequences) {
     for (const int32_t label : sequence->labels) {
-      rows.push_back(batch.offsets.back() + label - 1);
+      rows.push_back(offsets.back() + label - 1);
       labels.push_back(sequence->tokens[label]);
     }
     for (const int32_t token : sequence->tokens) {
-      positions.push_back(static_cast<int64_t>(tokens.size()) - batch.offsets.back());
+      positions.push_back(static_cast<int64_t>(tokens.size()) - offsets.back());
       tokens.push_back(token);
     }
-    batch.offsets.push_back(static_cast<int64_t>(tokens.size()));
+    offsets.push_back(static_cast<int64_t>(tokens.size()));
     batch.label_offsets.push_back(static_cast<int64_t>(rows.size()));
   }
   batch.tokens = at::tensor(tokens, at::kLong);
   batch.positions = at::tensor(positions, at::kLong);
-  batch.label_rows = at::tensor(rows, at::kLong);
-  batch.label_tokens = at::tensor(labels, at::kLong);
+  batch.segments = Segments(offsets);
+  batch.labels = LabelledRows(rows, labels);
   return batch;
 }
 
@@ -120,7 +120,7 @@ TEST_P(Parity, GradientsOfEveryTensor) {
   for (const Sequence& sequence : sequences_) scored += !sequence.labels.empty();
   std::vector<float> slope;
   double loss = 0;
-  for (int64_t s = 0; s < batch.sequences(); ++s) {
+  for (int64_t s = 0; s < batch.segments.sequences(); ++s) {
     const int64_t begin = batch.label_offsets[s], labels = batch.label_offsets[s + 1] - begin;
     if (labels == 0) continue;
     const double share = 1.0 / static_cast<double>(scored * labels);
