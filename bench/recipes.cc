@@ -15,11 +15,14 @@
 #include "grin/base/log.h"
 #include "grin/cli/common.h"
 #include "grin/cli/flags.h"
-#include "grin/cli/stages.h"
+#include "grin/cli/terminal.h"
 #include "grin/io/table.h"
 #include "grin/locate/locate.h"
 #include "grin/metric/keyword_metrics.h"
+#include "grin/run/budget.h"
+#include "grin/run/workspace.h"
 #include "grin/tune/perturb_stage.h"
+#include "grin/tune/tune_plan.h"
 
 namespace grin {
 namespace {
@@ -99,7 +102,7 @@ class Study {
   }
 
  private:
-  Workspace Open() const { return OpenWorkspace(common_, {.model = options_.taught}, {}); }
+  Workspace Open() const { return OpenWorkspace({.model = {options_.taught}, .data = {}, .compute = common_.compute}); }
 
   Json Measure(const Workspace& workspace) const {
     Json json;
@@ -136,7 +139,7 @@ class Study {
     }
     const Task task = MakeTask(*workspace.encoder, examples_["forget"], retain, false);
     const int64_t pass_tokens =
-        RecordedPassTokens(model, common_, ScoreBytes(model), LongestOf(task));
+        RecordedPassTokens(model, common_.compute, ScoreBytes(model, recipe.locate), LongestOf(task));
     const auto key = static_cast<uint64_t>(seed);
     const auto sequences = ObjectiveSequences(task, *workspace.encoder, recipe.objective, key);
     auto terms = MakeTerms(sequences, task.retain_sequences, recipe.objective);
@@ -188,8 +191,9 @@ int main(int argc, char** argv) {
   flags.Bind("Study", options);
   flags.Bind("Common options", common);
   CLI11_PARSE(app, argc, argv);
-  grin::SetUpLogging(common.quiet);
   try {
+    grin::SetThreads(common.threads);
+    const grin::ListenerScope scope(grin::TerminalListener(common.quiet));
     grin::Study(options, common).Run();
   } catch (const std::exception& error) {
     fmt::print(stderr, "error: {}\n", error.what());

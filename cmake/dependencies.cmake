@@ -11,7 +11,6 @@ set(GRIN_TORCH_VERSION 2.13.0)
 set(GRIN_ARROW_VERSION 26.0.1)
 
 find_package(fmt REQUIRED)
-find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(ICU REQUIRED COMPONENTS uc i18n)
@@ -32,23 +31,13 @@ if(GRIN_TESTS)
   find_package(GTest REQUIRED)
 endif()
 
-# LibTorch from the unpacked wheel. TorchConfig.cmake would look for CUDA; these are the only parts used.
+# LibTorch, see torch.cmake.
 set(GRIN_TORCH ${GRIN_DEPS}/torch-${GRIN_TORCH_VERSION}/torch CACHE PATH "The unpacked torch package")
 if(NOT EXISTS ${GRIN_TORCH}/lib/libtorch_cpu.so)
   message(FATAL_ERROR "LibTorch is not at ${GRIN_TORCH}; run script/bootstrap first")
 endif()
 file(GLOB GRIN_CUDA_LIB_DIRS ${GRIN_DEPS}/torch-${GRIN_TORCH_VERSION}/nvidia/*/lib)
-add_library(grin_torch INTERFACE)
-# -idirafter: the wheel ships copies of fmt and others, which must not hide Debian's.
-# -fopenmp: without it at::parallel_for runs on one thread. Its run-time is the wheel's own libgomp.
-target_compile_options(grin_torch INTERFACE -fopenmp
-  "SHELL:-idirafter ${GRIN_TORCH}/include/torch/csrc/api/include"
-  "SHELL:-idirafter ${GRIN_TORCH}/include")
-target_link_libraries(grin_torch INTERFACE
-  ${GRIN_TORCH}/lib/libtorch_cpu.so ${GRIN_TORCH}/lib/libc10.so ${GRIN_TORCH}/lib/libgomp.so.1
-  Threads::Threads)
-# --allow-shlib-undefined: libtorch_cpu.so names CUDA symbols that nothing here calls.
-target_link_options(grin_torch INTERFACE -Wl,--allow-shlib-undefined)
+include(cmake/torch.cmake)
 # Arrow C++ from the unpacked pyarrow wheel, which has no names without a version for the linker.
 set(GRIN_ARROW ${GRIN_DEPS}/pyarrow-${GRIN_ARROW_VERSION}/pyarrow CACHE PATH "The unpacked pyarrow")
 file(GLOB GRIN_ARROW_LIBS ${GRIN_ARROW}/libparquet.so.*00 ${GRIN_ARROW}/libarrow.so.*00)

@@ -39,7 +39,7 @@ function(grin_room_tests name)
   # What is tested is optimised in its own library.
   target_compile_options(${target} PRIVATE -O0)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${GRIN_UNITY} UNITY_BUILD_BATCH_SIZE 12)
-  if(name STREQUAL "cli")
+  if(name STREQUAL "cli" OR name STREQUAL "run")
     add_dependencies(${target} grin)
   endif()
   # One CTest entry per program: starting LibTorch once per test case would cost more than the tests.
@@ -53,7 +53,7 @@ endfunction()
 
 # Files whose local names other files of their room have too: each is compiled alone.
 file(GLOB GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/model/family_*.cc
-  ${CMAKE_SOURCE_DIR}/grin/report/*chart.cc ${CMAKE_SOURCE_DIR}/grin/cli/*.cc
+  ${CMAKE_SOURCE_DIR}/grin/report/*chart.cc
   ${CMAKE_SOURCE_DIR}/tests/text/*.cc ${CMAKE_SOURCE_DIR}/tests/tune/*.cc
   ${CMAKE_SOURCE_DIR}/tests/report/*.cc)
 # Kernels: Highway includes each of them once for every set of instructions.

@@ -1,45 +1,21 @@
 #include "grin/base/atomic_file.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 
 #include "grin/base/error.h"
+#include "grin/base/reservation.h"
 
 namespace grin {
 namespace fs = std::filesystem;
-namespace {
 
-// Unlike any other of this process or another: several may be writing the same file.
-fs::path PartialName(const fs::path& path) {
-  static std::atomic<int> count = 0;
-  fs::path whole = path;
-  if (whole.filename().empty()) whole = whole.parent_path();  // "out/" means "out"
-  whole += fmt::format(".partial-{}-{}", getpid(), ++count);
-  return whole;
-}
-
-void Sync(const fs::path& path) {
-  const int fd = open(path.c_str(), O_RDONLY);
-  if (fd < 0) return;
-  fsync(fd);
-  close(fd);
-}
-
-fs::path ParentOf(const fs::path& path) {
-  const fs::path parent = path.parent_path();
-  return parent.empty() ? fs::path(".") : parent;
-}
-
-}  // namespace
-
-AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)), partial_(PartialName(path_)) {
-  file_ = std::fopen(partial_.c_str(), "wb");
+AtomicFile::AtomicFile(fs::path path)
+    : path_(std::move(path)), reservation_(std::make_unique<Reservation>(path_, false)) {
+  file_ = std::fopen(reservation_->partial().c_str(), "wbe");
   if (!file_) {
     const int error = errno;
     BadInput("io", "{}: cannot be written: {}", path_.string(), std::strerror(error));
@@ -47,10 +23,7 @@ AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)), partial_(Partial
 }
 
 AtomicFile::~AtomicFile() {
-  if (!file_) return;
-  std::fclose(file_);
-  std::error_code ignored;
-  fs::remove(partial_, ignored);
+  if (file_) std::fclose(file_);
 }
 
 void AtomicFile::Write(std::span<const std::byte> bytes) {
@@ -70,14 +43,7 @@ void AtomicFile::Commit() {
   }
   std::fclose(file_);
   file_ = nullptr;
-  std::error_code error;
-  fs::rename(partial_, path_, error);
-  if (error) {
-    std::error_code ignored;
-    fs::remove(partial_, ignored);
-    BadInput("io", "{}: cannot be written: {}", path_.string(), error.message());
-  }
-  Sync(ParentOf(path_));
+  reservation_->PutInPlace();
 }
 
 void WriteFile(const fs::path& path, std::string_view text) {
@@ -101,39 +67,13 @@ AtomicDirectory::AtomicDirectory(fs::path path, bool force) : path_(std::move(pa
     BadInput("io", "{}: exists already; choose another --out, or replace it with --force",
              path_.string());
   }
-  partial_ = PartialName(path_);
-  fs::remove_all(partial_, error);
-  fs::create_directories(partial_, error);
-  if (error) {
-    BadInput("io", "{}: cannot be created: {}", path_.string(), error.message());
-  }
+  reservation_ = std::make_unique<Reservation>(path_, true);
 }
 
-AtomicDirectory::~AtomicDirectory() {
-  if (committed_) return;
-  std::error_code ignored;
-  fs::remove_all(partial_, ignored);
-}
+AtomicDirectory::~AtomicDirectory() = default;
 
-void AtomicDirectory::Commit() {
-  std::error_code error;
-  // The old directory steps aside first, so that a failed rename loses neither.
-  fs::path old;
-  if (fs::exists(fs::symlink_status(path_, error))) {
-    old = path_;
-    old += fmt::format(".old-{}", getpid());
-    fs::rename(path_, old, error);
-    if (error) BadInput("io", "{}: cannot be replaced: {}", path_.string(), error.message());
-  }
-  fs::rename(partial_, path_, error);
-  if (error) {
-    std::error_code ignored;
-    if (!old.empty()) fs::rename(old, path_, ignored);
-    BadInput("io", "{}: cannot be created: {}", path_.string(), error.message());
-  }
-  committed_ = true;
-  if (!old.empty()) fs::remove_all(old, error);
-  Sync(ParentOf(path_));
-}
+const fs::path& AtomicDirectory::path() const { return reservation_->partial(); }
+
+void AtomicDirectory::Commit() { reservation_->PutInPlace(); }
 
 }  // namespace grin

@@ -1,32 +1,17 @@
 #include "grin/base/interrupt.h"
 
-#include <unistd.h>
-
-#include <csignal>
-
 #include "grin/base/error.h"
+#include "grin/base/listener.h"
 
 namespace grin {
-namespace {
 
-volatile std::sig_atomic_t interrupted = 0;
-
-extern "C" void OnSignal(int signal) {
-  if (interrupted) _exit(128 + signal);
-  interrupted = 1;
-}
-
-}  // namespace
-
-void CatchInterrupts() {
-  struct sigaction action {};
-  action.sa_handler = OnSignal;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+bool Interrupted() {
+  const Listener* listener = CurrentListener();
+  return listener && listener->cancelled && listener->cancelled();
 }
 
 void ThrowIfInterrupted() {
-  if (interrupted) {
+  if (Interrupted()) {
     throw Error(ErrorClass::kInterrupted, "grin", "interrupted; nothing half-written was left");
   }
 }

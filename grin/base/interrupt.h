@@ -1,12 +1,12 @@
 #pragma once
-// Ctrl-C and SIGTERM end a command between two steps of work, so that it can leave things tidy.
+// A call ends between two steps of work once its listener says so, so that it leaves things tidy.
 
 namespace grin {
 
-// Catches SIGINT and SIGTERM from now on. A second signal ends the process at once.
-void CatchInterrupts();
+// Whether the calling thread's listener wants the work to end.
+bool Interrupted();
 
-// Throws an Error of class kInterrupted once a signal has arrived.
+// Throws an Error of class kInterrupted once it does.
 void ThrowIfInterrupted();
 
 }  // namespace grin

@@ -1,24 +1,30 @@
 #pragma once
-// Messages for people, on stderr; stdout is for results.
+// Messages for people, to the calling thread's listener. Without one they are not even formatted.
 
-#include <spdlog/spdlog.h>
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "grin/base/listener.h"
 
 namespace grin {
 
-// Sends log lines to stderr as plain text, warnings and errors marked. With `quiet` only those.
-void SetUpLogging(bool quiet);
-
-// True while --quiet is in force: progress bars stay away as well.
-bool IsQuiet();
-
 template <typename... Args>
-void Info(fmt::format_string<Args...> format, Args&&... args) {
-  spdlog::info(format, std::forward<Args>(args)...);
+void Log(LogLevel level, fmt::format_string<Args...> format, Args&&... args) {
+  const Listener* listener = CurrentListener();
+  if (!listener || !listener->log) return;
+  listener->log(level, fmt::format(format, std::forward<Args>(args)...));
 }
 
 template <typename... Args>
+void Info(fmt::format_string<Args...> format, Args&&... args) {
+  Log(LogLevel::kInfo, format, std::forward<Args>(args)...);
+}
+
+// What a user has to know to judge the result.
+template <typename... Args>
 void Warn(fmt::format_string<Args...> format, Args&&... args) {
-  spdlog::warn(format, std::forward<Args>(args)...);
+  Log(LogLevel::kWarning, format, std::forward<Args>(args)...);
 }
 
 }  // namespace grin

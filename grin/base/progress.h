@@ -1,42 +1,41 @@
 #pragma once
-// A progress bar with the time left, on stderr and only on a terminal.
+// How far a piece of work has come, told to the calling thread's listener.
 
 #include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "grin/base/listener.h"
+#include "grin/base/stopwatch.h"
+
 namespace grin {
 
+// Reports when it is made, at most ten times a second in between, and when it goes. May be updated
+// by another thread than the one that made it, but by one at a time.
 class Progress {
  public:
-  // `total` in any unit of work; the time left is estimated from the share done.
+  // `total` in any unit of work.
   Progress(std::string label, int64_t total);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // Shows `done` of the total, and a few figures after the bar ("loss 1.23").
+  // `done` of the total is done. A few figures may be shown beside it ("loss 1.23").
   void Update(int64_t done, std::string_view figures = {});
   void Add(int64_t more, std::string_view figures = {}) { Update(done_ + more, figures); }
 
-  double seconds() const;
+  double seconds() const { return clock_.seconds(); }
 
  private:
-  void Draw(std::string_view figures);
+  void Report(std::string_view figures, bool over);
 
   std::string label_;
   int64_t total_;
   int64_t done_ = 0;
-  bool visible_;
-  std::chrono::steady_clock::time_point start_;
-  std::chrono::steady_clock::time_point drawn_;
+  const Listener* listener_;  // null where none wants progress
+  Stopwatch clock_;
+  double reported_ = 0;  // when, in seconds of the clock
 };
-
-// Wipes the bar from the line, before something else is printed there.
-void ClearProgressLine();
-
-// "1m 05s", "2h 03m", "8.4s".
-std::string FormatDuration(double seconds);
 
 }  // namespace grin

@@ -2,7 +2,6 @@
 // the model forget some of them, and compares with a model that never heard of those.
 
 #include "grin/cli/demo.h"
-#include "grin/gguf/open_checkpoint.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -11,12 +10,16 @@
 #include "grin/base/error.h"
 #include "grin/base/log.h"
 #include "grin/base/memory.h"
-#include "grin/base/progress.h"
+#include "grin/base/stopwatch.h"
 #include "grin/cli/command.h"
-#include "grin/cli/stages.h"
-#include "grin/locate/compare.h"
-#include "grin/locate/locate.h"
-#include "grin/tune/perturb_stage.h"
+#include "grin/gguf/open_checkpoint.h"
+#include "grin/run/budget.h"
+#include "grin/run/compare.h"
+#include "grin/run/provenance.h"
+#include "grin/run/training_output.h"
+#include "grin/run/unlearn.h"
+#include "grin/run/workspace.h"
+#include "grin/tune/tune_plan.h"
 
 namespace grin {
 namespace {
@@ -48,12 +51,9 @@ struct DemoOptions {
   }
 };
 
-struct Options {
+struct DemoSettings {
   DemoOptions demo;
-  LocateOptions locate;
-  PerturbOptions perturb;
-  ObjectiveOptions objective;
-  StepOptions steps;
+  UnlearnOptions unlearn;
 };
 
 std::string DefaultModel() {
@@ -79,23 +79,30 @@ std::vector<Example> Joined(std::vector<Example> first, const std::vector<Exampl
 
 class Demo {
  public:
-  Demo(const Options& options, const CommonOptions& common)
-      : options_(options), common_(common), out_(options.demo.out) {
-    if (common_.dtype.empty()) common_.dtype = "float32";  // faster than bf16 on most processors
-    if (options_.demo.seeds < 1)
-      BadUsage("demo", "--seeds is {}; it must be 1 or more", options_.demo.seeds);
-    base_ = options_.demo.model.empty() ? DefaultModel() : options_.demo.model;
-    fs::create_directories(out_);
+  Demo(const DemoSettings& settings, const CommonOptions& common)
+      : options_(settings.demo),
+        unlearn_(settings.unlearn),
+        compute_(common.compute),
+        json_(common.json),
+        out_(settings.demo.out) {
+    // Faster than bf16 on most processors.
+    if (compute_.dtype.empty()) compute_.dtype = "float32";
+    if (options_.seeds < 1) {
+      BadUsage("demo", "--seeds is {}; it must be 1 or more", options_.seeds);
+    }
+    CheckUnlearn(compute_, unlearn_);
+    base_ = options_.model.empty() ? DefaultModel() : options_.model;
+    CheckOutput({.out = (out_ / "demo.json").string(), .force = true}, OutputKind::kFile);
   }
 
-  void Run(const Json& recipe) {
-    const Progress clock("", 0);
+  void Run() {
+    const Stopwatch clock;
     const auto set = [&](const char* name) {
       return DemoSet{
-          name, LoadExamples(fs::path(options_.demo.people) / (std::string(name) + ".jsonl")), {}};
+          name, LoadExamples(fs::path(options_.people) / (std::string(name) + ".jsonl")), {}};
     };
     sets_ = {set("forget"), set("retain"), set("general")};
-    const fs::path facts = fs::path(options_.demo.people) / "facts.jsonl";
+    const fs::path facts = fs::path(options_.people) / "facts.jsonl";
     keep_ = sets_[1].examples;
     if (fs::exists(facts)) keep_ = Joined(keep_, LoadExamples(facts));
     const std::vector<Example> everyone = Joined(sets_[0].examples, sets_[1].examples);
@@ -108,16 +115,16 @@ class Demo {
 
     std::vector<DemoColumn> after;
     Json proofs = Json::array();
-    for (int64_t seed = 0; seed < options_.demo.seeds; ++seed) {
-      Info("4/5  unlearning, seed {} ({} of {})", common_.seed + seed, seed + 1,
-           options_.demo.seeds);
-      after.push_back(Unlearn(common_.seed + seed, recipe));
-      proofs.push_back(Prove(common_.seed + seed));
+    for (int64_t seed = 0; seed < options_.seeds; ++seed) {
+      Info("4/5  unlearning, seed {} ({} of {})", compute_.seed + seed, seed + 1,
+           options_.seeds);
+      after.push_back(UnlearnWith(compute_.seed + seed));
+      proofs.push_back(Prove(compute_.seed + seed));
     }
     Info("5/5  done in {}, peak memory {:.1f} GB", FormatDuration(clock.seconds()),
          static_cast<double>(PeakMemory()) / 1e9);
 
-    Json document = Provenance("demo", recipe);
+    Json document = Provenance("demo", RecipeOf(options_, unlearn_, compute_));
     document["before"] = ToJson(before, sets_);
     document["never_taught"] = ToJson(never, sets_);
     for (const DemoColumn& column : after) document["after"].push_back(ToJson(column, sets_));
@@ -125,12 +132,19 @@ class Demo {
     document["cost"] = {{"seconds", clock.seconds()}, {"peak_memory_bytes", PeakMemory()}};
     WriteFile(out_ / "demo.json",
               document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
-    if (common_.json) {
-      fmt::print("{}\n", document.dump(-1, ' ', false, Json::error_handler_t::replace));
-      return;
+    if (json_) {
+      PrintJson(document);
+    } else {
+      Print(before, after, never, proofs, clock);
     }
+    ThrowIfGuarded(guarded_, guarded_path_.string());
+  }
+
+ private:
+  void Print(const DemoColumn& before, const std::vector<DemoColumn>& after,
+             const DemoColumn& never, const Json& proofs, const Stopwatch& clock) const {
     fmt::print("\n{}\n", FormatTable(sets_, before, after, never));
-    fmt::print("Answers (seed {})\n{}\n", common_.seed,
+    fmt::print("Answers (seed {})\n{}\n", compute_.seed,
                FormatAnswers(sets_, before, after.front(), never));
     for (const Json& proof : proofs) {
       fmt::print("seed {}: {} of {} weights changed ({:.2f} %), outside the mask {}\n",
@@ -144,79 +158,79 @@ class Demo {
         "Time {}, peak memory {:.1f} GB. Try it yourself:\n"
         "  build/grin generate --model {} --prompt \"{}\"\n",
         FormatDuration(clock.seconds()), static_cast<double>(PeakMemory()) / 1e9,
-        UnlearnedPath(common_.seed).string(), sets_[0].examples[2].prompt);
+        UnlearnedPath(compute_.seed).string(), sets_[0].examples[2].prompt);
   }
 
- private:
-  Workspace Open(const std::string& model) const {
-    return OpenWorkspace(common_, {.model = model}, {});
+  Workspace Open(const std::string& model, int64_t seed) const {
+    WorkspaceOptions where{.model = {model}, .data = {}, .compute = compute_};
+    where.compute.seed = seed;
+    return OpenWorkspace(where);
   }
 
   fs::path UnlearnedPath(int64_t seed) const { return out_ / fmt::format("unlearned-{}", seed); }
 
   // Fine-tunes the base model on examples, unless an earlier run left the same result.
   void Teach(const std::string& name, const std::vector<Example>& examples, const char* title) {
-    Json recipe = {{"model", base_},
-                   {"epochs", options_.demo.teach_epochs},
-                   {"lr", options_.demo.teach_lr},
-                   {"seed", common_.seed},
-                   {"dtype", common_.dtype},
+    Json recipe = {{"model", ValidUtf8(base_)},
+                   {"epochs", options_.teach_epochs},
+                   {"lr", options_.teach_lr},
+                   {"seed", compute_.seed},
+                   {"dtype", compute_.dtype},
                    {"records", Json::array()}};
     for (const Example& example : examples) recipe["records"].push_back(example.response);
     const fs::path path = out_ / name;
-    if (!options_.demo.fresh && fs::exists(path / "grin.json") &&
+    if (!options_.fresh && fs::exists(path / "grin.json") &&
         Json::parse(ReadFile(path / "grin.json"), nullptr, false).value("recipe", Json()) ==
             recipe) {
       Info("{}: found in {}", title, path.string());
       return;
     }
     Info("{}", title);
-    const Workspace workspace = Open(base_);
+    const Workspace workspace = Open(base_, compute_.seed);
+    const Model& model = workspace.model;
+    Json document = Provenance("demo", recipe);
+    TrainingOutput output({.out = path.string(), .force = true}, workspace, document);
+    const Stopwatch clock;
     const auto sequences = workspace.encoder->EncodeAll(examples);
-    Trainable trainable = Trainable::Everything(workspace.model);
+    const int64_t pass_tokens = RecordedPassTokens(
+        model, compute_, TrainedBytes(model, /*keeps_states=*/false), LongestOf(sequences));
+    Trainable trainable = Trainable::Everything(model);
     const StepOptions steps{
-        .batch_size = 6, .epochs = options_.demo.teach_epochs, .lr = options_.demo.teach_lr};
-    const TuneReport report =
-        Finetune(workspace.model, trainable, sequences, steps, static_cast<uint64_t>(common_.seed),
-                 RecordedPassTokens(workspace.model, common_, 0, LongestOf(sequences)));
-    WriteOutput({.out = path.string(), .force = true}, *workspace.checkpoint, &trainable,
-                Provenance("demo", recipe), nullptr, report.log);
-    Info("  {} steps in {}, loss {:.2f} -> {:.2f}", report.steps, FormatDuration(report.seconds),
-         report.first.value("data_loss", 0.0), report.last.value("data_loss", 0.0));
+        .batch_size = 6, .epochs = options_.teach_epochs, .lr = options_.teach_lr};
+    const TuneReport report = Finetune(model, trainable, sequences, steps,
+                                       static_cast<uint64_t>(compute_.seed), pass_tokens);
+    // Such a model must not be found by the next run.
+    if (!report.guard.empty()) {
+      throw Error(ErrorClass::kGuard, "demo",
+                  fmt::format("teaching was stopped: {}; lower --teach-lr", report.guard));
+    }
+    output.Finish(trainable, nullptr, report, clock, document);
   }
 
   DemoColumn MeasureModel(const Workspace& workspace, const std::string& name) {
     for (DemoSet& set : sets_) set.sequences = workspace.encoder->EncodeAll(set.examples);
-    return MeasureColumn(name, workspace.model, *workspace.encoder, sets_);
+    return MeasureColumn(name, workspace.model, *workspace.encoder, sets_, compute_);
   }
 
   DemoColumn Measure(const std::string& directory, const std::string& name, const char* title) {
     if (title) Info("{}", title);
-    return MeasureModel(Open((out_ / directory).string()), name);
+    return MeasureModel(Open((out_ / directory).string(), compute_.seed), name);
   }
 
-  // The three stages, from the taught model to a checkpoint of its own.
-  DemoColumn Unlearn(int64_t seed, const Json& recipe) {
-    const Workspace workspace = Open((out_ / "taught").string());
-    const Task task = MakeTask(*workspace.encoder, sets_[0].examples, keep_, false);
-    const int64_t pass_tokens =
-        RecordedPassTokens(workspace.model, common_, ScoreBytes(workspace.model), LongestOf(task));
-    const auto key = static_cast<uint64_t>(seed);
-    TunePlan plan(workspace.model, task, *workspace.encoder, options_.objective, options_.steps,
-                  key, pass_tokens);
-    plan.Prepare();
-    if (!mask_) {
-      mask_ = Locate(workspace.model, task.forget_sequences, task.retain_sequences, options_.locate,
-                     key, pass_tokens);
+  // From the taught model to a checkpoint of its own, with the mask of the first seed.
+  DemoColumn UnlearnWith(int64_t seed) {
+    Workspace workspace = Open((out_ / "taught").string(), seed);
+    const LoadedTask task{
+        .task = MakeTask(*workspace.encoder, sets_[0].examples, keep_, /*allow_overlap=*/false)};
+    UnlearnOptions options = unlearn_;
+    options.output = {.out = UnlearnedPath(seed).string(), .force = true};
+    if (mask_) options.mask = &*mask_;
+    const UnlearnResult result = Unlearn(workspace, task, options);
+    mask_ = result.mask;
+    if (guarded_.guard.empty()) {
+      guarded_ = result.tuned;
+      guarded_path_ = UnlearnedPath(seed);
     }
-    Trainable trainable(workspace.model, *mask_);
-    Perturb(workspace.model, trainable, options_.perturb, key);
-    const TuneReport report = plan.Run(trainable);
-    Json document = Provenance("demo", recipe);
-    document["mask"] = DescribeMask(*mask_);
-    document["tune"] = DescribeTuning(report);
-    WriteOutput({.out = UnlearnedPath(seed).string(), .force = true}, *workspace.checkpoint,
-                &trainable, document, &*mask_, report.log);
     return MeasureModel(workspace, "after");
   }
 
@@ -234,23 +248,27 @@ class Demo {
             {"outside_mask", comparison.outside_mask}};
   }
 
-  Options options_;
-  CommonOptions common_;
+  DemoOptions options_;
+  UnlearnOptions unlearn_;
+  ComputeOptions compute_;
+  bool json_;
   fs::path out_;
   std::string base_;
   std::vector<DemoSet> sets_;  // what is measured
   std::vector<Example> keep_;  // what unlearning keeps: the retain set and other facts
   std::optional<Mask> mask_;   // the taught model's, for every seed
+  TuneReport guarded_;         // the first that a guard stopped, else the last
+  fs::path guarded_path_;      // where its result is
 };
 
-std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
-  auto options = std::make_shared<Options>();
+std::function<void()> SetUpDemo(Flags& flags, const CommonOptions& common) {
+  auto options = std::make_shared<DemoSettings>();
   flags.Bind("Demo", options->demo);
-  flags.Bind("Locate", options->locate);
-  flags.Bind("Perturb", options->perturb);
-  flags.Bind("Tune", options->objective);
-  flags.Bind("Tune: steps", options->steps);
-  return [options, &flags, &common] { Demo(*options, common).Run(flags.Recipe()); };
+  flags.Bind("Locate", options->unlearn.locate);
+  flags.Bind("Perturb", options->unlearn.perturb);
+  flags.Bind("Tune", options->unlearn.objective);
+  flags.Bind("Tune: steps", options->unlearn.steps);
+  return [options, &common] { Demo(*options, common).Run(); };
 }
 
 }  // namespace
@@ -265,6 +283,6 @@ const Command kDemo = {
         "  grin demo --seeds 1 --objective graddiff\n"
         "All settings of `grin unlearn` can be tried here; the taught models are kept and "
         "used again.",
-    .set_up = SetUp};
+    .set_up = SetUpDemo};
 
 }  // namespace grin

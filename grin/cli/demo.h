@@ -7,6 +7,7 @@
 #include "grin/data/encode.h"
 #include "grin/metric/keyword_metrics.h"
 #include "grin/model/decoder.h"
+#include "grin/run/options.h"
 
 namespace grin {
 
@@ -31,7 +32,7 @@ struct DemoColumn {
 
 // Scores the model on every set and lets it answer every question greedily.
 DemoColumn MeasureColumn(const std::string& name, const Model& model, const Encoder& encoder,
-                         const std::vector<DemoSet>& sets);
+                         const std::vector<DemoSet>& sets, const ComputeOptions& compute);
 
 Json ToJson(const DemoColumn& column, const std::vector<DemoSet>& sets);
 

@@ -1,35 +1,35 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "grin/cli/demo.h"
 #include "grin/engine/generation.h"
+#include "grin/run/budget.h"
+#include "grin/run/workspace.h"
 
 namespace grin {
 namespace {
 
-struct Row {
+struct DemoRow {
   const char* name;
   double (*value)(const DemoScores&);
 };
 
-constexpr Row kRows[] = {
+constexpr DemoRow kRows[] = {
     {"answer probability", [](const DemoScores& s) { return s.scores.probability; }},
     {"keyword accuracy", [](const DemoScores& s) { return s.scores.keyword_accuracy; }},
     {"keyword confidence", [](const DemoScores& s) { return s.scores.keyword_confidence; }},
     {"keywords in answers", [](const DemoScores& s) { return s.generated_accuracy; }},
     {"repetition rate", [](const DemoScores& s) { return s.repetition; }}};
 
-constexpr const Row& kKeywordAccuracy = kRows[1];
+constexpr const DemoRow& kKeywordAccuracy = kRows[1];
 
-std::vector<double> ValuesOf(const Row& row, const std::vector<DemoColumn>& columns, size_t set) {
+std::vector<double> ValuesOf(const DemoRow& row, const std::vector<DemoColumn>& columns, size_t set) {
   std::vector<double> values;
   for (const DemoColumn& column : columns) values.push_back(row.value(column.sets[set]));
   return values;
 }
 
-double Mean(const std::vector<double>& values) {
+double MeanOf(const std::vector<double>& values) {
   double sum = 0;
   for (const double value : values) sum += value;
   return sum / static_cast<double>(values.size());
@@ -49,22 +49,29 @@ std::string OneLine(std::string text) {
 }  // namespace
 
 DemoColumn MeasureColumn(const std::string& name, const Model& model, const Encoder& encoder,
-                         const std::vector<DemoSet>& sets) {
+                         const std::vector<DemoSet>& sets, const ComputeOptions& compute) {
   DemoColumn column{.name = name, .sets = {}};
   std::vector<std::vector<int32_t>> prompts;
   for (const DemoSet& set : sets) {
     for (const Example& example : set.examples)
       prompts.push_back(encoder.EncodePrompt(example.prompt));
   }
+  const GenerationBudget budget = BudgetGeneration(model, compute);
   const auto generated = Generate(model, prompts, encoder.stop_tokens(),
-                                  {.max_new_tokens = 40, .progress = name + ": answers"});
+                                  {.max_new_tokens = 40,
+                                   .cache_bytes = budget.cache_bytes,
+                                   .prefill_tokens = budget.prefill_tokens,
+                                   .progress = name + ": answers"});
   size_t next = 0;
   for (const DemoSet& set : sets) {
     DemoScores result;
     result.scores =
         AverageScores(set.examples, set.sequences,
                       ScoreSequences(model, set.sequences,
-                                     {.extras = {.argmax = true}, .progress = name + ": scores"}));
+                                     {.pass_tokens = ScoringPassTokens(model, compute, 0,
+                                                                       LongestOf(set.sequences)),
+                                      .extras = {.argmax = true},
+                                      .progress = name + ": scores"}));
     for (const Example& example : set.examples) {
       const std::string answer = encoder.tokenizer().Decode(generated[next++].tokens, true);
       result.generated_accuracy += FindKeywords(example, answer).accuracy;
@@ -81,7 +88,7 @@ DemoColumn MeasureColumn(const std::string& name, const Model& model, const Enco
 Json ToJson(const DemoColumn& column, const std::vector<DemoSet>& sets) {
   Json json = Json::object();
   for (size_t s = 0; s < sets.size(); ++s) {
-    for (const Row& row : kRows) json[sets[s].name][row.name] = row.value(column.sets[s]);
+    for (const DemoRow& row : kRows) json[sets[s].name][row.name] = row.value(column.sets[s]);
     json[sets[s].name]["answers"] = column.sets[s].answers;
   }
   return json;
@@ -92,14 +99,14 @@ std::string FormatTable(const std::vector<DemoSet>& sets, const DemoColumn& befo
   std::string text = fmt::format("{:<10}{:<22}{:>8}{:>8}{:>16}{:>14}\n", "", "", before.name,
                                  "after", after.size() > 1 ? "(over seeds)" : "", never.name);
   for (size_t s = 0; s < sets.size(); ++s) {
-    for (const Row& row : kRows) {
+    for (const DemoRow& row : kRows) {
       const auto values = ValuesOf(row, after, s);
       const auto [low, high] = std::ranges::minmax(values);
       const std::string spread =
           after.size() > 1 ? fmt::format("{:.2f} .. {:.2f}", low, high) : std::string();
       text += fmt::format("{:<10}{:<22}{:>8.2f}{:>8.2f}{:>16}{:>14.2f}\n",
                           &row == kRows ? sets[s].name : "", row.name, row.value(before.sets[s]),
-                          Mean(values), spread, row.value(never.sets[s]));
+                          MeanOf(values), spread, row.value(never.sets[s]));
     }
   }
   return text;
@@ -129,7 +136,7 @@ std::string FormatVerdict(const std::vector<DemoSet>& sets, const DemoColumn& be
   constexpr double kTolerance = 0.05;
   std::string text;
   for (size_t s = 0; s < sets.size(); ++s) {
-    const double reached = Mean(ValuesOf(kKeywordAccuracy, after, s));
+    const double reached = MeanOf(ValuesOf(kKeywordAccuracy, after, s));
     const bool forget = s == 0;
     const double aim = kKeywordAccuracy.value((forget ? never : before).sets[s]);
     const bool met = forget ? std::abs(reached - aim) <= kTolerance : reached >= aim - kTolerance;

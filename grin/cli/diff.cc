@@ -1,17 +1,15 @@
 // grin diff: which weights differ, by how much, and whether any lies outside a mask.
 
-#include <fmt/format.h>
-
 #include <cstdio>
 
 #include "grin/cli/command.h"
 #include "grin/gguf/open_checkpoint.h"
-#include "grin/locate/compare.h"
+#include "grin/run/compare.h"
 
 namespace grin {
 namespace {
 
-struct Options {
+struct DiffOptions {
   std::string a, b, mask;
   template <typename Visitor>
   void Visit(Visitor& visit) {
@@ -19,7 +17,7 @@ struct Options {
   }
 };
 
-void Run(const Options& options, const CommonOptions& common) {
+void DiffCommand(const DiffOptions& options, const CommonOptions& common) {
   const auto a = OpenCheckpoint(options.a), b = OpenCheckpoint(options.b);
   std::optional<Mask> mask;
   if (!options.mask.empty()) mask = Mask::Load(options.mask);
@@ -31,8 +29,7 @@ void Run(const Options& options, const CommonOptions& common) {
                  {"changed_by_tensor", result.changed_by_tensor},
                  {"max_abs", result.max_abs}};
     if (mask) json["outside_mask"] = result.outside_mask;
-    fmt::print("{}\n", json.dump());
-    return;
+    return PrintJson(json);
   }
   for (const auto& [name, changed] : result.changed_by_tensor) {
     fmt::print("{:<56} {:>12} of {}\n", name, changed, a->Find(name)->elements());
@@ -47,12 +44,12 @@ void Run(const Options& options, const CommonOptions& common) {
   }
 }
 
-std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
-  auto options = std::make_shared<Options>();
+std::function<void()> SetUpDiff(Flags& flags, const CommonOptions& common) {
+  auto options = std::make_shared<DiffOptions>();
   flags.Positional("A", options->a, "a checkpoint");
   flags.Positional("B", options->b, "another of the same shape");
   flags.Bind("Input", *options);
-  return [options, &common] { Run(*options, common); };
+  return [options, &common] { DiffCommand(*options, common); };
 }
 
 }  // namespace
@@ -61,6 +58,7 @@ extern const Command kDiff;
 const Command kDiff = {.name = "diff",
                        .summary = "which weights differ between two checkpoints, bit by bit",
                        .examples = "Example:\n  grin diff M OUT --mask OUT/mask.safetensors --json",
-                       .set_up = SetUp};
+                       .set_up = SetUpDiff,
+    .heeds = ""};
 
 }  // namespace grin

@@ -2,15 +2,14 @@
 
 #include "grin/base/error.h"
 #include "grin/base/log.h"
-#include "grin/base/progress.h"
+#include "grin/base/stopwatch.h"
 #include "grin/cli/command.h"
-#include "grin/cli/stages.h"
 #include "grin/hub/fetch.h"
 
 namespace grin {
 namespace {
 
-struct FetchOptions {
+struct FetchFlags {
   bool dataset = false;
   std::string include, exclude;
   int64_t parallel = 4;
@@ -26,13 +25,13 @@ struct FetchOptions {
   }
 };
 
-struct Options {
+struct FetchSettings {
   std::string repo;
-  FetchOptions fetch;
+  FetchFlags fetch;
 };
 
-void Run(const Options& options, const CommonOptions& common) {
-  const Progress clock("", 0);
+void FetchCommand(const FetchSettings& options, const CommonOptions& common) {
+  const Stopwatch clock;
   HubRepo repo;
   if (IsHubUrl(options.repo)) {
     const HubUrl url = ParseHubUrl(options.repo);
@@ -63,11 +62,11 @@ void Run(const Options& options, const CommonOptions& common) {
   }
 }
 
-std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
-  auto options = std::make_shared<Options>();
+std::function<void()> SetUpFetch(Flags& flags, const CommonOptions& common) {
+  auto options = std::make_shared<FetchSettings>();
   flags.Positional("REPO", options->repo, "ORG/NAME, or ORG/NAME@REVISION");
   flags.Bind("Download", options->fetch);
-  return [options, &common] { Run(*options, common); };
+  return [options, &common] { FetchCommand(*options, common); };
 }
 
 }  // namespace
@@ -83,6 +82,7 @@ const Command kFetch = {
         "Then: --model ORG/NAME, --forget hub://datasets/ORG/NAME/FILE. The folder of the "
         "snapshot goes to stdout. HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and "
         "HF_HUB_OFFLINE are heeded as Python tools do.",
-    .set_up = SetUp};
+    .set_up = SetUpFetch,
+    .heeds = ""};
 
 }  // namespace grin

@@ -4,6 +4,7 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
+#include "grin/base/json.h"
 #include "grin/base/nearest.h"
 
 namespace grin {
@@ -52,13 +53,13 @@ void Flags::ApplyConfig(const std::filesystem::path& path) {
     std::ranges::replace(name, '_', '-');
     const auto found = entries_.find(name);
     if (found == entries_.end() && ignored_.contains(name)) continue;
-    if (found == entries_.end() || !found->second.option || name == "config") {
+    if (found == entries_.end() || !found->second || name == "config") {
       const std::string nearest = Nearest(name, order_);
       BadUsage("config", "{}: unknown setting '{}'{}", path.string(), item.name,
                nearest.empty() ? "; see --help for the known ones"
                                : fmt::format("; did you mean '{}'?", nearest));
     }
-    CLI::Option* option = found->second.option;
+    CLI::Option* option = found->second;
     if (option->count() > 0) continue;  // the command line goes before
     try {
       option->add_result(item.inputs);
@@ -67,14 +68,6 @@ void Flags::ApplyConfig(const std::filesystem::path& path) {
       BadUsage("config", "{}: {}: {}", path.string(), item.name, error.what());
     }
   }
-}
-
-Json Flags::Recipe() const {
-  Json recipe = Json::object();
-  for (const std::string& name : order_) {
-    if (name != "config") recipe[name] = entries_.at(name).value();
-  }
-  return recipe;
 }
 
 }  // namespace grin

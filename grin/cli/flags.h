@@ -1,18 +1,16 @@
 #pragma once
-// Binds option structs to the command line, to TOML and to the recipe. An option struct names each
+// Binds option structs to the command line, and to TOML. An option struct names each
 // field once, in its Visit; flags, config keys, --help and the recipe all come from there.
 
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "grin/base/json.h"
 
 namespace grin {
 
@@ -46,7 +44,7 @@ class Flags {
       }
     }
     option->group(heading_);
-    entries_[name] = {option, [&value] { return Json(value); }};
+    entries_[name] = option;
     order_.push_back(name);
   }
 
@@ -62,13 +60,13 @@ class Flags {
   // One field that is a list with commas: the flag may also be repeated.
   void List(const std::string& name, std::string& value, const std::string& help) {
     (*this)(name, value, help);
-    entries_[name].option->join(',');
+    entries_[name]->join(',');
   }
 
   // An argument without a flag, which must be given.
   void Positional(const std::string& name, std::string& value, const std::string& help) {
     app_.add_option(name, value, help)->required();
-    entries_[name] = {nullptr, [&value] { return Json(value); }};
+    entries_[name] = nullptr;
     order_.push_back(name);
   }
 
@@ -76,16 +74,13 @@ class Flags {
   void Positional(const std::string& name, std::vector<std::string>& values,
                   const std::string& help) {
     app_.add_option(name, values, help)->required();
-    entries_[name] = {nullptr, [&values] { return Json(values); }};
+    entries_[name] = nullptr;
     order_.push_back(name);
   }
 
   // Values of a flat TOML file, or of the recipe in a grin.json, for everything that the command line did not set. Error (usage) for
   // a key that no option has and that is not ignored (naming the nearest), a value of another type, or a section.
   void ApplyConfig(const std::filesystem::path& path);
-
-  // All settings by name: the recipe of this run.
-  Json Recipe() const;
 
   std::vector<std::string> Names() const { return order_; }
 
@@ -101,14 +96,9 @@ class Flags {
     void List(const std::string& name, std::string&, const std::string&) { names.insert(name); }
   };
 
-  struct Entry {
-    CLI::Option* option = nullptr;
-    std::function<Json()> value;
-  };
-
   CLI::App& app_;
   std::string heading_;
-  std::map<std::string, Entry> entries_;
+  std::map<std::string, CLI::Option*> entries_;  // null for an argument without a flag
   std::vector<std::string> order_;
   std::set<std::string> ignored_;
 };

@@ -7,27 +7,26 @@
 #include "grin/base/error.h"
 #include "grin/cli/command.h"
 #include "grin/cli/results_summary.h"
-#include "grin/cli/stages.h"
 #include "grin/gguf/open_checkpoint.h"
+#include "grin/suite/results.h"
 #include "grin/io/safetensors.h"
 #include "grin/locate/locate.h"
-#include "grin/model/footprint.h"
-#include "grin/suite/results.h"
+#include "grin/model/config.h"
+#include "grin/run/provenance.h"
 
 namespace grin {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct InspectOptions {
   std::string target;
 };
 
 void InspectMask(const std::string& path, bool json) {
   const Mask mask = Mask::Load(path);
   if (json) {
-    fmt::print("{}\n", DescribeMask(mask).dump());
-    return;
+    return PrintJson(DescribeMask(mask));
   }
   fmt::print("mask: {} of {} weights ({:.3f} %) in {} tensors\n", mask.count(), mask.total(),
              100.0 * static_cast<double>(mask.count()) / static_cast<double>(mask.total()),
@@ -53,7 +52,7 @@ void InspectCheckpoint(const std::string& path, bool json) {
     weights += info.elements();
   }
   if (json) {
-    fmt::print("{}\n", Json{{"family", config.family},
+    return PrintJson({{"family", config.family},
                             {"weights", weights},
                             {"tensors", checkpoint->tensors().size()},
                             {"types", by_type},
@@ -63,9 +62,7 @@ void InspectCheckpoint(const std::string& path, bool json) {
                             {"kv_heads", config.kv_heads},
                             {"vocabulary", config.vocabulary},
                             {"context", config.context},
-                            {"tied_embeddings", config.tied_embeddings}}
-                           .dump());
-    return;
+                            {"tied_embeddings", config.tied_embeddings}});
   }
   fmt::print("{}\n", checkpoint->Describe());
   fmt::print(
@@ -84,11 +81,11 @@ bool IsResults(const Json& document) {
 
 void InspectResults(const std::string& path, const CommonOptions& common) {
   const Json results = LoadResults(path);
-  if (common.json) return PrintJson(common, SummaryOf(results));
+  if (common.json) return PrintJson(SummaryOf(results));
   PrintResults(results);
 }
 
-void Run(const Options& options, const CommonOptions& common) {
+void InspectCommand(const InspectOptions& options, const CommonOptions& common) {
   const fs::path path(options.target);
   if (fs::is_regular_file(path) && path.extension() == ".safetensors") {
     return InspectMask(options.target, common.json);
@@ -103,10 +100,10 @@ void Run(const Options& options, const CommonOptions& common) {
   InspectCheckpoint(options.target, common.json);
 }
 
-std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
-  auto options = std::make_shared<Options>();
+std::function<void()> SetUpInspect(Flags& flags, const CommonOptions& common) {
+  auto options = std::make_shared<InspectOptions>();
   flags.Positional("TARGET", options->target, "a checkpoint, a mask file or a result file");
-  return [options, &common] { Run(*options, common); };
+  return [options, &common] { InspectCommand(*options, common); };
 }
 
 }  // namespace
@@ -117,6 +114,7 @@ const Command kInspect = {
     .summary = "show what a checkpoint, a mask or a result file holds",
     .examples =
         "Examples:\n  grin inspect M\n  grin inspect mask.safetensors\n  grin inspect results.json",
-    .set_up = SetUp};
+    .set_up = SetUpInspect,
+    .heeds = ""};
 
 }  // namespace grin

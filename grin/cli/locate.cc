@@ -1,12 +1,8 @@
 // grin locate: influence and mask only.
 
-#include "grin/base/error.h"
-#include "grin/base/log.h"
 #include "grin/cli/command.h"
-#include "grin/cli/stages.h"
-#include "grin/locate/locate.h"
-#include "grin/perturb/options.h"
-#include "grin/tune/probe.h"
+#include "grin/run/provenance.h"
+#include "grin/run/stages.h"
 
 namespace grin {
 namespace {
@@ -21,55 +17,47 @@ struct ProbeFlag {
   }
 };
 
-struct Options {
-  ModelOptions model;
+struct LocateSettings {
+  WorkspaceOptions where;
   TaskOptions task;
-  DataOptions data;
-  LocateOptions locate;
+  LocateRunOptions locate;
   ProbeFlag probe;
-  OutputOptions output;
 };
 
-void Run(const Options& options, const CommonOptions& common, const Json& recipe) {
-  if (!options.probe.probe) Require(options.output.out, "--out (or --probe)");
-  if (!options.output.out.empty()) CheckOutput(options.output);
-  Workspace workspace = OpenWorkspace(common, options.model, options.data);
-  const Task task = LoadTask(workspace, options.task, options.data);
-  const int64_t pass_tokens = RecordedPassTokens(workspace.model, common,
-                                                 ScoreBytes(workspace.model), LongestOf(task));
-  LocateReport report;
-  Mask mask = Locate(workspace.model, task.forget_sequences, task.retain_sequences, options.locate,
-                     common.seed, pass_tokens, &report);
-  Json result = DescribeMask(mask);
-  result["seconds"] = report.seconds;
-  if (!options.output.out.empty()) {
-    mask.metadata()["recipe_hash"] = Provenance("locate", recipe)["recipe_hash"];
-    mask.Save(options.output.out);
-    Info("wrote {}", options.output.out);
-  }
-  if (options.probe.probe) {
-    const ProbeResult probe = ProbeLocality(workspace.model, mask, task, common.seed, pass_tokens);
-    result["probe"] = {{"forget_left", probe.forget_left}, {"retain_left", probe.retain_left}};
+void LocateCommand(LocateSettings settings, const CommonOptions& common) {
+  settings.where.compute = common.compute;
+  settings.locate.probe = settings.probe.probe;
+  if (!settings.locate.probe) Require(settings.locate.output.out, "--out (or --probe)");
+  CheckRun(common.compute, settings.locate);
+  Workspace workspace = OpenWorkspace(settings.where);
+  const LoadedTask task = LoadTask(workspace, settings.task);
+  const LocateResult result = RunLocate(workspace, task, settings.locate);
+  Json json = DescribeMask(result.mask);
+  json["seconds"] = result.report.seconds;
+  if (result.probe) {
+    json["probe"] = {{"forget_left", result.probe->forget_left},
+                     {"retain_left", result.probe->retain_left}};
     if (!common.json) {
       fmt::print("after noise of one standard deviation on the mask, of the answers' probability is "
-                 "left: forget {:.3f}, retain {:.3f}\n", probe.forget_left, probe.retain_left);
+                 "left: forget {:.3f}, retain {:.3f}\n",
+                 result.probe->forget_left, result.probe->retain_left);
     }
   }
-  PrintJson(common, result);
+  PrintJson(common, json);
 }
 
-std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
-  auto options = std::make_shared<Options>();
-  flags.Bind("Input", options->model);
-  flags.Bind("Input", options->task);
-  flags.Bind("Input", options->data);
-  flags.Bind("Locate", options->locate);
-  flags.Bind("Locate", options->probe);
-  flags.Bind("Output", options->output);
+std::function<void()> SetUpLocate(Flags& flags, const CommonOptions& common) {
+  auto settings = std::make_shared<LocateSettings>();
+  flags.Bind("Input", settings->where.model);
+  flags.Bind("Input", settings->task);
+  flags.Bind("Input", settings->where.data);
+  flags.Bind("Locate", settings->locate.locate);
+  flags.Bind("Locate", settings->probe);
+  flags.Bind("Output", settings->locate.output);
   flags.IgnoreInConfig<PerturbOptions>();
   flags.IgnoreInConfig<ObjectiveOptions>();
   flags.IgnoreInConfig<StepOptions>();
-  return [options, &flags, &common] { Run(*options, common, flags.Recipe()); };
+  return [settings, &common] { LocateCommand(*settings, common); };
 }
 
 }  // namespace
@@ -79,6 +67,6 @@ const Command kLocate = {
     .name = "locate",
     .summary = "find the weights that hold the forget data, and write them as a mask",
     .examples = "Example:\n  grin locate --model M --forget F --retain R --out mask.safetensors --probe",
-    .set_up = SetUp};
+    .set_up = SetUpLocate};
 
 }  // namespace grin

@@ -1,15 +1,16 @@
 // The command line: parses, dispatches to one file per subcommand, and turns errors into one line
 // and an exit code.
 
+#include <c10/util/Exception.h>
+
 #include <cstdio>
+#include <filesystem>
 
 #include "grin/base/error.h"
-#include "grin/base/interrupt.h"
-#include "grin/base/log.h"
-#include "grin/base/memory.h"
 #include "grin/base/nearest.h"
-#include "grin/base/progress.h"
+#include "grin/base/version.h"
 #include "grin/cli/command.h"
+#include "grin/cli/terminal.h"
 #include "grin/cli/waiting_threads.h"
 
 #ifndef __SANITIZE_ADDRESS__  // which puts its own start there
@@ -31,6 +32,17 @@ std::string Suggest(const std::vector<std::string>& unknown,
     }
   }
   return "; see --help";
+}
+
+// Error (usage) for a setting that the command would pass over without a word.
+void RefuseIdleSettings(const grin::Command& command, const grin::ComputeOptions& compute) {
+  const auto check = [&](std::string_view name, bool given) {
+    if (!given || command.heeds.find(name) != std::string_view::npos) return;
+    grin::BadUsage("grin", "--{} says nothing to grin {}; leave it out", name, command.name);
+  };
+  check("device", compute.device != "cpu");
+  check("dtype", !compute.dtype.empty());
+  check("memory-budget", !compute.memory_budget.empty());
 }
 
 int Run(int argc, char** argv) {
@@ -78,15 +90,17 @@ int Run(int argc, char** argv) {
     if (app.get_subcommands().empty() && argc > 1) unknown = {argv[1]};
     const bool extra =
         dynamic_cast<const CLI::ExtrasError*>(&error) || app.get_subcommands().empty();
-    fmt::print(stderr, "error: {}{}\n", error.what(),
-               extra && !unknown.empty() ? Suggest(unknown, known) : "; see --help");
+    grin::PrintError(std::string(error.what()) +
+                     (extra && !unknown.empty() ? Suggest(unknown, known) : "; see --help"));
     return static_cast<int>(grin::ErrorClass::kUsage);
   }
   for (const auto& entry : entries) {
     if (!entry->app->parsed()) continue;
     if (!entry->common.config.empty()) entry->flags->ApplyConfig(entry->common.config);
-    grin::SetUpLogging(entry->common.quiet);
+    RefuseIdleSettings(*entry->command, entry->common.compute);
+    grin::SetThreads(entry->common.threads);
     grin::CatchInterrupts();
+    const grin::ListenerScope scope(grin::TerminalListener(entry->common.quiet));
     entry->run();
   }
   return 0;
@@ -99,18 +113,18 @@ int main(int argc, char** argv) {
   try {
     code = Run(argc, argv);
   } catch (const grin::Error& error) {
-    grin::ClearProgressLine();
-    fmt::print(stderr, "error: {}\n", error.what());
+    grin::PrintError(error.what());
     code = error.exit_code();
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "error: out of memory; --memory-budget makes passes smaller\n");
+    grin::PrintError("out of memory; --memory-budget makes passes smaller");
     code = static_cast<int>(grin::ErrorClass::kMemory);
   } catch (const c10::Error& error) {
-    grin::ClearProgressLine();
-    fmt::print(stderr, "error: {}\n", error.what_without_backtrace());
+    grin::PrintError(error.what_without_backtrace());
+  } catch (const std::filesystem::filesystem_error& error) {  // a path that the system refuses
+    grin::PrintError(fmt::format("[io] {}: {}", error.path1().string(), error.code().message()));
+    code = static_cast<int>(grin::ErrorClass::kBadInput);
   } catch (const std::exception& error) {
-    grin::ClearProgressLine();
-    fmt::print(stderr, "error: {}\n", error.what());
+    grin::PrintError(error.what());
   }
   std::fflush(nullptr);
   return code;

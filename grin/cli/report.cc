@@ -3,12 +3,14 @@
 #include "grin/report/report.h"
 
 #include <cstdio>
+#include <optional>
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/comma_list.h"
 #include "grin/base/error.h"
 #include "grin/base/log.h"
 #include "grin/cli/command.h"
+#include "grin/run/output.h"
 #include "grin/suite/results.h"
 
 namespace grin {
@@ -16,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct ReportOptions {
   std::vector<std::string> results;
   std::string out, reference, before, format = "text";
   bool force = false;
@@ -56,8 +58,12 @@ std::vector<fs::path> PathsOf(const std::string& list) {
   return {parts.begin(), parts.end()};
 }
 
-void Run(const Options& options, const CommonOptions& common) {
-  if (!options.out.empty()) CheckOutput({.out = options.out, .force = options.force});
+void ReportCommand(const ReportOptions& options, const CommonOptions& common) {
+  std::optional<AtomicFile> page;
+  if (!options.out.empty()) {
+    CheckOutput({.out = options.out, .force = options.force}, OutputKind::kFile);
+    page.emplace(options.out);
+  }
   const std::vector<fs::path> paths(options.results.begin(), options.results.end());
   std::vector<fs::path> reference = PathsOf(options.reference);
   if (reference.empty()) {
@@ -77,17 +83,18 @@ void Run(const Options& options, const CommonOptions& common) {
     Warn("{}: forget quality is {}", run.name, run.aggregates.other_questions);
   }
   fmt::print("{}", FormatRuns(report, common.json ? "json" : options.format));
-  if (options.out.empty()) return;
-  WriteFile(options.out, RenderReport(report));
+  if (!page) return;
+  page->Write(RenderReport(report));
+  page->Commit();
   Info("wrote {}", options.out);
 }
 
-std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
-  auto options = std::make_shared<Options>();
+std::function<void()> SetUpReport(Flags& flags, const CommonOptions& common) {
+  auto options = std::make_shared<ReportOptions>();
   flags.Positional("RESULTS", options->results,
                    "results files of grin eval, OpenUnlearning or locuslab, or outputs of runs");
   flags.Bind("Report", *options);
-  return [options, &common] { Run(*options, common); };
+  return [options, &common] { ReportCommand(*options, common); };
 }
 
 }  // namespace
@@ -101,6 +108,7 @@ const Command kReport = {
         "  grin report R.json --reference RETAIN.json --before FULL.json --out report.html\n"
         "  grin report sweep/*/R.json --reference RETAIN.json --format csv\n"
         "  grin report OUT --out report.html",
-    .set_up = SetUp};
+    .set_up = SetUpReport,
+    .heeds = ""};
 
 }  // namespace grin

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "grin/base/error.h"
+#include "grin/base/atomic_file.h"
 #include "grin/cli/command.h"
 #include "grin/gguf/open_checkpoint.h"
 #include "grin/io/checkpoint.h"
@@ -17,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct TokenizeOptions {
   ModelOptions model;
   std::string text, file;
   bool jsonl = false, no_special = false, decode = false;
@@ -45,7 +46,7 @@ Tokenizer LoadTokenizer(const std::string& source) {
                               checkpoint->path().string());
 }
 
-std::vector<std::string> Lines(const Options& options) {
+std::vector<std::string> TextLines(const TokenizeOptions& options) {
   if (options.file.empty()) return {options.text};
   std::string content;
   if (options.file == "-") {
@@ -72,7 +73,7 @@ T ParseLine(const std::string& line, const char* expected) {
 }
 
 // One line in, one line of JSON out.
-std::string Answer(const Tokenizer& tokenizer, const Options& options, const std::string& line) {
+std::string Answer(const Tokenizer& tokenizer, const TokenizeOptions& options, const std::string& line) {
   if (options.decode) {
     const auto ids = ParseLine<std::vector<int32_t>>(line, "an array of ids");
     return Json(tokenizer.Decode(ids, options.no_special)).dump() + "\n";
@@ -85,7 +86,7 @@ std::string Answer(const Tokenizer& tokenizer, const Options& options, const std
 }
 
 // The answers to lines [begin, end), on all threads. An error names the first line that has one.
-std::vector<std::string> Answers(const Tokenizer& tokenizer, const Options& options,
+std::vector<std::string> Answers(const Tokenizer& tokenizer, const TokenizeOptions& options,
                                  const std::vector<std::string>& lines, size_t begin, size_t end) {
   std::vector<std::string> answers(end - begin);
   std::vector<std::optional<std::string>> errors(end - begin);
@@ -106,14 +107,14 @@ std::vector<std::string> Answers(const Tokenizer& tokenizer, const Options& opti
   return answers;
 }
 
-void Run(const Options& options) {
+void TokenizeCommand(const TokenizeOptions& options) {
   Require(options.model.model, "--model");
   if (options.text.empty() == options.file.empty()) {
     BadUsage("tokenize", "give either --text TEXT or --file FILE");
   }
   constexpr size_t kBlock = 1 << 14;  // lines whose answers are in memory
   const Tokenizer tokenizer = LoadTokenizer(options.model.model);
-  const std::vector<std::string> lines = Lines(options);
+  const std::vector<std::string> lines = TextLines(options);
   for (size_t begin = 0; begin < lines.size(); begin += kBlock) {
     const size_t end = std::min(begin + kBlock, lines.size());
     for (const std::string& answer : Answers(tokenizer, options, lines, begin, end)) {
@@ -122,11 +123,11 @@ void Run(const Options& options) {
   }
 }
 
-std::function<void()> SetUp(Flags& flags, const CommonOptions&) {
-  auto options = std::make_shared<Options>();
+std::function<void()> SetUpTokenize(Flags& flags, const CommonOptions&) {
+  auto options = std::make_shared<TokenizeOptions>();
   flags.Bind("Input", options->model);
   flags.Bind("Input", *options);
-  return [options] { Run(*options); };
+  return [options] { TokenizeCommand(*options); };
 }
 
 }  // namespace
@@ -141,6 +142,7 @@ const Command kTokenize = {
         "  grin tokenize --model tokenizer.json --file texts.jsonl --jsonl\n"
         "Each line in gives one JSON line out. MODEL may also be a directory with tokenizer "
         "files only.",
-    .set_up = SetUp};
+    .set_up = SetUpTokenize,
+    .heeds = ""};
 
 }  // namespace grin

@@ -1,65 +1,40 @@
 // grin unlearn: locate, perturb, tune.
 
-#include "grin/base/progress.h"
+#include "grin/run/unlearn.h"
+
 #include "grin/cli/command.h"
-#include "grin/cli/stages.h"
-#include "grin/locate/locate.h"
-#include "grin/tune/perturb_stage.h"
 
 namespace grin {
 namespace {
 
-struct Options {
-  ModelOptions model;
+struct UnlearnSettings {
+  WorkspaceOptions where;
   TaskOptions task;
-  DataOptions data;
-  LocateOptions locate;
-  PerturbOptions perturb;
-  ObjectiveOptions objective;
-  StepOptions steps;
-  OutputOptions output;
+  UnlearnOptions unlearn;
 };
 
-void Run(const Options& options, const CommonOptions& common, const Json& recipe) {
-  const Progress clock("", 0);
-  Require(options.output.out, "--out");
-  CheckOutput(options.output);
-  Workspace workspace = OpenWorkspace(common, options.model, options.data);
-  const Model& model = workspace.model;
-  const Task task = LoadTask(workspace, options.task, options.data);
-  const int64_t pass_tokens =
-      RecordedPassTokens(model, common, ScoreBytes(model) + MaskedBytes(model, options.locate.fraction),
-                         LongestOf(task));
-
-  CheckPerturbOptions(options.perturb);
-  TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps, common.seed,
-                pass_tokens);
-  plan.Prepare();
-  LocateReport located;
-  Mask mask = Locate(model, task.forget_sequences, task.retain_sequences, options.locate,
-                     common.seed, pass_tokens, &located);
-  Trainable trainable(model, mask);
-  Perturb(model, trainable, options.perturb, common.seed);
-  const TuneReport tuned = plan.Run(trainable);
-
-  Json document = Provenance("unlearn", recipe);
-  mask.metadata()["recipe_hash"] = document["recipe_hash"];
-  document["inputs"] = DescribeTask(options.task, task);
-  document["cost"] = {{"locate_seconds", located.seconds}, {"tune_seconds", tuned.seconds}};
-  FinishTraining(common, options.output, workspace, trainable, &mask, tuned, clock, document);
+void UnlearnCommand(UnlearnSettings settings, const CommonOptions& common) {
+  settings.where.compute = common.compute;
+  Require(settings.unlearn.output.out, "--out");
+  CheckUnlearn(common.compute, settings.unlearn);
+  Workspace workspace = OpenWorkspace(settings.where);
+  const LoadedTask task = LoadTask(workspace, settings.task);
+  const UnlearnResult result = Unlearn(workspace, task, settings.unlearn);
+  PrintJson(common, result.document);
+  ThrowIfGuarded(result.tuned, settings.unlearn.output.out);
 }
 
-std::function<void()> SetUp(Flags& flags, const CommonOptions& common) {
-  auto options = std::make_shared<Options>();
-  flags.Bind("Input", options->model);
-  flags.Bind("Input", options->task);
-  flags.Bind("Input", options->data);
-  flags.Bind("Locate: which weights hold the forget data", options->locate);
-  flags.Bind("Perturb: shake them loose", options->perturb);
-  flags.Bind("Tune: fine-tune only those", options->objective);
-  flags.Bind("Tune: steps", options->steps);
-  flags.Bind("Output", options->output);
-  return [options, &flags, &common] { Run(*options, common, flags.Recipe()); };
+std::function<void()> SetUpUnlearn(Flags& flags, const CommonOptions& common) {
+  auto settings = std::make_shared<UnlearnSettings>();
+  flags.Bind("Input", settings->where.model);
+  flags.Bind("Input", settings->task);
+  flags.Bind("Input", settings->where.data);
+  flags.Bind("Locate: which weights hold the forget data", settings->unlearn.locate);
+  flags.Bind("Perturb: shake them loose", settings->unlearn.perturb);
+  flags.Bind("Tune: fine-tune only those", settings->unlearn.objective);
+  flags.Bind("Tune: steps", settings->unlearn.steps);
+  flags.Bind("Output", settings->unlearn.output);
+  return [settings, &common] { UnlearnCommand(*settings, common); };
 }
 
 }  // namespace
@@ -74,6 +49,6 @@ const Command kUnlearn = {
         "  grin unlearn --config recipe.toml --seed 1 --out OUT\n"
         "OUT is a complete checkpoint with grin.json (recipe and costs), mask.safetensors and "
         "log.jsonl.",
-    .set_up = SetUp};
+    .set_up = SetUpUnlearn};
 
 }  // namespace grin

@@ -5,15 +5,16 @@
 
 #include <cstdio>
 
+#include "grin/base/version.h"
 #include "grin/cli/command.h"
 
 namespace grin {
 namespace {
 
-std::function<void()> SetUp(Flags&, const CommonOptions& common) {
+std::function<void()> SetUpVersion(Flags&, const CommonOptions& common) {
   return [&common] {
     if (common.json) {
-      fmt::print("{}\n", Json{{"grin", Version()}, {"torch", TORCH_VERSION}}.dump());
+      PrintJson({{"grin", Version()}, {"torch", TORCH_VERSION}});
     } else {
       fmt::print("grin {}, LibTorch {}\n", Version(), TORCH_VERSION);
     }
@@ -26,6 +27,7 @@ extern const Command kVersion;
 const Command kVersion = {.name = "version",
                           .summary = "print the version and that of LibTorch",
                           .examples = "",
-                          .set_up = SetUp};
+                          .set_up = SetUpVersion,
+    .heeds = ""};
 
 }  // namespace grin

@@ -106,25 +106,39 @@ class Batch {
 
   int64_t Slots() const {
     constexpr int64_t kMost = 128, kLeast = 8, kCacheBytes = int64_t{1} << 30;
+    const int64_t slot =
+        KeyValueCache::SlotBytes(model_.config, Capacity(), model_.weights->dtype());
     int64_t rows = options_.batch_size;
-    if (rows <= 0) {
-      rows = std::clamp(kCacheBytes / KeyValueCache::SlotBytes(model_.config, Capacity(),
-                                                               model_.weights->dtype()),
-                        kLeast, kMost);
+    if (rows <= 0) rows = std::clamp(kCacheBytes / slot, kLeast, kMost);
+    if (options_.cache_bytes > 0) {
+      if (slot > options_.cache_bytes) {
+        throw Error(ErrorClass::kMemory, "eval",
+                    fmt::format("keys and values of {} tokens take {:.3f} GB, the memory budget "
+                                "leaves {:.3f} GB for them; lower --max-new-tokens, or raise the "
+                                "budget",
+                                Capacity(), static_cast<double>(slot) / 1e9,
+                                static_cast<double>(options_.cache_bytes) / 1e9));
+      }
+      rows = std::min(rows, options_.cache_bytes / slot);
     }
     return std::min(rows, static_cast<int64_t>(prompts_.size()));
   }
 
   bool IsGreedy() const { return options_.temperature <= 0; }
 
-  // The next prompt to run through the model, one that is to be run again first.
-  std::optional<int64_t> NextPrompt() {
-    if (!again_.empty()) {
-      const int64_t prompt = again_.back();
-      again_.pop_back();
-      return prompt;
+  // The next prompt to run through the model, one that is to be run again first. Nothing where all
+  // have begun, or where the pass, which has `taken` tokens, has no room for it.
+  std::optional<int64_t> NextPrompt(int64_t taken) {
+    const bool again = !again_.empty();
+    if (!again && started_ == order_.size()) return std::nullopt;
+    const int64_t prompt = again ? again_.back() : order_[started_];
+    const auto tokens =
+        static_cast<int64_t>(prompts_[prompt].size() + results_[prompt].tokens.size());
+    if (options_.prefill_tokens > 0 && taken > 0 && taken + tokens > options_.prefill_tokens) {
+      return std::nullopt;
     }
-    return started_ < order_.size() ? std::optional(order_[started_++]) : std::nullopt;
+    again ? again_.pop_back() : void(++started_);
+    return prompt;
   }
 
   // Runs new prompts, and what was already added to them, through the model until every slot is
@@ -133,7 +147,7 @@ class Batch {
     std::vector<int64_t> slots, offsets = {0}, tokens, positions;
     const auto first = static_cast<int64_t>(rows_.size());
     while (static_cast<int64_t>(rows_.size()) < slots_) {
-      const std::optional<int64_t> prompt = NextPrompt();
+      const std::optional<int64_t> prompt = NextPrompt(offsets.back());
       if (!prompt) break;
       slots.push_back(static_cast<int64_t>(rows_.size()));
       rows_.push_back({*prompt, 0});

@@ -29,6 +29,10 @@ struct GenerationOptions {
   std::vector<int32_t> said;  // counts as said before, whatever the prompt
   uint64_t seed = 0;         // a prompt's draws depend on seed and its index alone
   int64_t batch_size = 0;    // prompts continued at once; 0: by what 1 GiB of keys and values holds
+  // Most bytes of keys and values at one time; 0: no limit. Fewer prompts are continued at once to
+  // keep it. Error (memory) where one prompt alone takes more.
+  int64_t cache_bytes = 0;
+  int64_t prefill_tokens = 0;  // most tokens of prompts in one pass, or one prompt; 0: no limit
   // Goes on beyond the model's context, as transformers does, where the positions allow it.
   bool past_context = false;
   // Ends a row whose tokens so far it accepts, besides the end tokens.

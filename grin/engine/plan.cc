@@ -74,6 +74,12 @@ SequenceScores FromJson(const Json& json) {
           .serial = FloatsOf(json, "serial")};
 }
 
+int64_t LongestTokens(const std::vector<Sequence>& sequences) {
+  int64_t longest = 0;
+  for (const Sequence& sequence : sequences) longest = std::max(longest, sequence.length());
+  return longest;
+}
+
 // Where the first of the stop strings begins; npos when none occurs.
 size_t FindStop(const std::string& text, const std::vector<std::string>& stop) {
   size_t first = std::string::npos;
@@ -107,6 +113,10 @@ size_t EvalPlan::GradientNorm(const Sequence& sequence) {
   if (fresh) gradient_sequences_.push_back(sequence);
   return found->second;
 }
+
+int64_t EvalPlan::longest() const { return LongestTokens(sequences_); }
+
+int64_t EvalPlan::longest_gradient() const { return LongestTokens(gradient_sequences_); }
 
 void EvalPlan::Score(const Model& model, const EngineOptions& options, EngineCache& cache,
                      EngineResults& results) const {
@@ -170,6 +180,8 @@ void EvalPlan::Continue(const Model& model, const Encoder& encoder, const Engine
                                  .repetition_penalty = encoder.repetition_penalty(),
                                  .said = encoder.hidden_tokens(),
                                  .batch_size = options.batch_size,
+                                 .cache_bytes = options.cache_bytes,
+                                 .prefill_tokens = options.prefill_tokens,
                                  .past_context = true,
                                  .on_tokens = [&](int64_t more) { progress.Add(more); }};
     if (!how.stop.empty()) {

@@ -35,6 +35,8 @@ struct EngineResults {
 struct EngineOptions {
   int64_t pass_tokens = 4096;   // of the likelihood engine
   int64_t batch_size = 0;       // of the generation engine; 0: by memory
+  int64_t cache_bytes = 0;      // of the generation engine, see GenerationOptions; 0: no limit
+  int64_t prefill_tokens = 0;   // likewise
   std::filesystem::path cache;  // finished answers, for a run that goes on; none when empty
   std::string cache_key;        // what the answers depend on besides the request: model, type
 };
@@ -53,6 +55,9 @@ class EvalPlan {
 
   size_t sequences() const { return sequences_.size(); }
   size_t prompts() const { return prompts_.size(); }
+  // Tokens of the longest sequence, and of the longest that is asked for a gradient; 0 without one.
+  int64_t longest() const;
+  int64_t longest_gradient() const;
 
   // Runs each engine once. What `options.cache` holds already is not computed again, and what is
   // finished is added there at once. Error (interrupted) after Ctrl-C.

@@ -19,6 +19,7 @@
 #include "grin/base/comma_list.h"
 #include "grin/base/digest.h"
 #include "grin/base/error.h"
+#include "grin/base/listener.h"
 #include "grin/base/progress.h"
 #include "grin/hub/client.h"
 
@@ -88,7 +89,8 @@ void ForEach(size_t count, int threads, const std::function<void(size_t)>& work)
   std::atomic<size_t> next = 0;
   std::exception_ptr thrown;
   std::mutex mutex;
-  const auto run = [&] {
+  const auto run = [&, listener = CurrentListener()] {
+    const ListenerScope scope(listener);
     for (size_t i; (i = next++) < count;) {
       try {
         work(i);

@@ -76,6 +76,8 @@ class Checkpoint {
 
   const std::vector<Shard>& shards() const { return shards_; }
   const std::vector<SideFile>& side_files() const { return side_files_; }
+  // Names of files that lie there as well, but are too large to be taken for a part of the model.
+  const std::vector<std::string>& left_out() const { return left_out_; }
 
   // "DIR: LlamaForCausalLM, 272 tensors, 134515008 weights, BF16"
   std::string Describe() const;
@@ -97,6 +99,7 @@ class Checkpoint {
   std::vector<TensorInfo> tensors_;
   std::vector<Shard> shards_;
   std::vector<SideFile> side_files_;
+  std::vector<std::string> left_out_;
 
  private:
   std::unordered_map<std::string_view, size_t> index_;

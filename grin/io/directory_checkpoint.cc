@@ -25,6 +25,7 @@ class DirectoryCheckpoint : public Checkpoint {
 
  private:
   void OpenShards();
+  void FindSideFiles();
   void CheckIndex(const Json& index, const fs::path& index_path) const;
   void AddShard(const std::string& file_name);
   TensorBytes ReadAt(size_t index) const override;
@@ -32,32 +33,43 @@ class DirectoryCheckpoint : public Checkpoint {
   std::vector<std::shared_ptr<const SafetensorsFile>> files_;
 };
 
-// Weights of other formats, and what describes a run of ours rather than the model.
+constexpr uintmax_t kSmall = uintmax_t{64} << 20;
+
+// What a tokenizer is read from, however large it is.
+bool IsOfTokenizer(std::string_view name) {
+  constexpr std::array kFiles{"tokenizer.json", "tokenizer.model", "vocab.json",
+                              "merges.txt",     "vocab.txt",       "tokenizer_config.json"};
+  return std::ranges::find(kFiles, name) != kFiles.end();
+}
+
+// Neither weights of other formats, nor what describes a run of ours rather than the model.
 bool TravelsWithModel(const fs::directory_entry& entry) {
   constexpr std::array kWeightExtensions{
       ".safetensors", ".bin",     ".pt",  ".pth", ".ckpt", ".gguf", ".ggml",   ".h5",
       ".onnx",        ".msgpack", ".pkl", ".npz", ".npy",  ".ot",   ".tflite", ".lock"};
   constexpr std::array kOurs{"grin.json", "log.jsonl", "report.html"};
-  constexpr uintmax_t kSmall = uintmax_t{64} << 20;
   const std::string name = entry.path().filename().string();
   const std::string extension = entry.path().extension().string();
   std::error_code error;
   if (name.empty() || name[0] == '.' || !entry.is_regular_file(error)) return false;
   if (name.ends_with(".index.json")) return false;
   if (std::ranges::find(kOurs, name) != kOurs.end()) return false;
-  if (std::ranges::find(kWeightExtensions, extension) != kWeightExtensions.end()) return false;
-  return entry.file_size(error) <= kSmall && !error;
+  return std::ranges::find(kWeightExtensions, extension) == kWeightExtensions.end();
 }
 
-std::vector<SideFile> FindSideFiles(const fs::path& directory) {
-  std::vector<SideFile> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
-    if (TravelsWithModel(entry)) {
-      files.push_back({entry.path().filename().string(), entry.path(), std::nullopt});
+void DirectoryCheckpoint::FindSideFiles() {
+  for (const fs::directory_entry& entry : fs::directory_iterator(path_)) {
+    if (!TravelsWithModel(entry)) continue;
+    const std::string name = entry.path().filename().string();
+    std::error_code error;
+    if (entry.file_size(error) <= kSmall || IsOfTokenizer(name)) {
+      side_files_.push_back({name, entry.path(), std::nullopt});
+    } else {
+      left_out_.push_back(name);
     }
   }
-  std::ranges::sort(files, {}, &SideFile::name);
-  return files;
+  std::ranges::sort(side_files_, {}, &SideFile::name);
+  std::ranges::sort(left_out_);
 }
 
 [[noreturn]] void RefuseWithoutWeights(const fs::path& directory) {
@@ -95,7 +107,7 @@ DirectoryCheckpoint::DirectoryCheckpoint(const fs::path& directory) : Checkpoint
   OpenShards();
   IndexTensors();
   if (tensors_.empty()) BadInput("io", "{}: has no tensors", directory.string());
-  side_files_ = FindSideFiles(directory);
+  FindSideFiles();
 }
 
 void DirectoryCheckpoint::OpenShards() {

@@ -4,6 +4,7 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
+#include "grin/base/log.h"
 #include "grin/base/printable.h"
 #include "grin/base/read_json.h"
 
@@ -116,6 +117,11 @@ void WriteCheckpoint(const Checkpoint& source, const fs::path& dir, const EditTe
     } else {
       WriteFile(dir / file.name, file.text ? *file.text : ReadFile(file.path));
     }
+  }
+  for (const std::string& name : source.left_out()) {
+    Warn("{}: {} is not copied: it is larger than 64 MiB and no part of the model that is known; "
+         "copy it by hand where it is needed",
+         source.path().string(), name);
   }
 }
 

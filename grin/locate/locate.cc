@@ -6,8 +6,8 @@
 
 #include "grin/base/error.h"
 #include "grin/base/log.h"
-#include "grin/base/progress.h"
 #include "grin/base/random.h"
+#include "grin/base/stopwatch.h"
 #include "grin/data/packing.h"
 #include "grin/locate/gradient_pass.h"
 #include "grin/locate/scope.h"
@@ -43,6 +43,14 @@ std::vector<ScopeCandidate> Candidates(const Model& model) {
   return candidates;
 }
 
+// Whether "+embeddings" adds rows of the embedding, which is not in scope as a whole.
+bool ScoresUsedRows(const Model& model, const LocateOptions& options) {
+  const Scope scope = ParseScope(options.scope);
+  if (!scope.embeddings) return false;
+  const auto names = NamesInScope(scope, Candidates(model));
+  return std::ranges::find(names, model.embedding.name) == names.end();
+}
+
 void LogDensity(const Mask& mask) {
   for (const ModuleDensity& module : DensityByModule(mask)) {
     Info("  {:<28} {:>7.3f} %  of {}", module.module,
@@ -73,25 +81,38 @@ std::vector<ModuleDensity> DensityByModule(const Mask& mask) {
   return list;
 }
 
-Mask Locate(const Model& model, const std::vector<Sequence>& forget,
-            const std::vector<Sequence>& retain, const LocateOptions& options, uint64_t seed,
-            int64_t pass_tokens, LocateReport* report) {
-  const Progress clock("", 0);
-  const ScoreMethod& method = FindScoreMethod(options.locate);
+void CheckLocateOptions(const LocateOptions& options) {
+  FindScoreMethod(options.locate);
   if (!(options.fraction > 0 && options.fraction <= 1)) {
     BadUsage("locate", "--fraction is {}; it must be above 0 and at most 1", options.fraction);
   }
   if (options.locate_sample < 0) {
     BadUsage("locate", "--locate-sample is {}; it must be 0 (all) or more", options.locate_sample);
   }
-  const Scope scope = ParseScope(options.scope);
-  std::vector<std::string> names = NamesInScope(scope, Candidates(model));
+  ParseScope(options.scope);
+  ParseStatistic(options.statistic);
+  Epsilon::Parse(options.epsilon);
+}
+
+std::vector<std::string> ScoredNames(const Model& model, const LocateOptions& options) {
+  std::vector<std::string> names = NamesInScope(ParseScope(options.scope), Candidates(model));
+  const std::string& embedding = model.embedding.name;
+  if (ScoresUsedRows(model, options)) {
+    names.insert(std::ranges::lower_bound(names, embedding), embedding);
+  }
+  return names;
+}
+
+Mask Locate(const Model& model, const std::vector<Sequence>& forget,
+            const std::vector<Sequence>& retain, const LocateOptions& options, uint64_t seed,
+            int64_t pass_tokens, LocateReport* report) {
+  const Stopwatch clock;
+  CheckLocateOptions(options);
+  const ScoreMethod& method = FindScoreMethod(options.locate);
+  const std::vector<std::string> names = ScoredNames(model, options);
   at::Tensor rows;  // of the embedding: only these are scored
   const std::string& embedding = model.embedding.name;
-  if (scope.embeddings && std::ranges::find(names, embedding) == names.end()) {
-    names.insert(std::ranges::lower_bound(names, embedding), embedding);
-    rows = UsedTokens(forget, retain);
-  }
+  if (ScoresUsedRows(model, options)) rows = UsedTokens(forget, retain);
   const auto scored = [&](size_t i, const at::Tensor& values) {
     return rows.defined() && names[i] == embedding ? values.index_select(0, rows) : values;
   };

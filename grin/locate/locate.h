@@ -42,6 +42,13 @@ struct LocateReport {
   double seconds = 0;
 };
 
+// Error (usage) for settings that make no sense for any model.
+void CheckLocateOptions(const LocateOptions& options);
+
+// The weights whose gradients are taken, by name: those that --scope selects. Error (usage) for a
+// pattern that selects none.
+std::vector<std::string> ScoredNames(const Model& model, const LocateOptions& options);
+
 // Scores the weights in scope and selects round-half-up(fraction * N) of them. The mask's metadata
 // says how it was made. Logs epsilon and the density per kind of module.
 Mask Locate(const Model& model, const std::vector<Sequence>& forget,

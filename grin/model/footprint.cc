@@ -19,8 +19,14 @@ int64_t RecordedBytesPerToken(const Model& model) {
   return c.layers * (per_layer * element + widened) + 4 * (3 * c.intermediate + 4 * c.hidden);
 }
 
-int64_t TokensWithin(const Model& model, int64_t bytes) {
-  return std::max<int64_t>(1, bytes / RecordedBytesPerToken(model));
+int64_t ForwardBytesPerToken(const Model& model) {
+  const ModelConfig& c = model.config;
+  const int64_t q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
+  // The residual stream, the normed input, and what one layer's attention or MLP holds beside them.
+  const int64_t layer = std::max(3 * q + 4 * kv, 3 * c.intermediate);
+  const auto element = static_cast<int64_t>(c10::elementSize(model.weights->dtype()));
+  // Factors of products in bf16 are widened to fp32 for as long as the product takes.
+  return (3 * c.hidden + layer) * element + 4 * (3 * c.intermediate + 4 * c.hidden);
 }
 
 }  // namespace grin

@@ -1,5 +1,5 @@
 #pragma once
-// How many tokens one pass may hold.
+// What the tokens of a pass take in memory.
 
 #include <cstdint>
 
@@ -10,7 +10,7 @@ namespace grin {
 // Bytes that a recorded forward pass keeps per token for its backward pass (an upper estimate).
 int64_t RecordedBytesPerToken(const Model& model);
 
-// Tokens per pass whose recorded activations fit `bytes`; at least 1.
-int64_t TokensWithin(const Model& model, int64_t bytes);
+// Bytes that a forward pass which is not recorded holds per token at one time (an upper estimate).
+int64_t ForwardBytesPerToken(const Model& model);
 
 }  // namespace grin

@@ -26,10 +26,6 @@ std::string ReferencePrefix(const LossTerm& term) { return "reference/" + term.n
 std::vector<Sequence> ObjectiveSequences(const Task& task, const Encoder& encoder,
                                          const ObjectiveOptions& options, uint64_t seed) {
   if (FindForgetObjective(options.objective).uses_refusals) {
-    if (options.refusals.empty()) {
-      BadUsage("tune", "--objective {} needs --refusals FILE, one refusal per line",
-               options.objective);
-    }
     const std::vector<std::string> refusals = ReadLines(options.refusals);
     if (refusals.empty()) BadInput("tune", "{}: has no refusals", options.refusals);
     const RandomStream random(seed, "refusals");
@@ -49,9 +45,6 @@ std::vector<Sequence> ObjectiveSequences(const Task& task, const Encoder& encode
     if (without > 0) {
       Warn("{} of {} forget answers have no keyword and count whole", without, sequences.size());
     }
-  } else if (options.forget_tokens != "all") {
-    BadUsage("tune", "--forget-tokens '{}' is not known; it is all or keywords",
-             options.forget_tokens);
   }
   return sequences;
 }
@@ -61,12 +54,6 @@ std::vector<LossTerm> MakeTerms(const std::vector<Sequence>& objective_sequences
                                 const ObjectiveOptions& options) {
   const Objective& forget = FindForgetObjective(options.objective);
   const Objective& retain = FindRetainObjective(options.retain_loss);
-  const auto not_negative = [](const char* name, double value) {
-    if (!(value >= 0)) BadUsage("tune", "--{} is {}; it must not be negative", name, value);
-  };
-  not_negative("beta", options.beta);
-  not_negative("gamma", options.gamma);
-  not_negative("alpha", options.alpha);
   ObjectiveSettings settings = forget.defaults;
   if (options.beta > 0) settings.beta = options.beta;
   if (options.delta != 0) settings.delta = options.delta;
@@ -87,14 +74,34 @@ std::vector<LossTerm> MakeTerms(const std::vector<Sequence>& objective_sequences
   return terms;
 }
 
+void CheckObjectiveOptions(const ObjectiveOptions& options) {
+  const Objective& forget = FindForgetObjective(options.objective);
+  FindRetainObjective(options.retain_loss);
+  if (forget.uses_refusals && options.refusals.empty()) {
+    BadUsage("tune", "--objective {} needs --refusals FILE, one refusal per line",
+             options.objective);
+  }
+  if (options.forget_tokens != "all" && options.forget_tokens != "keywords") {
+    BadUsage("tune", "--forget-tokens '{}' is not known; it is all or keywords",
+             options.forget_tokens);
+  }
+  if (options.keep != "best" && options.keep != "last") {
+    BadUsage("tune", "--keep '{}' is not known; it is best or last", options.keep);
+  }
+  const auto not_negative = [](const char* name, double value) {
+    if (!(value >= 0)) BadUsage("tune", "--{} is {}; it must not be negative", name, value);
+  };
+  not_negative("beta", options.beta);
+  not_negative("gamma", options.gamma);
+  not_negative("alpha", options.alpha);
+}
+
 TunePlan::TunePlan(const Model& model, const Task& task, const Encoder& encoder,
                    const ObjectiveOptions& options, const StepOptions& steps, uint64_t seed,
                    int64_t pass_tokens)
     : model_(model), steps_(steps), seed_(seed), pass_tokens_(pass_tokens) {
   CheckStepOptions(steps);
-  if (options.keep != "best" && options.keep != "last") {
-    BadUsage("tune", "--keep '{}' is not known; it is best or last", options.keep);
-  }
+  CheckObjectiveOptions(options);
   sequences_ = ObjectiveSequences(task, encoder, options, seed);
   terms_ = MakeTerms(sequences_, task.retain_sequences, options);
   if (options.keep == "best") {

@@ -14,13 +14,15 @@
 
 namespace grin {
 
+// Error (usage) for an unknown objective, one without what it needs, or a negative weight.
+void CheckObjectiveOptions(const ObjectiveOptions& options);
+
 // What the forget objective trains on: the forget sequences, weighted by --forget-tokens, or the
 // forget prompts answered with refusals, drawn by seed, for an objective that wants those.
 std::vector<Sequence> ObjectiveSequences(const Task& task, const Encoder& encoder,
                                          const ObjectiveOptions& options, uint64_t seed);
 
-// The terms gamma * forget + alpha * retain over these sequences, which must outlive them. Error
-// (usage) for an unknown objective or a negative weight.
+// The terms gamma * forget + alpha * retain over these sequences, which must outlive them.
 std::vector<LossTerm> MakeTerms(const std::vector<Sequence>& objective_sequences,
                                 const std::vector<Sequence>& retain_sequences,
                                 const ObjectiveOptions& options);

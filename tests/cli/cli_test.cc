@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "tests/cli/grin_command.h"
 #include "tests/data/toy_checkpoint.h"
 #include "tests/hub/hub_server.h"
 
@@ -37,7 +38,7 @@ class Cli : public ::testing::Test {
   // Runs `grin ARGS` in the scratch directory, so that ARGS name its files.
   Result Grin(const std::string& args) const {
     const std::string command = "cd '" + dir_.string() +
-                                "' && OMP_NUM_THREADS=1 '" GRIN_BINARY_DIR "/grin' " + args +
+                                "' && OMP_NUM_THREADS=1 " + GrinCommand() + " " + args +
                                 " >stdout.txt 2>stderr.txt </dev/null";
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadFile(dir_ / "stdout.txt"),
@@ -432,6 +433,77 @@ TEST_F(Cli, MemoryBudgetThatCannotHoldIsRefused) {
   EXPECT_THAT(Refusal(kUnlearn + std::string("--memory-budget 1M --out out"), 4),
               HasSubstr("--memory-budget 1M"));
   EXPECT_FALSE(fs::exists(dir_ / "out"));
+  EXPECT_THAT(Refusal("loglik --model model --data retain.jsonl --memory-budget 1M", 4),
+              HasSubstr("--memory-budget 1M"));
+}
+
+// A flag that every command has, and that means nothing to some, is not passed over.
+TEST_F(Cli, SettingsThatSayNothingToACommandAreRefused) {
+  WriteSets();
+  for (const char* args :
+       {"diff model model --memory-budget 1G", "diff model model --device cuda",
+        "inspect model --dtype bfloat16", "tokenize --model model --text x --memory-budget 1G",
+        "convert model --out x --device cuda", "version --memory-budget 1G"}) {
+    EXPECT_THAT(Refusal(args, 2), HasSubstr("says nothing to grin")) << args;
+  }
+}
+
+TEST_F(Cli, TrainingOnADeviceThatItCannotUseIsRefused) {
+  WriteSets();
+  for (const char* args :
+       {"unlearn --model model --forget forget.jsonl --retain retain.jsonl --out o",
+        "locate --model model --forget forget.jsonl --retain retain.jsonl --out o",
+        "tune --model model --forget forget.jsonl --retain retain.jsonl --out o",
+        "perturb --model model --mask m --out o", "finetune --model model --data d --out o"}) {
+    EXPECT_THAT(Refusal(args + std::string(" --device cuda"), 2), HasSubstr("on the CPU only"))
+        << args;
+  }
+}
+
+// The types and threads that are asked for are those that are computed with.
+TEST_F(Cli, PerturbHeedsTypeAndThreads) {
+  WriteSets();
+  ASSERT_EQ(Grin("locate --model model --forget forget.jsonl --retain retain.jsonl --out mask").code,
+            0);
+  const Result result =
+      Grin("perturb --model model --mask mask --dtype bfloat16 --threads 1 --out out");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("computing in bfloat16"));
+  EXPECT_EQ(Json::parse(ReadFile(dir_ / "out/grin.json"))["recipe"]["threads"], 1);
+  EXPECT_THAT(Refusal("perturb --model model --mask mask --dtype int8 --out x", 2),
+              HasSubstr("int8"));
+}
+
+TEST_F(Cli, NamesThatAreTooLongAreRefusedAtOnce) {
+  WriteSets();
+  const std::string name(300, 'n');
+  for (const std::string& args :
+       {kUnlearn + std::string("--out ") + name,
+        "loglik --model model --data forget.jsonl --out " + name,
+        "loglik --model model --data " + name, "report " + name}) {
+    EXPECT_THAT(Refusal(args, 3), HasSubstr("ame too long")) << args;
+  }
+  for (const char* args : {"loglik --data forget.jsonl --model ", "diff model ", "inspect "}) {
+    EXPECT_THAT(Refusal(args + name, 3), HasSubstr("no such file")) << args;
+  }
+  const Result result = Grin(kUnlearn + std::string("--out ") + std::string(250, 'n'));
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(fs::exists(dir_ / std::string(250, 'n') / "model.safetensors"));
+}
+
+TEST_F(Cli, AnInterruptedRunEndsWithItsOwnCodeAndLeavesNothing) {
+  WriteSets();
+  const std::string command =
+      "cd '" + dir_.string() + "' && { " + GrinCommand() +
+      " unlearn --model model --forget forget.jsonl --retain retain.jsonl --threads 1 "
+      "--steps 1000000 --out out 2>stderr.txt & } && until grep -q '^data:' stderr.txt; do sleep "
+      "0.1; done && kill -INT $! && wait $!";
+  const int status = std::system(command.c_str());
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 130);
+  EXPECT_THAT(ReadFile(dir_ / "stderr.txt"), HasSubstr("error: [grin] interrupted"));
+  EXPECT_FALSE(fs::exists(dir_ / "out"));
+  ExpectNothingHalfWritten();
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/json.h"
+#include "tests/cli/grin_command.h"
 #include "tests/io/scratch.h"
 
 namespace grin {
@@ -37,7 +38,7 @@ class ReportCommand : public testing::Test {
   }
 
   Outcome Grin(const std::string& args) const {
-    const std::string command = "cd '" + dir_.string() + "' && '" GRIN_BINARY_DIR "/grin' " + args +
+    const std::string command = "cd '" + dir_.string() + "' && " + GrinCommand() + " " + args +
                                 " >stdout.txt 2>stderr.txt </dev/null";
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadFile(dir_ / "stdout.txt"),

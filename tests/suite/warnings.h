@@ -1,35 +1,23 @@
 #pragma once
 // What is logged while a test runs.
 
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
-
-#include <memory>
-#include <sstream>
 #include <string>
+
+#include "grin/base/listener.h"
 
 namespace grin {
 
-// Takes the log's place for as long as it lives.
+// Takes the warnings of this thread for as long as it lives.
 class Warnings {
  public:
-  Warnings() : before_(spdlog::default_logger()) {
-    auto logger = std::make_shared<spdlog::logger>(
-        "warnings", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_));
-    logger->set_level(spdlog::level::warn);
-    logger->set_pattern("%v");
-    spdlog::set_default_logger(std::move(logger));
-  }
-  ~Warnings() { spdlog::set_default_logger(before_); }
-  Warnings(const Warnings&) = delete;
-  Warnings& operator=(const Warnings&) = delete;
-
   // One a line.
-  std::string text() const { return text_.str(); }
+  const std::string& text() const { return text_; }
 
  private:
-  std::ostringstream text_;
-  std::shared_ptr<spdlog::logger> before_;
+  mutable std::string text_;
+  ListenerScope scope_{{.log = [this](LogLevel level, std::string_view message) {
+    if (level == LogLevel::kWarning) text_.append(message).append("\n");
+  }}};
 };
 
 }  // namespace grin

@@ -1,4 +1,4 @@
-#include "grin/locate/compare.h"
+#include "grin/run/compare.h"
 
 #include <algorithm>
 #include <cmath>

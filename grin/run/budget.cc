@@ -1,0 +1,158 @@
+#include "grin/run/budget.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+#include "grin/base/error.h"
+#include "grin/model/footprint.h"
+
+namespace grin {
+namespace {
+
+constexpr int64_t kProgram = int64_t{300} << 20;  // LibTorch, logits of a chunk, data
+
+int64_t WeightBytes(const Model& model) {
+  int64_t bytes = 0;
+  for (const auto& [name, tensor] : model.weights->tensors()) {
+    bytes += static_cast<int64_t>(tensor.nbytes());
+  }
+  return bytes;
+}
+
+double Gigabytes(int64_t bytes) { return static_cast<double>(bytes) / 1e9; }
+
+[[noreturn]] void RefuseBudget(const Model& model, const ComputeOptions& compute, int64_t reserved,
+                               int64_t pass, int64_t longest) {
+  throw Error(
+      ErrorClass::kMemory, "run",
+      fmt::format("a sequence of {} tokens does not fit --memory-budget {}: weights take {:.2f} GB, "
+                  "scores, masks, optimiser and the like {:.2f} GB, the pass {:.2f} GB, the program "
+                  "{:.2f} GB; shorten it with --max-length, or raise the budget",
+                  longest, compute.memory_budget, Gigabytes(WeightBytes(model)),
+                  Gigabytes(reserved), Gigabytes(pass), Gigabytes(kProgram)));
+}
+
+// Tokens of a pass: `enough`, or less where the budget wants it, but at least one sequence.
+int64_t PassTokens(const Model& model, const ComputeOptions& compute, int64_t reserved,
+                   int64_t longest, int64_t enough, int64_t bytes_per_token) {
+  if (compute.memory_budget.empty()) return std::max(enough, longest);
+  const int64_t left =
+      ParseBytes(compute.memory_budget) - WeightBytes(model) - reserved - kProgram;
+  const int64_t tokens = std::max<int64_t>(0, left) / bytes_per_token;
+  if (tokens < std::max<int64_t>(longest, 1)) {
+    RefuseBudget(model, compute, reserved, longest * bytes_per_token, longest);
+  }
+  return std::min(tokens, std::max(enough, longest));
+}
+
+// Per trained weight: position, master, m, v and gradient; and two states to go back to.
+constexpr double kPosition = 4, kTraining = 16, kStates = 8;
+
+}  // namespace
+
+int64_t ParseBytes(const std::string& text) {
+  size_t used = 0;
+  double number = 0;
+  try {
+    number = std::stod(text, &used);
+  } catch (const std::exception&) {
+    used = 0;
+  }
+  std::string unit = text.substr(used);
+  if (unit.ends_with("iB")) unit.resize(unit.size() - 2);
+  if (unit.ends_with("B")) unit.pop_back();
+  constexpr std::string_view kUnits = "KMGT";
+  double factor = 1;
+  if (unit.size() == 1 && kUnits.find(unit[0]) != std::string_view::npos) {
+    factor = std::pow(1024.0, static_cast<double>(kUnits.find(unit[0]) + 1));
+    unit.clear();
+  }
+  constexpr double kMost = 9e18;
+  if (used == 0 || !unit.empty() || !(number > 0) || number * factor > kMost) {
+    BadUsage("run", "--memory-budget '{}' is not an amount such as 2G or 800M", text);
+  }
+  return static_cast<int64_t>(number * factor);
+}
+
+int64_t ScoreBytes(const Model& model, const LocateOptions& options) {
+  int64_t bytes = 0;
+  for (const std::string& name : ScoredNames(model, options)) {
+    bytes += 2 * 4 * model.weights->tensors().at(name).numel();
+  }
+  return bytes;
+}
+
+int64_t TrainedBytes(const Model& model, const LocateOptions& options) {
+  double bytes = 0;
+  for (const std::string& name : ScoredNames(model, options)) {
+    const at::Tensor& tensor = model.weights->tensors().at(name);
+    bytes += static_cast<double>(tensor.numel()) * options.fraction *
+                 (kPosition + kTraining + kStates) +
+             static_cast<double>(tensor.nbytes());
+  }
+  return static_cast<int64_t>(bytes);
+}
+
+int64_t TrainedBytes(const Model& model, const Mask& mask) {
+  double bytes = static_cast<double>(mask.count()) * (kPosition + kTraining + kStates);
+  for (const MaskTensor& selected : mask.tensors()) {
+    const auto found = model.weights->tensors().find(selected.name);
+    if (selected.count > 0 && found != model.weights->tensors().end()) {
+      bytes += static_cast<double>(found->second.nbytes());
+    }
+  }
+  return static_cast<int64_t>(bytes);
+}
+
+int64_t TrainedBytes(const Model& model, bool keeps_states) {
+  double bytes = 0;
+  for (const auto& [name, tensor] : model.weights->tensors()) {
+    bytes += static_cast<double>(tensor.numel()) * (kTraining + (keeps_states ? kStates : 0)) +
+             static_cast<double>(tensor.nbytes());
+  }
+  return static_cast<int64_t>(bytes);
+}
+
+void CheckBudget(const Model& model, const ComputeOptions& compute, int64_t reserved) {
+  if (compute.memory_budget.empty()) return;
+  const int64_t needed = WeightBytes(model) + reserved + kProgram;
+  if (needed <= ParseBytes(compute.memory_budget)) return;
+  throw Error(ErrorClass::kMemory, "run",
+              fmt::format("the run does not fit --memory-budget {}: weights take {:.2f} GB, what is "
+                          "kept for the selected ones {:.2f} GB, the program {:.2f} GB; raise the "
+                          "budget",
+                          compute.memory_budget, Gigabytes(WeightBytes(model)),
+                          Gigabytes(reserved), Gigabytes(kProgram)));
+}
+
+int64_t RecordedPassTokens(const Model& model, const ComputeOptions& compute, int64_t reserved,
+                           int64_t longest) {
+  constexpr int64_t kEnough = 512;  // for full speed; more only costs memory
+  return PassTokens(model, compute, reserved, longest, kEnough, RecordedBytesPerToken(model));
+}
+
+int64_t ScoringPassTokens(const Model& model, const ComputeOptions& compute, int64_t reserved,
+                          int64_t longest) {
+  constexpr int64_t kEnough = 4096;
+  return PassTokens(model, compute, reserved, longest, kEnough, ForwardBytesPerToken(model));
+}
+
+void CheckGradientBudget(const Model& model, const ComputeOptions& compute, int64_t longest) {
+  // Embedding and head are summed up in fp32; of the others one is held at a time.
+  int64_t reserved = 4 * model.embedding.value.numel(), largest = 0;
+  if (model.head.weight.name != model.embedding.name) reserved += 4 * model.head.weight.value.numel();
+  for (const auto& [name, tensor] : model.weights->tensors()) {
+    largest = std::max(largest, 4 * tensor.numel());
+  }
+  RecordedPassTokens(model, compute, reserved + largest, longest);
+}
+
+GenerationBudget BudgetGeneration(const Model& model, const ComputeOptions& compute) {
+  if (compute.memory_budget.empty()) return {};
+  const int64_t left = ParseBytes(compute.memory_budget) - WeightBytes(model) - kProgram;
+  if (left < 2 * ForwardBytesPerToken(model)) RefuseBudget(model, compute, 0, left, 1);
+  return {.cache_bytes = left / 2, .prefill_tokens = left / 2 / ForwardBytesPerToken(model)};
+}
+
+}  // namespace grin

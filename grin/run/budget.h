@@ -1,0 +1,51 @@
+#pragma once
+// What --memory-budget leaves for passes, and what a run needs besides them. A budget is kept by
+// smaller passes, or the run is refused before it begins; it is a plan, not a limit that the system
+// enforces.
+
+#include <cstdint>
+#include <string>
+
+#include "grin/locate/locate.h"
+#include "grin/model/decoder.h"
+#include "grin/run/options.h"
+
+namespace grin {
+
+// "2G", "512M", "1.5GiB", "1000000" -> bytes. Error (usage) for anything else.
+int64_t ParseBytes(const std::string& text);
+
+// Bytes of the gradients that scoring takes: two in fp32 of every weight in scope.
+int64_t ScoreBytes(const Model& model, const LocateOptions& options);
+
+// Bytes of masters, optimiser state, gradients, states to go back to and the tensors' own memory, for
+// the weights that the options will select, that a mask selects, or that are all trained. Where
+// `keeps_states` is false the run cannot go back to a step.
+int64_t TrainedBytes(const Model& model, const LocateOptions& options);
+int64_t TrainedBytes(const Model& model, const Mask& mask);
+int64_t TrainedBytes(const Model& model, bool keeps_states);
+
+// Error (memory) when the weights and `reserved` bytes for other things do not fit.
+void CheckBudget(const Model& model, const ComputeOptions& compute, int64_t reserved);
+
+// Tokens of a pass that is recorded for its gradients, where `reserved` bytes are needed for other
+// things. Error (memory) when a sequence of `longest` tokens does not fit.
+int64_t RecordedPassTokens(const Model& model, const ComputeOptions& compute, int64_t reserved,
+                           int64_t longest);
+
+// Tokens of a pass that only scores. Error (memory) likewise.
+int64_t ScoringPassTokens(const Model& model, const ComputeOptions& compute, int64_t reserved,
+                          int64_t longest);
+
+// Error (memory) when the gradient of one sequence of `longest` tokens by every weight does not fit.
+void CheckGradientBudget(const Model& model, const ComputeOptions& compute, int64_t longest);
+
+// Bytes for what generation keeps and computes at one time: half of what the weights leave of the
+// budget is for keys and values, the other for the pass. Both 0 where there is no budget.
+struct GenerationBudget {
+  int64_t cache_bytes = 0;     // of keys and values
+  int64_t prefill_tokens = 0;  // of one pass over prompts
+};
+GenerationBudget BudgetGeneration(const Model& model, const ComputeOptions& compute);
+
+}  // namespace grin

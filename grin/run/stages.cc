@@ -1,0 +1,178 @@
+#include "grin/run/stages.h"
+
+#include "grin/base/error.h"
+#include "grin/base/log.h"
+#include "grin/base/stopwatch.h"
+#include "grin/run/budget.h"
+#include "grin/run/provenance.h"
+#include "grin/tune/perturb_stage.h"
+#include "grin/tune/tune_plan.h"
+
+namespace grin {
+namespace {
+
+uint64_t SeedOf(const Workspace& workspace) {
+  return static_cast<uint64_t>(workspace.options.compute.seed);
+}
+
+void CheckOptionalOutput(const OutputOptions& output, OutputKind kind) {
+  if (!output.out.empty()) CheckOutput(output, kind);
+}
+
+// The mask of a tune run, or none where every weight is trained.
+std::optional<Mask> LoadMask(const TuneRunOptions& options) {
+  if (options.mask.empty()) return std::nullopt;
+  return Mask::Load(options.mask);
+}
+
+}  // namespace
+
+void CheckRun(const ComputeOptions& compute, const LocateRunOptions& options) {
+  RefuseDevice(compute, "weights are located");
+  CheckLocateOptions(options.locate);
+  CheckOptionalOutput(options.output, OutputKind::kFile);
+}
+
+LocateResult RunLocate(Workspace& workspace, const LoadedTask& loaded,
+                       const LocateRunOptions& options) {
+  CheckRun(workspace.options.compute, options);
+  const Model& model = workspace.model;
+  const Task& task = loaded.task;
+  const Json document =
+      Provenance("locate", RecipeOf(workspace.options, loaded.options, options));
+  std::optional<Reservation> place;
+  if (!options.output.out.empty()) {
+    place.emplace(options.output.out, /*directory=*/false);
+    int64_t bits = 0;
+    for (const TensorInfo& info : workspace.checkpoint->tensors()) bits += info.elements();
+    CheckSpace(options.output.out, bits / 8);
+  }
+  const int64_t probed =
+      options.probe ? TrainedBytes(model, options.locate) : 0;
+  const int64_t pass_tokens =
+      RecordedPassTokens(model, workspace.options.compute,
+                         ScoreBytes(model, options.locate) + probed, LongestOf(task));
+  LocateResult result;
+  result.mask = Locate(model, task.forget_sequences, task.retain_sequences, options.locate,
+                       SeedOf(workspace), pass_tokens, &result.report);
+  result.mask.metadata()["recipe_hash"] = document["recipe_hash"];
+  if (place) {
+    result.mask.Save(options.output.out);
+    Info("wrote {}", options.output.out);
+  }
+  if (options.probe) {
+    result.probe = ProbeLocality(model, result.mask, task, SeedOf(workspace), pass_tokens);
+  }
+  return result;
+}
+
+void CheckRun(const ComputeOptions& compute, const PerturbRunOptions& options) {
+  RefuseDevice(compute, "weights are perturbed");
+  if (options.mask.empty()) BadUsage("run", "--mask is required; see --help");
+  CheckPerturbOptions(options.perturb);
+  CheckOptionalOutput(options.output, OutputKind::kDirectory);
+}
+
+PerturbResult RunPerturb(Workspace& workspace, const PerturbRunOptions& options) {
+  CheckRun(workspace.options.compute, options);
+  const Model& model = workspace.model;
+  PerturbResult result{.mask = Mask::Load(options.mask), .document = {}};
+  result.document = Provenance("perturb", RecipeOf(workspace.options, options));
+  result.document["inputs"] = {{"model", ValidUtf8(workspace.checkpoint->path().string())},
+                               {"mask", DescribeInput(options.mask, result.mask.count())}};
+  result.document["mask"] = DescribeMask(result.mask);
+  std::optional<OutputDirectory> output;
+  if (!options.output.out.empty()) {
+    output.emplace(options.output, *workspace.checkpoint, result.document);
+  }
+  CheckBudget(model, workspace.options.compute, TrainedBytes(model, result.mask));
+  Trainable trainable(model, result.mask);
+  Perturb(model, trainable, options.perturb, SeedOf(workspace));
+  if (output) {
+    output->Write(&trainable, result.document, &result.mask, {});
+    Info("wrote {}: noise on {} of {} weights", options.output.out, result.mask.count(),
+         result.mask.total());
+  }
+  return result;
+}
+
+void CheckRun(const ComputeOptions& compute, const TuneRunOptions& options) {
+  RefuseDevice(compute, "weights are trained");
+  CheckObjectiveOptions(options.objective);
+  CheckStepOptions(options.steps);
+  CheckOptionalOutput(options.output, OutputKind::kDirectory);
+}
+
+TrainResult RunTune(Workspace& workspace, const LoadedTask& loaded,
+                    const TuneRunOptions& options) {
+  const Stopwatch clock;
+  CheckRun(workspace.options.compute, options);
+  const Model& model = workspace.model;
+  const Task& task = loaded.task;
+  const std::optional<Mask> mask = LoadMask(options);
+  TrainResult result;
+  result.document = Provenance("tune", RecipeOf(workspace.options, loaded.options, options));
+  result.document["inputs"] = loaded.inputs;
+  TrainingOutput output(options.output, workspace, result.document);
+  const bool keeps_states = options.objective.keep == "best";
+  const int64_t trained = mask ? TrainedBytes(model, *mask) : TrainedBytes(model, keeps_states);
+  const int64_t pass_tokens =
+      RecordedPassTokens(model, workspace.options.compute, trained, LongestOf(task));
+  Trainable trainable = mask ? Trainable(model, *mask) : Trainable::Everything(model);
+  TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
+                SeedOf(workspace), pass_tokens);
+  plan.Prepare();
+  result.tuned = plan.Run(trainable);
+  result.document["cost"] = {{"tune_seconds", result.tuned.seconds}};
+  output.Finish(trainable, mask ? &*mask : nullptr, result.tuned, clock, result.document);
+  return result;
+}
+
+Json RunTuneDry(Workspace& workspace, const LoadedTask& loaded, const TuneRunOptions& options) {
+  RefuseDevice(workspace.options.compute, "losses are computed for training");
+  const Model& model = workspace.model;
+  const Task& task = loaded.task;
+  const int64_t pass_tokens =
+      RecordedPassTokens(model, workspace.options.compute, 0, LongestOf(task));
+  const TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
+                      SeedOf(workspace), pass_tokens);
+  const auto& terms = plan.terms();
+  const auto losses = InitialLosses(model, terms, pass_tokens);
+  Json result = {{"objective", options.objective.objective}};
+  double total = 0;
+  for (size_t i = 0; i < terms.size(); ++i) {
+    result[terms[i].name + "_loss"] = losses[i];
+    total += terms[i].scale * losses[i];
+  }
+  result["loss"] = total;
+  return result;
+}
+
+void CheckRun(const ComputeOptions& compute, const FinetuneRunOptions& options) {
+  RefuseDevice(compute, "weights are trained");
+  if (options.data.empty()) BadUsage("run", "--data is required; see --help");
+  CheckStepOptions(options.steps);
+  CheckOptionalOutput(options.output, OutputKind::kDirectory);
+}
+
+TrainResult RunFinetune(Workspace& workspace, const FinetuneRunOptions& options) {
+  const Stopwatch clock;
+  CheckRun(workspace.options.compute, options);
+  const LoadedData data = LoadData(workspace, options.data);
+  const Model& model = workspace.model;
+  TrainResult result;
+  result.document = Provenance("finetune", RecipeOf(workspace.options, options));
+  result.document["inputs"] = {{"data", data.input}};
+  TrainingOutput output(options.output, workspace, result.document);
+  const int64_t pass_tokens =
+      RecordedPassTokens(model, workspace.options.compute, TrainedBytes(model, false),
+                         LongestOf(data.sequences));
+  Trainable trainable = Trainable::Everything(model);
+  result.tuned = Finetune(model, trainable, data.sequences, options.steps, SeedOf(workspace),
+                          pass_tokens);
+  result.document["cost"] = {{"tune_seconds", result.tuned.seconds}};
+  output.Finish(trainable, nullptr, result.tuned, clock, result.document);
+  return result;
+}
+
+}  // namespace grin

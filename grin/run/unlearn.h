@@ -1,0 +1,57 @@
+#pragma once
+// The method as one call: locate the weights that hold the forget set, perturb them, and tune only
+// them.
+//
+//   Workspace workspace = OpenWorkspace({.model = {"MODEL"}});
+//   LoadedTask task = LoadTask(workspace, {.forget = "forget.jsonl", .retain = "retain.jsonl"});
+//   UnlearnResult result = Unlearn(workspace, task, {.output = {.out = "OUT"}});
+//
+// Messages, progress and cancellation go through the calling thread's Listener (base/listener.h).
+// Errors are grin::Error (base/error.h). The number of threads is LibTorch's: at::set_num_threads.
+
+#include "grin/base/error.h"
+#include "grin/base/listener.h"
+#include "grin/locate/locate.h"
+#include "grin/perturb/options.h"
+#include "grin/run/training_output.h"
+#include "grin/run/workspace.h"
+#include "grin/tune/options.h"
+#include "grin/tune/tune.h"
+
+namespace grin {
+
+struct UnlearnOptions {
+  LocateOptions locate;
+  PerturbOptions perturb;
+  ObjectiveOptions objective;
+  StepOptions steps;
+  OutputOptions output;        // nothing is written where output.out is empty
+  const Mask* mask = nullptr;  // the weights to change; null: they are located
+
+  // What makes the result: all but the last two.
+  template <typename Visitor>
+  void Visit(Visitor& visit) {
+    locate.Visit(visit);
+    perturb.Visit(visit);
+    objective.Visit(visit);
+    steps.Visit(visit);
+  }
+};
+
+struct UnlearnResult {
+  Mask mask;
+  LocateReport located;  // empty where the mask was given
+  TuneReport tuned;      // tuned.guard says why a guard stopped the run, and is empty where none did
+  Json document;         // what grin.json says
+};
+
+// Error (usage) for settings that can be seen to be wrong before a model is opened, also those of
+// ReserveOutput. Unlearn calls it itself.
+void CheckUnlearn(const ComputeOptions& compute, const UnlearnOptions& options);
+
+// Changes the weights of `workspace.model` and, where output.out is set, writes them as a checkpoint
+// with all that grin.json, mask and log say. A run that a guard stopped is written all the same, with
+// the best state that it had. Error (usage, bad input, memory, interrupted): nothing is written.
+UnlearnResult Unlearn(Workspace& workspace, const LoadedTask& task, const UnlearnOptions& options);
+
+}  // namespace grin
