@@ -38,8 +38,10 @@ struct Model {
   Head head;
   std::vector<Rope> ropes;  // as in config
 
-  // Names of the matrices of the blocks' linear layers: what is scored by default.
+  // Names of the matrices of the blocks' linear layers: what is scored by default. Of all blocks, or
+  // of one.
   std::vector<std::string> BlockMatrices() const;
+  std::vector<std::string> BlockMatrices(int64_t block) const;
 };
 
 // Finds every role's tensor and checks its shape. `dtype` is the type to compute in; nothing means

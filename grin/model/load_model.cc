@@ -100,11 +100,18 @@ Head LoadHead(Weights& weights, const ModelConfig& config, const Parameter& embe
 
 std::vector<std::string> Model::BlockMatrices() const {
   std::vector<std::string> names;
-  for (const BlockWeights& block : blocks) {
-    for (const LinearWeights* linear : {&block.q, &block.k, &block.v, &block.qkv, &block.o,
-                                        &block.gate, &block.up, &block.gate_up, &block.down}) {
-      if (linear->defined()) names.push_back(linear->weight.name);
-    }
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    for (std::string& name : BlockMatrices(static_cast<int64_t>(i))) names.push_back(std::move(name));
+  }
+  return names;
+}
+
+std::vector<std::string> Model::BlockMatrices(int64_t number) const {
+  std::vector<std::string> names;
+  const BlockWeights& block = blocks[number];
+  for (const LinearWeights* linear : {&block.q, &block.k, &block.v, &block.qkv, &block.o,
+                                      &block.gate, &block.up, &block.gate_up, &block.down}) {
+    if (linear->defined()) names.push_back(linear->weight.name);
   }
   return names;
 }

@@ -1,167 +1,65 @@
 #include "grin/tune/objective.h"
 
-#include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "grin/base/table.h"
+#include "grin/tune/losses.h"
 
 namespace grin {
 namespace {
 
-double Sigmoid(double x) {
-  return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
-}
-
-// -log sigmoid(x), for any x without overflow.
-double NegativeLogSigmoid(double x) {
-  return std::max(-x, 0.0) + std::log1p(std::exp(-std::fabs(x)));
-}
-
-// The tokens of one sequence.
-struct SequenceTokens {
-  std::span<const float> logp;
-  std::span<const float> reference;  // empty where there is none
-  std::span<const float> weight;
-  double tokens = 0;         // T_i
-  double nll = 0;            // NLL_i
-  double nll_reference = 0;  // 0 where there is none
-};
-
-// Calls f(sequence, gradient), which returns the sequence's loss and fills in its derivative by the
-// tokens' log-probabilities, and adds up with `scale`.
-template <typename F>
-LossAndGradient ForEachSequence(const TokenValues& values, double scale, const F& f) {
-  const auto flat = [](const at::Tensor& t) {
-    return t.defined() ? t.to(at::kCPU, at::kFloat).contiguous() : t;
-  };
-  const at::Tensor logp = flat(values.logp);
-  const at::Tensor reference = flat(values.reference);
-  const at::Tensor weight = flat(values.weight);
-  at::Tensor gradient = at::empty({logp.numel()}, at::kFloat);
-  if (values.offsets.empty() || values.offsets.back() != logp.numel() ||
-      weight.numel() != logp.numel() ||
-      (reference.defined() && reference.numel() != logp.numel())) {
-    Defect("tune", "objective got {} log-probabilities, {} weights, {} references", logp.numel(),
-           weight.numel(), reference.defined() ? reference.numel() : 0);
-  }
-
-  LossAndGradient result;
-  for (size_t i = 0; i + 1 < values.offsets.size(); ++i) {
-    const int64_t begin = values.offsets[i];
-    const auto size = static_cast<size_t>(values.offsets[i + 1] - begin);
-    SequenceTokens sequence{{logp.const_data_ptr<float>() + begin, size},
-                      {},
-                      {weight.const_data_ptr<float>() + begin, size}};
-    if (reference.defined()) sequence.reference = {reference.const_data_ptr<float>() + begin, size};
-    for (size_t t = 0; t < size; ++t) {
-      const double w = sequence.weight[t];
-      sequence.tokens += w;
-      if (w == 0) continue;  // what is not weighed may be infinite
-      sequence.nll -= w * sequence.logp[t];
-      if (reference.defined()) sequence.nll_reference -= w * sequence.reference[t];
-    }
-    if (!(sequence.tokens > 0)) Defect("tune", "sequence {} of a pass has no weighted token", i);
-    const std::span<float> out{gradient.mutable_data_ptr<float>() + begin, size};
-    result.loss += scale * f(sequence, out);
-    for (float& g : out) g = static_cast<float>(scale * g);
-  }
-  result.gradient = gradient.to(values.logp.device());
-  return result;
-}
-
-struct Term {
-  double loss;
-  double slope;  // d loss / d NLL_i
-};
-
-// For losses that see a sequence only through its NLL_i.
-template <typename F>
-LossAndGradient OfSequenceNll(const TokenValues& values, double scale, const F& term) {
-  return ForEachSequence(values, scale, [&](const SequenceTokens& sequence, std::span<float> gradient) {
-    const Term result = term(sequence);
-    for (size_t t = 0; t < gradient.size(); ++t) {
-      gradient[t] = static_cast<float>(-result.slope * sequence.weight[t]);
-    }
-    return result.loss;
-  });
-}
-
-LossAndGradient NegativeLogLikelihood(const TokenValues& values, const ObjectiveSettings&,
-                                      double scale) {
-  return OfSequenceNll(values, scale, [](const SequenceTokens& s) {
-    return Term{s.nll / s.tokens, 1 / s.tokens};
-  });
-}
-
-LossAndGradient GradientAscent(const TokenValues& values, const ObjectiveSettings&, double scale) {
-  return OfSequenceNll(values, scale, [](const SequenceTokens& s) {
-    return Term{-s.nll / s.tokens, -1 / s.tokens};
-  });
-}
-
-LossAndGradient NegativePreference(const TokenValues& values, const ObjectiveSettings& settings,
-                                   double scale) {
-  if (!values.reference.defined()) Defect("tune", "npo got no reference log-probabilities");
-  return OfSequenceNll(values, scale, [&](const SequenceTokens& s) {
-    const double x = settings.beta * (s.nll - s.nll_reference);
-    return Term{2 / settings.beta * NegativeLogSigmoid(x), -2 * Sigmoid(-x)};
-  });
-}
-
-LossAndGradient SimpleNegativePreference(const TokenValues& values,
-                                         const ObjectiveSettings& settings, double scale) {
-  return OfSequenceNll(values, scale, [&](const SequenceTokens& s) {
-    const double x = settings.beta * (s.nll / s.tokens - settings.delta);
-    return Term{2 / settings.beta * NegativeLogSigmoid(x), -2 * Sigmoid(-x) / s.tokens};
-  });
-}
-
-// Unlikelihood. As p -> 1 both -log(1 - p) and its derivative p / (1 - p) diverge, and fp32 cannot
-// tell p from 1 any more; from 1 - p = 1e-6 on both are those at that point, so that a token known
-// by heart still has a gradient.
-LossAndGradient Unlikelihood(const TokenValues& values, const ObjectiveSettings&, double scale) {
-  static const double kHighest = std::log1p(-1e-6);
-  return ForEachSequence(values, scale, [](const SequenceTokens& s, std::span<float> gradient) {
-    double loss = 0;
-    for (size_t t = 0; t < gradient.size(); ++t) {
-      const double lp = std::min<double>(s.logp[t], kHighest);
-      const double share = s.weight[t] / s.tokens;
-      if (share > 0) loss -= share * std::log(-std::expm1(lp));
-      gradient[t] = static_cast<float>(share / std::expm1(-lp));
-    }
-    return loss;
-  });
-}
-
-LossAndGradient Nothing(const TokenValues& values, const ObjectiveSettings&, double) {
-  return {0, at::zeros_like(values.logp)};
-}
-
 constexpr std::array kForget{
-    Objective{"ga", "-mean_i NLL_i / T_i, by itself", false, false, false, {}, GradientAscent},
-    Objective{"graddiff", "-mean_i NLL_i / T_i", false, false, true, {}, GradientAscent},
-    Objective{"npo",
-              "-(2 / beta) mean_i log sigmoid(beta (NLL_i - NLL_i^ref))",
-              true,
-              false,
-              true,
-              {.beta = 0.1},
-              NegativePreference},
-    Objective{"simnpo",
-              "-(2 / beta) mean_i log sigmoid(beta (NLL_i / T_i - delta))",
-              false,
-              false,
-              true,
-              {.beta = 4.5, .delta = 0},
-              SimpleNegativePreference},
-    Objective{"ul", "mean_i mean_t -log(1 - p_t)", false, false, true, {}, Unlikelihood},
-    Objective{"po", "mean_i NLL_i / T_i of refusals", false, true, true, {}, NegativeLogLikelihood},
+    Objective{.name = "ga",
+              .formula = "-mean_i NLL_i / T_i, by itself",
+              .retain_default = "none",
+              .kind = OnLogp{GradientAscent}},
+    Objective{.name = "graddiff",
+              .formula = "-mean_i NLL_i / T_i",
+              .retain_default = "nll",
+              .kind = OnLogp{GradientAscent}},
+    Objective{.name = "npo",
+              .formula = "-(2 / beta) mean_i log sigmoid(beta (NLL_i - NLL_i^ref))",
+              .needs_reference = true,
+              .retain_default = "nll",
+              .defaults = {.beta = 0.1},
+              .kind = OnLogp{NegativePreference}},
+    Objective{.name = "simnpo",
+              .formula = "-(2 / beta) mean_i log sigmoid(beta (NLL_i / T_i - delta))",
+              .retain_default = "nll",
+              .defaults = {.beta = 4.5, .delta = 0},
+              .kind = OnLogp{SimpleNegativePreference}},
+    Objective{.name = "ul",
+              .formula = "mean_i mean_t -log(1 - p_t)",
+              .retain_default = "nll",
+              .kind = OnLogp{Unlikelihood}},
+    Objective{.name = "po",
+              .formula = "mean_i NLL_i / T_i of refusals",
+              .uses_refusals = true,
+              .retain_default = "nll",
+              .kind = OnLogp{NegativeLogLikelihood}},
+    Objective{.name = "rmu",
+              .formula = "mean_i mean_t |h_t - steering u|^2, h_t after --layer, u a random direction",
+              .retain_default = "activations",
+              .defaults = {.steering = 2},
+              .kind = OnHidden{DistanceToSteering}},
 };
 
 constexpr std::array kRetain{
-    Objective{"nll", "mean_i NLL_i / T_i", false, false, false, {}, NegativeLogLikelihood},
-    Objective{"none", "0", false, false, false, {}, Nothing},
+    Objective{.name = "nll",
+              .formula = "mean_i NLL_i / T_i",
+              .retain_default = "none",
+              .kind = OnLogp{NegativeLogLikelihood}},
+    Objective{.name = "kl",
+              .formula = "mean_i mean_t KL(p_t^ref || p_t)",
+              .needs_reference = true,
+              .retain_default = "none",
+              .kind = OnLogits{DivergenceFromReference}},
+    Objective{.name = "activations",
+              .formula = "mean_i mean_t |h_t - h_t^ref|^2, h_t after --layer",
+              .needs_reference = true,
+              .retain_default = "none",
+              .kind = OnHidden{DistanceToReference}},
+    Objective{.name = "none", .formula = "0", .retain_default = "none", .kind = OnLogp{Nothing}},
 };
 
 }  // namespace

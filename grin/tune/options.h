@@ -48,8 +48,10 @@ struct ObjectiveOptions {
   double beta = 0;
   double delta = 0;
   double gamma = 0.05;
-  std::string retain_loss = "nll";
+  std::string retain_loss = "auto";
   double alpha = 1.0;
+  int64_t layer = -1;
+  double steering = 0;
   std::string forget_tokens = "keywords";
   std::string refusals;
   std::string keep = "best";
@@ -61,8 +63,16 @@ struct ObjectiveOptions {
     visit("beta", beta, "of npo (0.1) and simnpo (4.5); 0: the objective's own default");
     visit("delta", delta, "margin of simnpo, nats per token");
     visit("gamma", gamma, "weight of the forget loss");
-    visit("retain-loss", retain_loss, "what holds the rest: " + NamesOf(RetainObjectives()));
+    visit("retain-loss", retain_loss,
+          "what holds the rest: " + NamesOf(RetainObjectives()) +
+              "; auto: activations for rmu, else nll");
     visit("alpha", alpha, "weight of the retain loss");
+    visit("layer", layer,
+          "of rmu and activations: the layer whose output is steered or held, from 0; the layers "
+          "above do not run and are not trained; -1: the one just below the middle");
+    visit("steering", steering,
+          "of rmu: the length of the random vector that the forget set's activations are pulled to, "
+          "for which the log gives their own length as a measure; 0: 2");
     visit("forget-tokens", forget_tokens,
           "all, or keywords: push away only the words that carry the fact");
     visit("refusals", refusals, "file of refusals, one per line, for --objective po");

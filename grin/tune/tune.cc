@@ -12,9 +12,6 @@
 namespace grin {
 namespace {
 
-// Losses below this many nats are not told apart by the guards.
-constexpr double kLossFloor = 0.5;
-
 int64_t StepsOf(const std::vector<LossTerm>& terms, const StepOptions& options) {
   if (options.steps > 0) return options.steps;
   for (const LossTerm& term : terms) {
@@ -76,6 +73,11 @@ Tuner::Tuner(const Model& model, Trainable& trainable, std::vector<LossTerm> ter
   for (LossTerm& term : terms_) {
     if (term.sequences->empty()) BadInput("tune", "the {} set is empty", term.name);
     ComputeReference(model_, term, pass_tokens_);
+    const Head& head = model_.head;
+    if (term.reference.defined() && (trainable.Find(head.weight.name) ||
+                                     (head.bias.defined() && trainable.Find(head.bias.name)))) {
+      term.reference.head = UntouchedHead(model_);
+    }
     draws_.emplace_back(static_cast<int64_t>(term.sequences->size()), seed_, term.name);
   }
   steps_ = StepsOf(terms_, options_);
@@ -146,7 +148,7 @@ std::string Tuner::WhyBad(size_t i, double loss) const {
   const LossTerm& term = terms_[i];
   if (!std::isfinite(loss)) return fmt::format("the {} loss is {}", term.name, loss);
   if (!term.guarded || options_.collapse <= 0) return {};
-  const double limit = options_.collapse * std::max(state_.terms[i].first_loss, kLossFloor);
+  const double limit = options_.collapse * std::max(state_.terms[i].first_loss, term.loss_floor);
   if (loss <= limit) return {};
   return fmt::format("the {} loss is {:.3g}, above {:.3g} ({} times its start): the model collapses",
                      term.name, loss, limit, options_.collapse);
@@ -154,7 +156,7 @@ std::string Tuner::WhyBad(size_t i, double loss) const {
 
 std::string Tuner::WhyOutlying(size_t i, double loss) const {
   if (!terms_[i].guarded || options_.outlier <= 0) return {};
-  const double spreads = state_.terms[i].losses.SpreadsAbove(loss, kLossFloor / 10);
+  const double spreads = state_.terms[i].losses.SpreadsAbove(loss, terms_[i].loss_floor / 10);
   if (spreads <= options_.outlier) return {};
   return fmt::format("the {} loss is {:.3g}, {:.0f} spreads above the steps before",
                      terms_[i].name, loss, spreads);

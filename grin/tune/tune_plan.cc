@@ -1,5 +1,9 @@
 #include "grin/tune/tune_plan.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
 #include "grin/base/error.h"
 #include "grin/base/log.h"
 #include "grin/base/progress.h"
@@ -20,6 +24,42 @@ StartingKnowledge KnowledgeFrom(const Json& json) {
 
 // "reference/forget/logp": the name of a stored reference value.
 std::string ReferencePrefix(const LossTerm& term) { return "reference/" + term.name + "/"; }
+
+// Where no term runs the whole model: whether what is selected lies within reach of the gradient.
+void CheckReach(const Model& model, const std::vector<LossTerm>& terms, Trainable& trainable) {
+  int64_t deepest = -1;
+  for (const LossTerm& term : terms) {
+    if (!term.objective->on_hidden()) return;
+    deepest = std::max(deepest, HiddenLayer(term.settings, model.config));
+  }
+  int64_t above = 0;
+  for (int64_t layer = deepest + 1; layer < model.config.layers; ++layer) {
+    for (const std::string& name : model.BlockMatrices(layer)) {
+      if (const MaskedParameter* parameter = trainable.Find(name)) {
+        above += parameter->master.numel();
+      }
+    }
+  }
+  if (above == 0 || trainable.everything()) return;
+  std::vector<std::string> usual;
+  for (int64_t layer = std::max<int64_t>(0, deepest - 2); layer <= deepest; ++layer) {
+    usual.push_back(model.blocks[layer].down.weight.name);
+  }
+  const std::string advice = fmt::format(
+      "{} sees the output of layer {} and cannot train what lies above; usual is --scope {}",
+      terms[0].objective->name, deepest, fmt::join(usual, ","));
+  if (above == trainable.count()) {
+    BadUsage("tune", "none of the {} selected weights would be trained: {}", above, advice);
+  }
+  Warn("{} of the {} selected weights are not trained and keep their noise: {}", above,
+       trainable.count(), advice);
+}
+
+// The retain loss that is meant: the objective's own one where none is named.
+std::string_view RetainNameOf(const ObjectiveOptions& options) {
+  if (options.retain_loss != "auto") return options.retain_loss;
+  return FindForgetObjective(options.objective).retain_default;
+}
 
 }  // namespace
 
@@ -51,22 +91,27 @@ std::vector<Sequence> ObjectiveSequences(const Task& task, const Encoder& encode
 
 std::vector<LossTerm> MakeTerms(const std::vector<Sequence>& objective_sequences,
                                 const std::vector<Sequence>& retain_sequences,
-                                const ObjectiveOptions& options) {
+                                const ObjectiveOptions& options, uint64_t seed) {
   const Objective& forget = FindForgetObjective(options.objective);
-  const Objective& retain = FindRetainObjective(options.retain_loss);
+  const Objective& retain = FindRetainObjective(RetainNameOf(options));
   ObjectiveSettings settings = forget.defaults;
   if (options.beta > 0) settings.beta = options.beta;
   if (options.delta != 0) settings.delta = options.delta;
+  if (options.steering > 0) settings.steering = options.steering;
+  settings.layer = options.layer;
+  settings.seed = seed;
+  ObjectiveSettings retain_settings = retain.defaults;
+  retain_settings.layer = options.layer;
   std::vector<LossTerm> terms = {{.name = "forget",
                                   .objective = &forget,
                                   .settings = settings,
                                   .scale = options.gamma,
                                   .sequences = &objective_sequences,
                                   .per_epoch = true}};
-  if (forget.has_retain_default && retain.name != "none") {
+  if (forget.retain_default != "none" && retain.name != "none") {
     terms.push_back({.name = "retain",
                      .objective = &retain,
-                     .settings = retain.defaults,
+                     .settings = retain_settings,
                      .scale = options.alpha,
                      .sequences = &retain_sequences,
                      .guarded = true});
@@ -76,7 +121,13 @@ std::vector<LossTerm> MakeTerms(const std::vector<Sequence>& objective_sequences
 
 void CheckObjectiveOptions(const ObjectiveOptions& options) {
   const Objective& forget = FindForgetObjective(options.objective);
-  FindRetainObjective(options.retain_loss);
+  const Objective& retain = FindRetainObjective(RetainNameOf(options));
+  if (retain.on_hidden() && !forget.on_hidden()) {
+    BadUsage("tune",
+             "--retain-loss {} holds one layer and lets those above it go, and --objective {} trains "
+             "those too; it goes with rmu, others take kl or nll",
+             retain.name, forget.name);
+  }
   if (forget.uses_refusals && options.refusals.empty()) {
     BadUsage("tune", "--objective {} needs --refusals FILE, one refusal per line",
              options.objective);
@@ -94,6 +145,7 @@ void CheckObjectiveOptions(const ObjectiveOptions& options) {
   not_negative("beta", options.beta);
   not_negative("gamma", options.gamma);
   not_negative("alpha", options.alpha);
+  not_negative("steering", options.steering);
 }
 
 TunePlan::TunePlan(const Model& model, const Task& task, const Encoder& encoder,
@@ -103,7 +155,10 @@ TunePlan::TunePlan(const Model& model, const Task& task, const Encoder& encoder,
   CheckStepOptions(steps);
   CheckObjectiveOptions(options);
   sequences_ = ObjectiveSequences(task, encoder, options, seed);
-  terms_ = MakeTerms(sequences_, task.retain_sequences, options);
+  terms_ = MakeTerms(sequences_, task.retain_sequences, options, seed);
+  for (const LossTerm& term : terms_) {
+    if (term.objective->on_hidden()) HiddenLayer(term.settings, model.config);  // there is one
+  }
   if (options.keep == "best") {
     judge_ = std::make_unique<TradeOffJudge>(model, task, seed, pass_tokens);
   }
@@ -155,6 +210,7 @@ StateFile TunePlan::Prepared() const {
 
 TuneReport TunePlan::Run(Trainable& trainable, TuneHooks hooks) const {
   if (!prepared_) Defect("tune", "a plan runs before it was prepared on the untouched model");
+  CheckReach(model_, terms_, trainable);
   Judge judge;
   if (judge_) judge.measure = [this] { return judge_->Measure(); };
   TuneReport report =

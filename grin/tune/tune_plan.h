@@ -22,10 +22,11 @@ void CheckObjectiveOptions(const ObjectiveOptions& options);
 std::vector<Sequence> ObjectiveSequences(const Task& task, const Encoder& encoder,
                                          const ObjectiveOptions& options, uint64_t seed);
 
-// The terms gamma * forget + alpha * retain over these sequences, which must outlive them.
+// The terms gamma * forget + alpha * retain over these sequences, which must outlive them. `seed` is
+// that of a direction to steer to.
 std::vector<LossTerm> MakeTerms(const std::vector<Sequence>& objective_sequences,
                                 const std::vector<Sequence>& retain_sequences,
-                                const ObjectiveOptions& options);
+                                const ObjectiveOptions& options, uint64_t seed = 0);
 
 // The stage before it runs. Prepare belongs before any noise: reference values and the judge's
 // start are those of the untouched model.

@@ -1,6 +1,8 @@
 """Makes tests/data/tune/objectives.json: losses and their gradients by autograd in float64, from
 the formulas in docs (forget: ga, graddiff, npo, simnpo, ul, po; retain: nll), and
-initial_losses.json: the value of every objective before the first step on a tiny checkpoint.
+initial_losses.json: the value of every objective before the first step on a tiny checkpoint; and
+rows.json and kinds.json: losses that see rows of logits or hidden states, by themselves and through a
+model.
 
 Run: python3 make_objective_goldens.py    (torch 2.13.0; for initial_losses.json transformers
                                            5.23.0, tests/data/model and tests/data/locate)
@@ -20,9 +22,22 @@ initial_losses.json
   losses      list of {"objective", "beta", "delta", "loss"} on the whole forget set as one batch,
               with the model itself as the reference
   retain      the nll of the retain set
+
+rows.json: {"kl", "rmu", "activations"}, each a list of cases
+  values, reference    [c, n] numbers that fp32 holds exactly: logits (kl) or hidden states
+  steering, seed, direction    of rmu; the direction is that of a RandomStream "steering"
+  loss, gradient       [c] of each row, and its derivative by the row, [c, n]
+
+kinds.json
+  model       a folder under tests/data/model, the reference; in the model that is trained the weights
+              in "scaled" are multiplied by a factor
+  layer, steering, seed    of rmu and activations
+  cases       list of {"objective", "set", "loss", "gradients": {weight: its first rows}}. Label n of
+              a sequence weighs (n % 3) / 2, its first one 1.
 """
 
 import json
+import math
 import pathlib
 
 import torch
@@ -156,6 +171,112 @@ def make_initial(name):
     return {"model": name, "refusals": refusals, "losses": losses, "retain": retain.item()}
 
 
+def normals(seed, stream, count):
+    """RandomStream(seed, stream).Normal(0 .. count - 1): Philox 4x32-10 keyed by the seed, its counter
+    position and the FNV-1a hash of the stream's name, then Box-Muller."""
+    mask = 0xFFFFFFFF
+    name = 0xCBF29CE484222325
+    for byte in stream.encode():
+        name = (name ^ byte) * 0x100000001B3 % 2**64
+    values = []
+    for position in range(count):
+        c = [position & mask, position >> 32, name & mask, name >> 32]
+        k = [seed & mask, seed >> 32]
+        for _ in range(10):
+            p, q = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+            c = [q >> 32 ^ c[1] ^ k[0], q & mask, p >> 32 ^ c[3] ^ k[1], p & mask]
+            k = [(k[0] + 0x9E3779B9) & mask, (k[1] + 0xBB67AE85) & mask]
+        u = [((c[i + 1] << 32 | c[i]) >> 11) * 2.0**-53 for i in (0, 2)]
+        values.append(math.sqrt(-2 * math.log(1 - u[0])) * math.cos(2 * math.pi * u[1]))
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def direction(seed, width):
+    vector = normals(seed, "steering", width)
+    return vector / vector.norm()
+
+
+def row_losses(objective, values, reference, steering=0.0, seed=0):
+    """The loss of each row, [c]."""
+    if objective == "kl":
+        p, q = reference.log_softmax(-1), values.log_softmax(-1)
+        return torch.where(p.exp() > 0, p.exp() * (p - q), 0).sum(-1)
+    target = reference if objective == "activations" else steering * direction(seed, values.size(1))
+    return (values - target).square().sum(-1)
+
+
+def make_rows():
+    generator = torch.Generator().manual_seed(11)
+
+    def normal(*shape):
+        return rounded(torch.randn(*shape, generator=generator, dtype=torch.float64))
+
+    def case(objective, values, reference, **settings):
+        values.requires_grad_(True)
+        loss = row_losses(objective, values, reference, **settings)
+        (gradient,) = torch.autograd.grad(loss.sum(), values)
+        row = {"values": values.tolist(), "reference": reference.tolist(), **settings}
+        if objective == "rmu":
+            row["direction"] = direction(settings["seed"], values.size(1)).tolist()
+        return {**row, "loss": loss.tolist(), "gradient": gradient.tolist()}
+
+    logits = normal(4, 50)
+    far = 30 * normal(3, 20)  # nearly certain, and of other tokens
+    return {
+        "kl": [case("kl", 3 * normal(5, 40), 3 * normal(5, 40)),
+               case("kl", logits, rounded(logits + 0.01 * normal(4, 50))),
+               case("kl", far, rounded(-far))],
+        "rmu": [case("rmu", normal(6, 24), normal(6, 24), steering=2.0, seed=0),
+                case("rmu", 5 * normal(3, 32), normal(3, 32), steering=6.5, seed=2**40 + 7)],
+        "activations": [case("activations", normal(6, 24), normal(6, 24))],
+    }
+
+
+def make_kinds(name):
+    from transformers import AutoModelForCausalLM
+
+    def load():
+        return AutoModelForCausalLM.from_pretrained(
+            HERE / "model" / name, dtype=torch.float32, attn_implementation="eager").double().eval()
+
+    model, untouched = load(), load()
+    weights = dict(model.named_parameters())
+    scaled = {"model.layers.0.self_attn.q_proj.weight": 0.5,
+              "model.layers.1.mlp.down_proj.weight": 1.5, "model.embed_tokens.weight": 1.125}
+    with torch.no_grad():
+        for weight, factor in scaled.items():
+            weights[weight].mul_(factor)
+    data = json.loads((HERE / "locate" / f"{name}.json").read_text())
+    layer, settings = 1, {"steering": 3.0, "seed": 5}
+
+    def rows(m, sequence, objective):
+        """Of the rows that predict the labels."""
+        out = m(torch.tensor([sequence["tokens"]]), output_hidden_states=True)
+        all_rows = out.logits[0] if objective == "kl" else out.hidden_states[layer + 1][0]
+        return all_rows[torch.tensor(sequence["labels"]) - 1]
+
+    cases = []
+    for objective, which in (("kl", "retain"), ("rmu", "forget"), ("activations", "retain")):
+        losses = []
+        for sequence in data[which]:
+            with torch.no_grad():
+                reference = rows(untouched, sequence, objective)
+            loss = row_losses(objective, rows(model, sequence, objective), reference,
+                              **(settings if objective == "rmu" else {}))
+            w = torch.tensor([1.0] + [n % 3 / 2 for n in range(1, len(loss))], dtype=torch.float64)
+            losses.append((w * loss).sum() / w.sum())
+        mean = torch.stack(losses).mean()
+        model.zero_grad()
+        mean.backward()
+        wanted = ["model.layers.0.self_attn.k_proj.weight", "model.layers.1.mlp.down_proj.weight",
+                  "model.embed_tokens.weight", "model.layers.0.input_layernorm.weight"]
+        if objective == "kl":
+            wanted += ["model.layers.2.mlp.gate_proj.weight", "model.norm.weight"]
+        cases.append({"objective": objective, "set": which, "loss": mean.item(),
+                      "gradients": {w: weights[w].grad[:6].tolist() for w in wanted}})
+    return {"model": name, "scaled": scaled, "layer": layer, **settings, "cases": cases}
+
+
 def main():
     torch.set_num_threads(1)
     OUT.mkdir(exist_ok=True)
@@ -163,6 +284,9 @@ def main():
     (OUT / "objectives.json").write_text(text.replace("}, {", "},\n {") + "\n")
     text = json.dumps(make_initial("llama_gqa_tied"))
     (OUT / "initial_losses.json").write_text(text.replace("}, {", "},\n {") + "\n")
+    (OUT / "rows.json").write_text(json.dumps(make_rows()).replace("], [", "],\n [") + "\n")
+    text = json.dumps(make_kinds("llama_gqa_tied"))
+    (OUT / "kinds.json").write_text(text.replace("], [", "],\n [") + "\n")
 
 
 if __name__ == "__main__":

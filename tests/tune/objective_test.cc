@@ -61,10 +61,20 @@ at::Tensor SequenceLoss(std::string_view name, const at::Tensor& lp, const at::T
   return nll;
 }
 
+// Every objective on log-probabilities.
 std::vector<Objective> All() {
-  std::vector<Objective> all(ForgetObjectives().begin(), ForgetObjectives().end());
-  all.insert(all.end(), RetainObjectives().begin(), RetainObjectives().end());
+  std::vector<Objective> all;
+  for (const auto& table : {ForgetObjectives(), RetainObjectives()}) {
+    for (const Objective& objective : table) {
+      if (std::holds_alternative<OnLogp>(objective.kind)) all.push_back(objective);
+    }
+  }
   return all;
+}
+
+LossAndGradient LossOf(const Objective& objective, const TokenValues& values,
+                       const ObjectiveSettings& settings, double scale) {
+  return std::get<OnLogp>(objective.kind).loss(values, settings, scale);
 }
 
 ObjectiveSettings SettingsOf(const Objective& objective) {
@@ -88,7 +98,7 @@ TEST(Objective, EqualsItsFormulaAndAutograd) {
                         4;
     }
     loss.backward();
-    const LossAndGradient result = objective.function(values, settings, 0.25);
+    const LossAndGradient result = LossOf(objective, values, settings, 0.25);
     EXPECT_NEAR(result.loss, loss.item<double>(), 1e-9) << objective.name;
     EXPECT_EQ(result.gradient.scalar_type(), at::kFloat);
     EXPECT_TRUE(at::allclose(result.gradient.to(at::kDouble), lp.grad(), 1e-6, 1e-9))
@@ -110,7 +120,7 @@ TEST(Objective, EqualsPyTorch) {
     for (const Json& expected : c["losses"]) {
       const std::string name = expected["objective"];
       const ObjectiveSettings settings{expected.value("beta", 0.0), expected.value("delta", 0.0)};
-      const LossAndGradient result = Find(name).function(values, settings, scale);
+      const LossAndGradient result = LossOf(Find(name), values, settings, scale);
       const double loss = expected["loss"];
       EXPECT_NEAR(result.loss, loss, 1e-9 * (1 + std::abs(loss))) << name << ", " << c["name"];
       EXPECT_TRUE(at::allclose(result.gradient, floats(expected["gradient"]), 1e-6, 1e-12))
@@ -124,14 +134,14 @@ TEST(Objective, GradientIsTheLimitOfDifferences) {
   constexpr double kStep = 1.0 / 128;
   for (const Objective& objective : All()) {
     const ObjectiveSettings settings = SettingsOf(objective);
-    const LossAndGradient result = objective.function(values, settings, 0.5);
+    const LossAndGradient result = LossOf(objective, values, settings, 0.5);
     for (int64_t t = 0; t < values.logp.numel(); ++t) {
       double loss[2];
       for (const int sign : {0, 1}) {
         TokenValues moved = values;
         moved.logp = values.logp.clone();
         moved.logp[t] += sign == 0 ? -kStep : kStep;
-        loss[sign] = objective.function(moved, settings, 0.5).loss;
+        loss[sign] = LossOf(objective, moved, settings, 0.5).loss;
       }
       const double slope = result.gradient[t].item<double>();
       EXPECT_NEAR((loss[1] - loss[0]) / (2 * kStep), slope, 1e-4 + 2e-2 * std::abs(slope))
@@ -144,9 +154,9 @@ TEST(Objective, PassesOfAStepAddUp) {
   const TokenValues values = RandomValues(3, {3, 8, 2, 5, 1});
   for (const Objective& objective : All()) {
     const ObjectiveSettings settings = SettingsOf(objective);
-    const LossAndGradient whole = objective.function(values, settings, 0.2);
-    const LossAndGradient first = objective.function(Slice(values, 0, 2), settings, 0.2);
-    const LossAndGradient second = objective.function(Slice(values, 2, 5), settings, 0.2);
+    const LossAndGradient whole = LossOf(objective, values, settings, 0.2);
+    const LossAndGradient first = LossOf(objective, Slice(values, 0, 2), settings, 0.2);
+    const LossAndGradient second = LossOf(objective, Slice(values, 2, 5), settings, 0.2);
     EXPECT_NEAR(first.loss + second.loss, whole.loss, 1e-12) << objective.name;
     EXPECT_TRUE(at::equal(at::cat({first.gradient, second.gradient}), whole.gradient));
   }
@@ -157,13 +167,13 @@ TEST(Objective, IgnoresTokensWithoutWeight) {
   values.weight[2] = 0;
   for (const Objective& objective : All()) {
     const ObjectiveSettings settings = SettingsOf(objective);
-    const LossAndGradient before = objective.function(values, settings, 0.5);
+    const LossAndGradient before = LossOf(objective, values, settings, 0.5);
     TokenValues changed = values;
     changed.logp = values.logp.clone();
     changed.reference = values.reference.clone();
     changed.logp[2] = -std::numeric_limits<float>::infinity();
     changed.reference[2] = -100;
-    const LossAndGradient after = objective.function(changed, settings, 0.5);
+    const LossAndGradient after = LossOf(objective, changed, settings, 0.5);
     EXPECT_EQ(before.loss, after.loss) << objective.name;
     EXPECT_TRUE(at::equal(before.gradient, after.gradient)) << objective.name;
     EXPECT_EQ(after.gradient[2].item<float>(), 0) << objective.name;
@@ -173,7 +183,7 @@ TEST(Objective, IgnoresTokensWithoutWeight) {
 TEST(Npo, StartsAtTwoOverBetaLogTwo) {
   TokenValues values = RandomValues(5, {5, 9});
   values.reference = values.logp.clone();
-  const double loss = FindForgetObjective("npo").function(values, {.beta = 0.1}, 0.5).loss;
+  const double loss = LossOf(FindForgetObjective("npo"), values, {.beta = 0.1}, 0.5).loss;
   EXPECT_NEAR(loss, 2 / 0.1 * std::numbers::ln2, 1e-9);
 }
 
@@ -181,11 +191,11 @@ TEST(Npo, StaysFiniteFarFromTheReference) {
   TokenValues values = RandomValues(6, {3});
   values.weight.fill_(1);
   values.reference = values.logp + 1e6;  // forgotten: nothing is left to do
-  LossAndGradient result = FindForgetObjective("npo").function(values, {.beta = 10}, 1);
+  LossAndGradient result = LossOf(FindForgetObjective("npo"), values, {.beta = 10}, 1);
   EXPECT_EQ(result.loss, 0);
   EXPECT_EQ(result.gradient.abs().max().item<float>(), 0);
   values.reference = values.logp - 1e6;  // learnt even better: plain gradient ascent of weight 2
-  result = FindForgetObjective("npo").function(values, {.beta = 10}, 1);
+  result = LossOf(FindForgetObjective("npo"), values, {.beta = 10}, 1);
   EXPECT_NEAR(result.loss / 6e6, 1, 1e-6);
   EXPECT_TRUE(at::equal(result.gradient, at::full({3}, 2.0f)));
 }
@@ -193,27 +203,27 @@ TEST(Npo, StaysFiniteFarFromTheReference) {
 TEST(Ul, StaysFiniteAtCertainty) {
   const TokenValues values{
       at::tensor(std::vector<float>{0, 1e-6f, -1e-9f, -5e-7f}), {}, at::ones({4}), {0, 4}};
-  const LossAndGradient result = FindForgetObjective("ul").function(values, {}, 1);
+  const LossAndGradient result = LossOf(FindForgetObjective("ul"), values, {}, 1);
   EXPECT_NEAR(result.loss, -std::log(1e-6), 1e-6);
   EXPECT_TRUE(at::allclose(result.gradient, at::full({4}, 0.25f * 1e6f), 1e-5));
   const TokenValues impossible{
       at::tensor({-std::numeric_limits<float>::infinity()}), {}, at::ones({1}), {0, 1}};
-  EXPECT_EQ(FindForgetObjective("ul").function(impossible, {}, 1).loss, 0);
+  EXPECT_EQ(LossOf(FindForgetObjective("ul"), impossible, {}, 1).loss, 0);
 }
 
 TEST(Objective, RefusesValuesThatDoNotBelongTogether) {
   const Objective& npo = FindForgetObjective("npo");
   TokenValues values = RandomValues(7, {2, 3});
   values.weight.slice(0, 2, 5).zero_();
-  EXPECT_THAT([&] { npo.function(values, npo.defaults, 1); },
+  EXPECT_THAT([&] { LossOf(npo, values, npo.defaults, 1); },
               ThrowsMessage<Error>(HasSubstr("sequence 1 of a pass has no weighted token")));
   values = RandomValues(7, {2, 3});
   values.reference = at::Tensor();
-  EXPECT_THAT([&] { npo.function(values, npo.defaults, 1); },
+  EXPECT_THAT([&] { LossOf(npo, values, npo.defaults, 1); },
               ThrowsMessage<Error>(HasSubstr("no reference")));
   values = RandomValues(7, {2, 3});
   values.offsets.back() = 4;
-  EXPECT_THAT([&] { npo.function(values, npo.defaults, 1); }, ::testing::Throws<Error>());
+  EXPECT_THAT([&] { LossOf(npo, values, npo.defaults, 1); }, ::testing::Throws<Error>());
 }
 
 TEST(Objective, TableSaysWhatEachNeeds) {
@@ -221,17 +231,18 @@ TEST(Objective, TableSaysWhatEachNeeds) {
   values.reference = at::Tensor();
   for (const Objective& objective : All()) {
     if (objective.needs_reference) continue;
-    EXPECT_NO_THROW(objective.function(values, objective.defaults, 1)) << objective.name;
+    EXPECT_NO_THROW(LossOf(objective, values, objective.defaults, 1)) << objective.name;
   }
   EXPECT_TRUE(FindForgetObjective("npo").needs_reference);
   EXPECT_TRUE(FindForgetObjective("po").uses_refusals);
-  EXPECT_FALSE(FindForgetObjective("ga").has_retain_default);
-  EXPECT_TRUE(FindForgetObjective("graddiff").has_retain_default);
+  EXPECT_EQ(FindForgetObjective("ga").retain_default, "none");
+  EXPECT_EQ(FindForgetObjective("graddiff").retain_default, "nll");
+  EXPECT_EQ(FindForgetObjective("rmu").retain_default, "activations");
   EXPECT_EQ(FindForgetObjective("npo").defaults.beta, 0.1);
   EXPECT_EQ(FindForgetObjective("simnpo").defaults.beta, 4.5);
   EXPECT_THAT([] { FindForgetObjective("nppo"); },
               ThrowsMessage<Error>(AllOf(HasSubstr("did you mean npo?"), HasSubstr("graddiff"))));
-  EXPECT_THAT([] { FindRetainObjective("kl"); }, ThrowsMessage<Error>(HasSubstr("nll, none")));
+  EXPECT_THAT([] { FindRetainObjective("kll"); }, ThrowsMessage<Error>(HasSubstr("nll, kl, activations, none")));
 }
 
 }  // namespace
