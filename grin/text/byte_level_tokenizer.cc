@@ -5,14 +5,10 @@
 #include <iterator>
 
 #include "grin/base/error.h"
+#include "grin/text/known_patterns.h"
 
 namespace grin {
 namespace {
-
-constexpr std::string_view kQwenWords =
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
-    "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
-    "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 // What the families that share the two files do differently. bos and special tokens count where no
 // file names any.
@@ -49,8 +45,8 @@ constexpr Family kFamilies[] = {
     {.tokenizer_class = "Qwen2Tokenizer",
      .model_type = "qwen2",
      .composes = true,
-     .words = kQwenWords},
-    {.tokenizer_class = "", .model_type = "qwen3", .composes = true, .words = kQwenWords},
+     .words = kQwen2Words},
+    {.tokenizer_class = "", .model_type = "qwen3", .composes = true, .words = kQwen2Words},
 };
 
 // OPT's vocabulary begins with these; it is RoBERTa's.

@@ -26,8 +26,9 @@ struct LowerCase {
 };
 LowerCase ToLowerCase(char32_t character);
 
-// A character of the same category, width in UTF-8 and Han-ness that every supported version of
-// PCRE2 and ICU knows, for characters of Unicode 15 to 16; the character itself for all others.
+// For a character that Unicode 15 or 16 added or gave a property (Alphabetic, Lowercase): a character
+// of the same category, width in UTF-8 and properties that every supported version of PCRE2, Oniguruma
+// and ICU knows. The character itself for all others.
 char32_t OlderStandIn(char32_t character);
 
 }  // namespace grin

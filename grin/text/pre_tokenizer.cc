@@ -7,6 +7,7 @@
 #include "grin/base/utf8.h"
 #include "grin/text/character_class.h"
 #include "grin/text/json_fields.h"
+#include "grin/text/known_patterns.h"
 #include "grin/text/normalizer.h"
 #include "grin/text/regex.h"
 #include "grin/text/split_behavior.h"
@@ -18,9 +19,6 @@ using Step = std::function<void(Pieces&)>;
 
 // Steps in order; a null one spells the pieces in the byte-level alphabet.
 using Steps = std::vector<Step>;
-
-constexpr std::string_view kGpt2Words =
-    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 bool Always(std::string_view, const Piece&) { return true; }
 
