@@ -1,6 +1,6 @@
 #pragma once
-// Binds option structs to the command line, and to TOML. An option struct names each
-// field once, in its Visit; flags, config keys, --help and the recipe all come from there.
+// Binds option structs to the command line and to TOML. An option struct names each field once, in
+// its Visit; flags, config keys, --help and the recipe all come from there.
 
 #include <fmt/format.h>
 
@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "grin/io/toml_file.h"
 
 namespace grin {
 
@@ -44,7 +45,7 @@ class Flags {
       }
     }
     option->group(heading_);
-    entries_[name] = option;
+    entries_[name] = {option, KindOfField<T>()};
     order_.push_back(name);
   }
 
@@ -60,13 +61,14 @@ class Flags {
   // One field that is a list with commas: the flag may also be repeated.
   void List(const std::string& name, std::string& value, const std::string& help) {
     (*this)(name, value, help);
-    entries_[name]->join(',');
+    entries_[name].option->join(',');
+    entries_[name].kind = SettingKind::kTexts;
   }
 
   // An argument without a flag, which must be given.
   void Positional(const std::string& name, std::string& value, const std::string& help) {
     app_.add_option(name, value, help)->required();
-    entries_[name] = nullptr;
+    entries_[name] = {nullptr, SettingKind::kText};
     order_.push_back(name);
   }
 
@@ -74,12 +76,14 @@ class Flags {
   void Positional(const std::string& name, std::vector<std::string>& values,
                   const std::string& help) {
     app_.add_option(name, values, help)->required();
-    entries_[name] = nullptr;
+    entries_[name] = {nullptr, SettingKind::kTexts};
     order_.push_back(name);
   }
 
-  // Values of a flat TOML file, or of the recipe in a grin.json, for everything that the command line did not set. Error (usage) for
-  // a key that no option has and that is not ignored (naming the nearest), a value of another type, or a section.
+  // Takes the values of a flat TOML file, or of the recipe in a grin.json, for every option that
+  // the command line did not set. Error (bad input) where the file is not TOML; Error (usage) for a
+  // key that no option has and that is not ignored (naming the nearest option), for a value of
+  // another type than its option's, and for a section. Each names the line and the column.
   void ApplyConfig(const std::filesystem::path& path);
 
   std::vector<std::string> Names() const { return order_; }
@@ -96,9 +100,23 @@ class Flags {
     void List(const std::string& name, std::string&, const std::string&) { names.insert(name); }
   };
 
+  template <typename T>
+  static constexpr SettingKind KindOfField() {
+    if constexpr (std::is_same_v<T, bool>) return SettingKind::kFlag;
+    if constexpr (std::is_integral_v<T>) return SettingKind::kInteger;
+    if constexpr (std::is_floating_point_v<T>) return SettingKind::kNumber;
+    if constexpr (std::is_same_v<T, std::string>) return SettingKind::kText;
+    return SettingKind::kTexts;
+  }
+
+  struct Entry {
+    CLI::Option* option = nullptr;  // null: an argument without a flag
+    SettingKind kind = SettingKind::kText;
+  };
+
   CLI::App& app_;
   std::string heading_;
-  std::map<std::string, CLI::Option*> entries_;  // null for an argument without a flag
+  std::map<std::string, Entry> entries_;
   std::vector<std::string> order_;
   std::set<std::string> ignored_;
 };

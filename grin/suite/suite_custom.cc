@@ -1,12 +1,11 @@
 // Any set of questions and answers with any of the metrics: by keyword metrics alone, or as a TOML
 // file says.
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <fstream>
 
 #include "grin/base/comma_list.h"
 #include "grin/base/error.h"
+#include "grin/io/toml_file.h"
 #include "grin/metric/metric_set.h"
 #include "grin/suite/suite.h"
 #include "grin/suite/suite_data.h"
@@ -93,56 +92,52 @@ FinishSuite PlanKeywords(const SuiteInput& input, EvalPlan& plan) {
   return PlanRows(input, plan, rows);
 }
 
-// A section per set: data = "FILE" (relative to the TOML file), metrics = ["probability", ...],
-// and optionally columns and max-new-tokens.
-std::vector<SetRow> ReadToml(const fs::path& path) {
-  std::ifstream in(path);
-  if (!in) BadInput("eval", "{}: cannot be read", path.string());
-  std::vector<CLI::ConfigItem> items;
-  try {
-    items = CLI::ConfigTOML().from_config(in);
-  } catch (const CLI::Error& error) {
-    BadInput("eval", "{}: is not TOML: {}", path.string(), error.what());
-  }
-  std::vector<SetRow> rows;
-  for (const CLI::ConfigItem& item : items) {
-    if (item.name == "++" || item.name == "--") continue;  // a section opens or closes
-    if (item.parents.size() != 1) {
-      BadInput("eval", "{}: '{}' must stand in a section, [NAME], one per set", path.string(),
-               item.fullname());
+// One section of the file: data = "FILE" (relative to the TOML file), metrics = ["probability",
+// ...], and optionally columns and max-new-tokens.
+SetRow ReadSection(const TomlEntry& section, const fs::path& folder) {
+  static const std::vector<std::string> kKnown = {"data", "metrics", "columns", "max-new-tokens"};
+  SetRow row{.name = section.key};
+  for (const TomlEntry& entry : section.entries) {
+    const auto texts = [&](SettingKind kind) {
+      return SettingTexts(entry.value, kind, entry.place, entry.key);
+    };
+    if (std::ranges::find(kKnown, entry.key) == kKnown.end() || entry.is_table) {
+      UnknownSetting(entry.place, entry.key, kKnown,
+                     fmt::format("; known in a section are {}", fmt::join(kKnown, ", ")));
     }
-    if (rows.empty() || rows.back().name != item.parents[0]) {
-      if (FindSet(rows, item.parents[0])) {
-        BadInput("eval", "{}: section [{}] is there twice", path.string(), item.parents[0]);
-      }
-      rows.push_back({.name = item.parents[0]});
-    }
-    SetRow& row = rows.back();
-    const std::string first = item.inputs.empty() ? "" : item.inputs.front();
-    if (item.name == "data") {
-      row.data = fs::path(first).is_absolute() ? fs::path(first) : path.parent_path() / first;
-    } else if (item.name == "columns") {
-      row.columns = first;
-    } else if (item.name == "metrics") {
-      row.metrics = item.inputs;
-    } else if (item.name == "max-new-tokens") {
-      row.max_new_tokens = std::atoll(first.c_str());
+    if (entry.key == "data") {
+      row.data = folder / texts(SettingKind::kText)[0];  // an absolute path stays as it is
+    } else if (entry.key == "columns") {
+      row.columns = fmt::format("{}", fmt::join(texts(SettingKind::kTexts), ","));
+    } else if (entry.key == "metrics") {
+      row.metrics = texts(SettingKind::kTexts);
     } else {
-      BadInput("eval",
-               "{}: [{}] has an unknown key '{}'; known: data, columns, metrics, "
-               "max-new-tokens",
-               path.string(), row.name, item.name);
+      texts(SettingKind::kInteger);  // refuses what is none
+      row.max_new_tokens = entry.value.get<int64_t>();
+      if (row.max_new_tokens < 1) {
+        BadUsage("eval", "{}: max-new-tokens is {}, expected 1 or more", entry.place,
+                 row.max_new_tokens);
+      }
     }
   }
-  if (rows.empty())
-    BadInput("eval", "{}: names no set; give a section [NAME] for each", path.string());
-  for (const SetRow& row : rows) {
-    if (row.data.empty() || row.metrics.empty() || row.max_new_tokens < 1) {
-      BadInput("eval",
-               "{}: [{}] needs data = \"FILE\", metrics = [\"...\"], and a max-new-tokens of 1 "
-               "or more where that is given",
-               path.string(), row.name);
+  if (row.data.empty() || row.metrics.empty()) {
+    BadInput("eval", "{}: section [{}] needs data = \"FILE\" and metrics = [\"...\"]",
+             section.place, row.name);
+  }
+  return row;
+}
+
+std::vector<SetRow> ReadSections(const fs::path& path) {
+  std::vector<SetRow> rows;
+  for (const TomlEntry& entry : ReadTomlFile(path)) {
+    if (!entry.is_table) {
+      BadUsage("eval", "{}: '{}' stands before the first section; each set has a section, [NAME]",
+               entry.place, entry.key);
     }
+    rows.push_back(ReadSection(entry, path.parent_path()));
+  }
+  if (rows.empty()) {
+    BadInput("eval", "{}: names no set; write a section, [NAME], for each set", path.string());
   }
   return rows;
 }
@@ -151,7 +146,7 @@ FinishSuite PlanCustom(const SuiteInput& input, EvalPlan& plan) {
   if (input.options.data.empty()) {
     BadUsage("eval", "--data is required: a TOML file with a section for each set");
   }
-  return PlanRows(input, plan, ReadToml(input.options.data));
+  return PlanRows(input, plan, ReadSections(input.options.data));
 }
 
 }  // namespace

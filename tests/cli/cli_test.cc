@@ -115,6 +115,30 @@ TEST_F(Cli, UnknownSettingsNameTheNearest) {
   EXPECT_THAT(Refusal("unlearn --config none.toml --out out", 3), HasSubstr("none.toml"));
 }
 
+TEST_F(Cli, SettingsThatAreWrongAreNamedByLineAndColumn) {
+  const auto refusal = [&](const std::string& text, int code) {
+    File("recipe.toml", text);
+    return Refusal("unlearn --config recipe.toml --out out", code);
+  };
+  EXPECT_THAT(refusal("# one\nfracton = 0.1\n", 2),
+              HasSubstr("recipe.toml:2:1: unknown setting 'fracton'; did you mean 'fraction'?"));
+  EXPECT_THAT(refusal("fraction = \"0.1\"\n", 2),
+              HasSubstr("recipe.toml:1:1: fraction is the text \"0.1\", expected a number"));
+  EXPECT_THAT(refusal("steps = 2.5\n", 2),
+              HasSubstr("recipe.toml:1:1: steps is the number 2.5, expected an integer"));
+  EXPECT_THAT(refusal("quiet = 1\n", 2),
+              HasSubstr("recipe.toml:1:1: quiet is the integer 1, expected true or false"));
+  EXPECT_THAT(refusal("model = [\"a\"]\n", 2),
+              HasSubstr("recipe.toml:1:1: model is the list [\"a\"], expected one text"));
+  EXPECT_THAT(refusal("scope = [true]\n", 2),
+              HasSubstr("recipe.toml:1:1: scope is the list [true], expected a list of texts"));
+  EXPECT_THAT(refusal("steps = 1\n\n[more]\nsteps = 2\n", 2),
+              HasSubstr("recipe.toml:3:2: section [more]: settings stand at the top level"));
+  EXPECT_THAT(refusal("steps = 1\nsteps = 2\n", 3), HasSubstr("recipe.toml:2:"));
+  EXPECT_THAT(refusal("steps = \n", 3), HasSubstr("recipe.toml:1:9: is not TOML: "));
+  EXPECT_THAT(refusal("config = \"other.toml\"\n", 2), HasSubstr("unknown setting 'config'"));
+}
+
 TEST_F(Cli, SettingsOfAFileGiveWayToFlags) {
   WriteSets();
   File("recipe.toml",

@@ -196,11 +196,44 @@ TEST(Keywords, SetsOfOneNameAreRefused) {
               HasSubstr("a/test.jsonl"));
 }
 
-TEST(Custom, SectionsOfOneNameAreRefused) {
+TEST(Custom, ErrorsNameLineAndColumn) {
   const fs::path recipe = EmptyDirectory("suite_custom") / "sets.toml";
+  const auto refusal = [&](const std::string& text) {
+    WriteFile(recipe, text);
+    return Refusal(Options("custom", recipe));
+  };
   const std::string one = "data = \"set.jsonl\"\nmetrics = [\"rouge\"]\n";
-  WriteFile(recipe, "[one]\n" + one + "[two]\n" + one + "[one]\n" + one);
-  EXPECT_THAT(Refusal(Options("custom", recipe)), HasSubstr("section [one] is there twice"));
+  EXPECT_THAT(refusal("[one]\n" + one + "[two]\n" + one + "[one]\n" + one),
+              AllOf(HasSubstr("sets.toml:7:"), HasSubstr("'one'")));
+  EXPECT_THAT(refusal(one + "[one]\n" + one),
+              HasSubstr("sets.toml:1:1: 'data' stands before the first section"));
+  EXPECT_THAT(refusal("[one]\n" + one + "mertics = [\"rouge\"]\n"),
+              HasSubstr("sets.toml:4:1: unknown setting 'mertics'; did you mean 'metrics'?"));
+  EXPECT_THAT(refusal("[one]\n" + one + "zzz = 1\n"),
+              HasSubstr("known in a section are data, metrics, columns, max-new-tokens"));
+  EXPECT_THAT(refusal("[one]\n" + one + "max-new-tokens = \"9\"\n"),
+              HasSubstr("sets.toml:4:1: max-new-tokens is the text \"9\", expected an integer"));
+  EXPECT_THAT(refusal("[one]\n" + one + "max-new-tokens = 0\n"),
+              HasSubstr("sets.toml:4:1: max-new-tokens is 0, expected 1 or more"));
+  EXPECT_THAT(refusal("[one]\ndata = 3.5\n"), HasSubstr("section [one] needs data"));
+  EXPECT_THAT(refusal("[one]\ndata = [\"set.jsonl\"]\n"),
+              HasSubstr("sets.toml:2:1: data is the list [\"set.jsonl\"], expected one text"));
+  EXPECT_THAT(refusal("[one]\nmetrics = [\"rouge\"]\n"),
+              HasSubstr("sets.toml:1:2: section [one] needs data = \"FILE\""));
+  EXPECT_THAT(refusal("[one.two]\n" + one), HasSubstr("unknown setting 'two'"));
+  EXPECT_THAT(refusal("# nothing\n"), HasSubstr("sets.toml: names no set"));
+  EXPECT_THAT(refusal("[one\n"), HasSubstr("sets.toml:1:5: is not TOML: "));
+}
+
+TEST(Custom, DottedKeysAndInlineTablesAreSectionsToo) {
+  const fs::path recipe = SetWithOtherNames().parent_path() / "sets.toml";
+  WriteFile(recipe,
+            "own = {data = \"set.jsonl\", metrics = \"rouge\", "
+            "columns = [\"prompt=question\", \"response=answer\"]}\n"
+            "other.data = \"set.jsonl\"\nother.metrics = [\"rouge\"]\nother.max-new-tokens = 3\n");
+  const Json results = Measure(Options("custom", recipe), "prompt=other_question,response=answer");
+  EXPECT_THAT(FirstInput(results["own_Q_A_ROUGE"]), HasSubstr("Question: Who?"));
+  EXPECT_THAT(FirstInput(results["other_Q_A_ROUGE"]), HasSubstr("Question: Who wrote it?"));
 }
 
 fs::path PkuFolder() {
