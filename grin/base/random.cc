@@ -1,7 +1,10 @@
 #include "grin/base/random.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
+#include <utility>
 
 #include "grin/base/hash.h"
 
@@ -16,8 +19,7 @@ Block Philox(Block counter, uint32_t key0, uint32_t key1) {
   for (int round = 0; round < 10; ++round) {
     const uint64_t p0 = uint64_t{0xD2511F53} * counter.word[0];
     const uint64_t p1 = uint64_t{0xCD9E8D57} * counter.word[2];
-    counter = {{static_cast<uint32_t>(p1 >> 32) ^ counter.word[1] ^ key0,
-                static_cast<uint32_t>(p1),
+    counter = {{static_cast<uint32_t>(p1 >> 32) ^ counter.word[1] ^ key0, static_cast<uint32_t>(p1),
                 static_cast<uint32_t>(p0 >> 32) ^ counter.word[3] ^ key1,
                 static_cast<uint32_t>(p0)}};
     key0 += 0x9E3779B9;
@@ -58,6 +60,19 @@ double RandomStream::Normal(uint64_t position) const {
 
 uint64_t RandomStream::Below(uint64_t position, uint64_t bound) const {
   return static_cast<uint64_t>((static_cast<unsigned __int128>(Bits(position)) * bound) >> 64);
+}
+
+std::vector<int64_t> DrawWithoutReplacement(const RandomStream& random, int64_t size,
+                                            int64_t count) {
+  std::vector<int64_t> order(static_cast<size_t>(size));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  count = std::min(count, size);
+  for (int64_t i = 0; i < count; ++i) {
+    const auto other = i + static_cast<int64_t>(random.Below(i, size - i));
+    std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(other)]);
+  }
+  order.resize(static_cast<size_t>(count));
+  return order;
 }
 
 }  // namespace grin

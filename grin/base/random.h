@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 namespace grin {
 
@@ -29,5 +30,10 @@ class RandomStream {
   uint32_t key_[2];
   uint64_t stream_;
 };
+
+// `count` different numbers of 0 .. size - 1 in the order in which they are drawn; all of them,
+// shuffled, where there are no more than `count`.
+std::vector<int64_t> DrawWithoutReplacement(const RandomStream& random, int64_t size,
+                                            int64_t count);
 
 }  // namespace grin

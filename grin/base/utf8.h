@@ -31,10 +31,6 @@ inline char32_t PreviousCharacter(std::string_view text, size_t& position) {
 // True inside a multi-byte character.
 inline bool IsContinuationByte(char byte) { return (static_cast<uint8_t>(byte) & 0xc0) == 0x80; }
 
-inline size_t Utf8Length(char32_t character) {
-  return character < 0x80 ? 1 : character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
-}
-
 void AppendUtf8(std::string& text, char32_t character);
 
 // Replaces every invalid sequence by U+FFFD: one for each longest start of a valid character, one

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "grin/base/html.h"
 #include "grin/jinja/filter.h"
 #include "grin/jinja/string.h"
 
@@ -81,29 +82,7 @@ Value TitleFilter(const Use& use) {
 
 Value Escape(const Use& use) {
   use.Bound({});
-  std::string out;
-  for (char c : use.Text()) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&#34;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
+  return EscapeHtml(use.Text());
 }
 
 // A number as text, with white space around; false when it is none.

@@ -14,23 +14,21 @@
 #include "grin/locate/score.h"
 #include "grin/locate/top_k.h"
 #include "grin/locate/used_rows.h"
+#include "grin/model/tensor_names.h"
 
 namespace grin {
 namespace {
 
-// A draw without replacement of at most `limit` sequences, in their own order.
-std::vector<const Sequence*> Draw(const std::vector<Sequence>& sequences, int64_t limit,
-                                  uint64_t seed, const char* stream) {
-  std::vector<const Sequence*> drawn = Pointers(sequences);
-  const auto count = static_cast<int64_t>(drawn.size());
-  if (limit <= 0 || limit >= count) return drawn;
-  const RandomStream random(seed, stream);
-  for (int64_t i = 0; i < limit; ++i) {
-    std::swap(drawn[i], drawn[i + static_cast<int64_t>(random.Below(i, count - i))]);
-  }
-  drawn.resize(limit);
+// At most `limit` of the sequences (all for 0), drawn at random, in their own order.
+std::vector<const Sequence*> SampleForLocate(const std::vector<Sequence>& sequences, int64_t limit,
+                                             uint64_t seed, const char* stream) {
+  const auto count = static_cast<int64_t>(sequences.size());
+  if (limit <= 0 || limit >= count) return Pointers(sequences);
+  auto drawn = DrawWithoutReplacement(RandomStream(seed, stream), count, limit);
   std::ranges::sort(drawn);
-  return drawn;
+  std::vector<const Sequence*> sample;
+  for (const int64_t i : drawn) sample.push_back(&sequences[static_cast<size_t>(i)]);
+  return sample;
 }
 
 std::vector<ScopeCandidate> Candidates(const Model& model) {
@@ -64,13 +62,7 @@ void LogDensity(const Mask& mask) {
 std::vector<ModuleDensity> DensityByModule(const Mask& mask) {
   std::map<std::string, ModuleDensity> modules;
   for (const MaskTensor& tensor : mask.tensors()) {
-    // "model.layers.3.mlp.down_proj.weight" -> "mlp.down_proj": what follows the layer's number.
-    std::string module = tensor.name.substr(0, tensor.name.rfind('.'));
-    const size_t digits = module.find_first_of("0123456789");
-    if (digits != std::string::npos) {
-      const size_t dot = module.find('.', digits);
-      if (dot != std::string::npos) module = module.substr(dot + 1);
-    }
+    const std::string module = PlaceOfWeight(tensor.name).module;
     ModuleDensity& density = modules[module];
     density.module = module;
     density.selected += tensor.count;
@@ -124,7 +116,7 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
   LocateReport& out = report ? *report : local;
   std::vector<ScoreTensor> g_retain, g_forget;
   if (method.needs_retain) {
-    const auto drawn = Draw(retain, options.locate_sample, seed, "locate/retain");
+    const auto drawn = SampleForLocate(retain, options.locate_sample, seed, "locate/retain");
     out.retain_sequences = static_cast<int64_t>(drawn.size());
     GradientPassOptions named = pass;
     named.progress = "locate: retain gradients";
@@ -132,7 +124,7 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
     for (size_t i = 0; i < names.size(); ++i) g_retain[i].values = scored(i, g_retain[i].values);
   }
   if (method.needs_forget) {
-    const auto drawn = Draw(forget, options.locate_sample, seed, "locate/forget");
+    const auto drawn = SampleForLocate(forget, options.locate_sample, seed, "locate/forget");
     out.forget_sequences = static_cast<int64_t>(drawn.size());
     GradientPassOptions named = pass;
     named.progress = "locate: forget gradients";

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "grin/base/error.h"
+#include "grin/io/checkpoint.h"
 #include "grin/model/config_reader.h"
 #include "grin/model/family.h"
 
@@ -20,21 +21,13 @@ std::optional<int64_t> ReadPaddingToken(const ConfigReader& config, int64_t voca
   return id < 0 ? id + vocabulary : id;
 }
 
-void RefuseQuantised(const ConfigReader& config) {
-  const Json* found = config.Find("quantization_config");
-  if (!found) return;
-  BadInput("model", "{}: the checkpoint is quantised ({}); unlearning needs its float weights",
-           config.where(),
-           found->is_object() ? found->value("quant_method", "unknown method") : "");
-}
-
 }  // namespace
 
 ModelConfig ParseModelConfig(const Json& json, std::string_view where) {
   if (!json.is_object()) BadInput("model", "{}: is not a JSON object", where);
   const ConfigReader config(json, where);
   const Family& family = FamilyOf(config);
-  RefuseQuantised(config);
+  RefuseQuantized(json, std::string(where));
   const ConfigKeys& keys = family.keys;
   ModelConfig model;
   model.family = family.name;

@@ -85,13 +85,4 @@ std::vector<int32_t> ConfigReader::TokenIds(const char* key) const {
   return tokens;
 }
 
-ConfigReader ConfigReader::Inner(const char* key) const {
-  const Json* found = Find(key);
-  if (!found || !found->is_object()) {
-    BadInput("model", "{}: '{}' is {}; it must be an object", where_, key,
-             found ? found->dump() : "missing");
-  }
-  return {*found, where_};
-}
-
 }  // namespace grin

@@ -44,9 +44,6 @@ class ConfigReader {
   // A token id or a list of them; none where the key is absent or null.
   std::vector<int32_t> TokenIds(const char* key) const;
 
-  // An object inside this one.
-  ConfigReader Inner(const char* key) const;
-
  private:
   const Json& config_;
   std::string_view where_;

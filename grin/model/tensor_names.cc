@@ -1,5 +1,8 @@
 #include "grin/model/tensor_names.h"
 
+#include <algorithm>
+#include <charconv>
+
 namespace grin {
 
 std::string FindPrefix(const TensorNames& names, const HasTensor& has) {
@@ -14,6 +17,21 @@ std::string FindHead(const TensorNames& names, const HasTensor& has) {
     if (has(head + ".weight")) return head;
   }
   return names.heads.front();
+}
+
+WeightPlace PlaceOfWeight(std::string_view name) {
+  constexpr std::string_view kWeight = ".weight";
+  if (name.ends_with(kWeight)) name.remove_suffix(kWeight.size());
+  for (size_t begin = 0; begin < name.size();) {
+    const size_t dot = std::min(name.find('.', begin), name.size());
+    int64_t layer = 0;
+    const auto [end, error] = std::from_chars(name.data() + begin, name.data() + dot, layer);
+    if (error == std::errc() && end == name.data() + dot && dot < name.size()) {
+      return {layer, std::string(name.substr(dot + 1))};
+    }
+    begin = dot + 1;
+  }
+  return {std::nullopt, std::string(name)};
 }
 
 TensorNames LlamaNames() {

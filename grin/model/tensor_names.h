@@ -4,8 +4,11 @@
 // leaves it out. The order of a block is fixed (see Block in decoder.cc), so these names are at the
 // same time the switches of its structure.
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace grin {
@@ -49,6 +52,15 @@ std::string FindPrefix(const TensorNames& names, const HasTensor& has);
 
 // The first of the head's names that is there; the first of all when none is.
 std::string FindHead(const TensorNames& names, const HasTensor& has);
+
+// Where a weight stands: "model.layers.3.mlp.down_proj.weight" is layer 3, module "mlp.down_proj",
+// and its bias module "mlp.down_proj.bias". The layer is the first part of the name that is a whole
+// number; a name without one is all module ("model.embed_tokens").
+struct WeightPlace {
+  std::optional<int64_t> layer;
+  std::string module;
+};
+WeightPlace PlaceOfWeight(std::string_view name);
 
 // The names that Llama and most families after it use, without q and k norms.
 TensorNames LlamaNames();

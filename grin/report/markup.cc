@@ -2,57 +2,33 @@
 
 #include <algorithm>
 
-#include "grin/base/printable.h"
+#include "grin/base/html.h"
+#include "grin/base/utf8.h"
 
 namespace grin {
 namespace {
 
 constexpr std::string_view kVoid[] = {"meta", "link", "br", "hr", "img", "input", "col"};
 
-// Escapes well-formed text.
-void AppendEscaped(std::string_view text, std::string& out) {
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f) {
-          out += "\xEF\xBF\xBD";
-        } else {
-          out += c;
-        }
+// Text that is fit for a page: ill-formed bytes and control characters, which pages must not hold,
+// are replaced by U+FFFD before it is escaped.
+std::string CleanEscaped(std::string_view text) {
+  constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+  std::string clean;
+  for (const char c : LossyUtf8(text)) {
+    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    if (control && c != '\n' && c != '\t') {
+      clean += kReplacement;
+    } else {
+      clean += c;
     }
   }
-}
-
-std::string Escaped(std::string_view text) {
-  std::string out;
-  out.reserve(text.size() + text.size() / 8);
-  while (const auto bad = FindInvalidUtf8(text)) {
-    AppendEscaped(text.substr(0, *bad), out);
-    out += "\xEF\xBF\xBD";
-    text.remove_prefix(*bad + 1);
-  }
-  AppendEscaped(text, out);
-  return out;
+  return EscapeHtml(clean);
 }
 
 }  // namespace
 
-Markup Text(std::string_view text) { return Markup(Escaped(text)); }
+Markup Text(std::string_view text) { return Markup(CleanEscaped(text)); }
 
 Markup Trusted(std::string text) { return Markup(std::move(text)); }
 
@@ -63,7 +39,7 @@ Markup Tag(std::string_view name, const std::vector<Attribute>& attributes, cons
     text += ' ';
     text += key;
     text += "=\"";
-    text += Escaped(value);
+    text += CleanEscaped(value);
     text += '"';
   }
   if (std::ranges::find(kVoid, name) != std::end(kVoid)) return Trusted(text + " />");

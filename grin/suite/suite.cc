@@ -18,8 +18,6 @@ const std::vector<Suite>& AllSuites() {
 
 }  // namespace
 
-std::span<const Suite> Suites() { return AllSuites(); }
-
 const Suite& FindSuite(std::string_view name) {
   return FindRow("eval", "suite", AllSuites(), name);
 }

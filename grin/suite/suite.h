@@ -2,7 +2,6 @@
 // Suites: benchmarks as lists of sets and metrics. A new suite is one file and one row of a table.
 
 #include <functional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -78,8 +77,6 @@ struct Suite {
   std::string_view default_split = {};  // empty where a suite has no splits
   bool fixes_columns = false;           // its files have one form: --columns says nothing to it
 };
-
-std::span<const Suite> Suites();
 
 // Error (usage) that names the nearest.
 const Suite& FindSuite(std::string_view name);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace grin {
@@ -39,6 +40,21 @@ TEST(RandomStream, BelowStaysBelowAndReachesAll) {
     ++seen[x];
   }
   for (const int count : seen) EXPECT_GT(count, 100);
+}
+
+TEST(DrawWithoutReplacement, DrawsEachNumberAtMostOnceAndAllEquallyOften) {
+  std::vector<int> drawn(6, 0);
+  for (uint64_t seed = 0; seed < 3000; ++seed) {
+    const auto numbers = DrawWithoutReplacement(RandomStream(seed, "draw"), 6, 2);
+    ASSERT_EQ(numbers.size(), 2u);
+    ASSERT_NE(numbers[0], numbers[1]);
+    for (const int64_t number : numbers) ++drawn.at(static_cast<size_t>(number));
+  }
+  for (const int count : drawn) EXPECT_NEAR(count, 1000, 130);  // five standard deviations
+  auto all = DrawWithoutReplacement(RandomStream(1, "draw"), 4, 9);
+  std::ranges::sort(all);
+  EXPECT_EQ(all, (std::vector<int64_t>{0, 1, 2, 3}));
+  EXPECT_TRUE(DrawWithoutReplacement(RandomStream(1, "draw"), 0, 3).empty());
 }
 
 }  // namespace

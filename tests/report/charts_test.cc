@@ -72,7 +72,7 @@ TEST(ChangeChart, HasADotForEachExample) {
                                    {{0.9, 0.1, "<q> \"1\""}, {0.8, 0.85, "2"}, {0.1, 0.9, "3"}});
   ExpectWellFormed(chart.str());
   EXPECT_EQ(CountOf(chart, "<circle"), 3u);
-  EXPECT_THAT(chart.str(), AllOf(HasSubstr("data-tip=\"&lt;q&gt; &quot;1&quot;\""),
+  EXPECT_THAT(chart.str(), AllOf(HasSubstr("data-tip=\"&lt;q&gt; &#34;1&#34;\""),
                                  HasSubstr("1 fell by more than 0.1, 1 rose by more than 0.1")));
 }
 

@@ -16,9 +16,9 @@ using testing::Pointwise;
 
 TEST(Markup, TextAndAttributesAreEscaped) {
   EXPECT_EQ(Text("</script><img src=x onerror='a' title=\"&\">").str(),
-            "&lt;/script&gt;&lt;img src=x onerror=&#39;a&#39; title=&quot;&amp;&quot;&gt;");
+            "&lt;/script&gt;&lt;img src=x onerror=&#39;a&#39; title=&#34;&amp;&#34;&gt;");
   EXPECT_EQ(Tag("p", {{"class", "\" onclick=\"x"}}, Text("a")).str(),
-            "<p class=\"&quot; onclick=&quot;x\">a</p>");
+            "<p class=\"&#34; onclick=&#34;x\">a</p>");
   EXPECT_EQ(Tag("br").str(), "<br />");
   EXPECT_EQ(TextTag("p", {}, "").str(), "<p></p>");
 }

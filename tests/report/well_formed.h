@@ -50,7 +50,7 @@ class XmlReader {
       ++at_;
       return;
     }
-    for (const char* entity : {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"}) {
+    for (const char* entity : {"&amp;", "&lt;", "&gt;", "&#34;", "&#39;"}) {
       if (Take(entity)) return;
     }
     Complain("stray &");
