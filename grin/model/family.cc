@@ -6,17 +6,7 @@
 #include "grin/base/error.h"
 
 namespace grin {
-
-extern const Family kFalconFamily, kGemma1Family, kGemma2Family, kGemma3Family, kGpt2Family,
-    kGptNeoxFamily, kLlamaFamily, kOlmo2Family, kOptFamily, kPhiFamily, kPhi3Family, kQwen2Family,
-    kQwen3Family, kSmolLm3Family, kStableLmFamily;
-
 namespace {
-
-const Family* const kFamilies[] = {&kFalconFamily, &kGemma1Family,  &kGemma2Family,  &kGemma3Family,
-                                   &kGpt2Family,   &kGptNeoxFamily, &kLlamaFamily,   &kOlmo2Family,
-                                   &kOptFamily,    &kPhiFamily,     &kPhi3Family,    &kQwen2Family,
-                                   &kQwen3Family,  &kSmolLm3Family, &kStableLmFamily};
 
 // Checkpoints of other kinds that people try, by their model_type.
 struct OtherKind {
@@ -81,9 +71,9 @@ const Family& FamilyOf(const ConfigReader& config) {
   }
   RefuseOtherKinds(config, model_type);
   std::vector<std::string_view> known;
-  for (const Family* family : kFamilies) {
-    for (const std::string_view type : family->model_types) {
-      if (type == model_type) return *family;
+  for (const Family& family : Families()) {
+    for (const std::string_view type : family.model_types) {
+      if (type == model_type) return family;
       known.push_back(type);
     }
   }

@@ -1,11 +1,11 @@
 #pragma once
 // Families of architectures: how config.json becomes the switches and names of a ModelConfig. A new
-// family is one file and one row in family.cc; docs/adding-a-family.md shows how.
+// family is one function and one row in families.cc; docs/adding-a-family.md shows how.
 
 #include <functional>
 #include <optional>
-#include <span>
 #include <string_view>
+#include <vector>
 
 #include "grin/model/config.h"
 #include "grin/model/config_reader.h"
@@ -43,8 +43,8 @@ struct GgufTraits {
 };
 
 struct Family {
-  std::string_view name;                          // for people
-  std::span<const std::string_view> model_types;  // config.json's model_type
+  std::string_view name;                      // for people
+  std::vector<std::string_view> model_types;  // config.json's model_type
   // Sets names, norm, positions and every switch that differs from its default. The numbers behind
   // `keys`, the activation, tied embeddings and token ids are already read.
   void (*configure)(const ConfigReader& config, ModelConfig& model);
@@ -57,6 +57,9 @@ struct Family {
   int64_t head_dim = 0;  // 0: hidden / heads
   GgufTraits gguf = {};
 };
+
+// Every family, in the order of families.cc.
+const std::vector<Family>& Families();
 
 // The family of a checkpoint. Error (bad input) that lists the known ones, and says of other kinds
 // of checkpoints what they are.
