@@ -140,7 +140,7 @@ at::Tensor CappedAttention(const at::Tensor& q, const at::Tensor& k, const at::T
       slice(output).copy_(at::matmul(shares, slice(values)).view(slice(output).sizes()));
     });
   }
-  return Record("capped_attention", {q, k, v}, output, [=](const at::Tensor& gradient) {
+  return RecordBackward("capped_attention", {q, k, v}, output, [=](const at::Tensor& gradient) {
     const at::Tensor q_gradient = at::empty_like(queries), k_gradient = at::empty_like(keys),
                      v_gradient = at::empty_like(values);
     ForScoreSlices(queries, [&](int64_t begin, int64_t count) {

@@ -152,7 +152,7 @@ LabelScores ScoreLabels(const at::Tensor& hidden, const LabelledRows& labels, co
   }
   const at::Tensor input = hidden.detach();
   const int64_t chunk_bytes = options.chunk_bytes;
-  scores.logp = Record("score_labels", {hidden}, scores.logp, [=](const at::Tensor& gradient) {
+  scores.logp = RecordBackward("score_labels", {hidden}, scores.logp, [=](const at::Tensor& gradient) {
     // d logp / d logits = onehot(label) - softmax
     const auto slope = [&](int64_t begin, at::Tensor& logits) {
       const LabelsOfRows wanted(labels, begin, logits.size(0));

@@ -51,7 +51,7 @@ at::Tensor Linear(const at::Tensor& x, const LinearWeights& weights, GradientSin
   }
   // The input is kept only where the weight's gradient is wanted.
   const at::Tensor input = Wants(sink, weights.weight) ? x.detach() : at::Tensor();
-  return Record("linear", {x}, output, [=](const at::Tensor& gradient) {
+  return RecordBackward("linear", {x}, output, [=](const at::Tensor& gradient) {
     if (input.defined() && weights.transposed) {
       sink->AddProduct(weights.weight.name, input, gradient);
     } else if (input.defined()) {
@@ -71,7 +71,7 @@ at::Tensor Gated(const at::Tensor& gate, const at::Tensor& up, Activation activa
     output = Activate(gate, activation).mul_(up);
   }
   const at::Tensor gate_in = gate.detach(), up_in = up.detach();
-  return Record("gated", {gate, up}, output, [=](const at::Tensor& gradient) {
+  return RecordBackward("gated", {gate, up}, output, [=](const at::Tensor& gradient) {
     return std::vector{ActivateBackward(gradient * up_in, gate_in, activation),
                        gradient * Activate(gate_in, activation)};
   });
@@ -92,7 +92,7 @@ at::Tensor Embed(const at::Tensor& ids, const Parameter& embedding, GradientSink
   if (!Wants(sink, embedding)) return rows.requires_grad_(true);  // weights above need the tape
   const at::Tensor start = at::zeros({}, rows.options()).requires_grad_(true);
   const std::optional<int64_t> fixed = options.fixed;
-  return Record("embed", {start}, rows, [=](const at::Tensor& gradient) {
+  return RecordBackward("embed", {start}, rows, [=](const at::Tensor& gradient) {
     at::Tensor lookup = scale.defined() ? gradient * scale : gradient;
     if (fixed) lookup = lookup.masked_fill(ids.eq(*fixed).unsqueeze(1), 0);
     sink->AddRows(embedding.name, ids, lookup);

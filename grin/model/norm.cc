@@ -28,7 +28,7 @@ at::Tensor RmsNorm(const at::Tensor& x, const NormWeights& weights, const NormCo
   }
   const at::Tensor input = x.detach();
   const Parameter weight = weights.weight;
-  return Record("rms_norm", {x}, output, [=](const at::Tensor& gradient) {
+  return RecordBackward("rms_norm", {x}, output, [=](const at::Tensor& gradient) {
     const at::Tensor normed = input.to(at::kFloat) * inverse_rms;  // [..., d]
     const at::Tensor wide = gradient.to(at::kFloat);
     if (Wants(sink, weight)) {
@@ -59,7 +59,7 @@ at::Tensor LayerNorm(const at::Tensor& x, const NormWeights& weights, const Norm
     inverse_std = s;
   }
   const at::Tensor input = x.detach();
-  return Record("layer_norm", {x}, output, [=](const at::Tensor& gradient) {
+  return RecordBackward("layer_norm", {x}, output, [=](const at::Tensor& gradient) {
     const bool wants_weight = Wants(sink, weights.weight), wants_bias = Wants(sink, weights.bias);
     const auto [input_gradient, weight_gradient, bias_gradient] = at::native_layer_norm_backward(
         gradient.to(at::kFloat).contiguous(), input.to(at::kFloat).contiguous(), {width}, mean,

@@ -30,8 +30,9 @@ class RecordedNode : public torch::autograd::Node {
 
 }  // namespace
 
-at::Tensor Record(const char* name, const std::vector<at::Tensor>& inputs, at::Tensor output,
-                  std::function<std::vector<at::Tensor>(const at::Tensor&)> backward) {
+at::Tensor RecordBackward(const char* name, const std::vector<at::Tensor>& inputs,
+                          at::Tensor output,
+                          std::function<std::vector<at::Tensor>(const at::Tensor&)> backward) {
   bool needed = false;
   for (const at::Tensor& input : inputs) needed |= input.requires_grad();
   if (!needed || !at::GradMode::is_enabled()) return output;

@@ -12,7 +12,8 @@ namespace grin {
 // `backward` returns those of the inputs (undefined where none is needed). `backward` may capture
 // detached inputs; they are released after the backward pass. Without an input that needs a
 // gradient, `output` is returned as it is.
-at::Tensor Record(const char* name, const std::vector<at::Tensor>& inputs, at::Tensor output,
-                  std::function<std::vector<at::Tensor>(const at::Tensor&)> backward);
+at::Tensor RecordBackward(const char* name, const std::vector<at::Tensor>& inputs,
+                          at::Tensor output,
+                          std::function<std::vector<at::Tensor>(const at::Tensor&)> backward);
 
 }  // namespace grin

@@ -130,7 +130,7 @@ at::Tensor ApplyRope(const at::Tensor& x, const RopeTable& table) {
     at::NoGradGuard no_grad;
     output = Rotate(x, table.cosine, table.sine);
   }
-  return Record("rope", {x}, output, [table](const at::Tensor& gradient) {
+  return RecordBackward("rope", {x}, output, [table](const at::Tensor& gradient) {
     return std::vector{Rotate(gradient, table.cosine, -table.sine)};  // the transposed rotation
   });
 }
