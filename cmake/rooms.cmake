@@ -52,8 +52,7 @@ function(grin_room_tests name)
 endfunction()
 
 # Files whose local names other files of their room have too: each is compiled alone.
-file(GLOB GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/model/family_*.cc
-  ${CMAKE_SOURCE_DIR}/grin/report/*chart.cc
+file(GLOB GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/report/*chart.cc
   ${CMAKE_SOURCE_DIR}/tests/text/*.cc ${CMAKE_SOURCE_DIR}/tests/tune/*.cc
   ${CMAKE_SOURCE_DIR}/tests/report/*.cc)
 # Kernels: Highway includes each of them once for every set of instructions.

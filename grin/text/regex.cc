@@ -31,7 +31,7 @@ class LiteralMatcher : public PatternMatcher {
   std::string literal_;
 };
 
-const OnigUChar* Bytes(std::string_view text) {
+const OnigUChar* OnigurumaBytes(std::string_view text) {
   return reinterpret_cast<const OnigUChar*>(text.data());
 }
 
@@ -94,7 +94,7 @@ class OnigurumaMatcher : public PatternMatcher {
     const int code =
         initialized != ONIG_NORMAL
             ? initialized
-            : onig_new(&regex_, Bytes(spelled), Bytes(spelled) + spelled.size(), ONIG_OPTION_NONE,
+            : onig_new(&regex_, OnigurumaBytes(spelled), OnigurumaBytes(spelled) + spelled.size(), ONIG_OPTION_NONE,
                        ONIG_ENCODING_UTF8, ONIG_SYNTAX_DEFAULT, &info);
     if (code != ONIG_NORMAL) {
       BadInput("text", "{}: the regular expression '{}' cannot be used: {}", where_, expression_,
@@ -113,9 +113,9 @@ class OnigurumaMatcher : public PatternMatcher {
                where_, expression_, text.size());
     }
     OnigRegion* region = OnigurumaRegion::OfThisThread();
-    const OnigUChar* end = Bytes(text) + text.size();
+    const OnigUChar* end = OnigurumaBytes(text) + text.size();
     const int result =
-        onig_search(regex_, Bytes(text), end, Bytes(text) + from, end, region, ONIG_OPTION_NONE);
+        onig_search(regex_, OnigurumaBytes(text), end, OnigurumaBytes(text) + from, end, region, ONIG_OPTION_NONE);
     if (result == ONIG_MISMATCH) return false;
     if (result < 0) {
       BadInput("text", "{}: the regular expression '{}' failed on a text of {} bytes: {}", where_,

@@ -177,7 +177,7 @@ TEST(Tokenizer, ErrorsNameThePlace) {
               HasSubstr("added_tokens[0]: 'content' is missing"));
   EXPECT_THAT(with("/pre_tokenizer", Json::parse(R"({"type": "Split", "behavior": "Isolated",
                    "pattern": {"Regex": "(a"}})")),
-              HasSubstr("a group is not closed"));
+              HasSubstr("end pattern with unmatched parenthesis"));
   EXPECT_THAT(with("/pre_tokenizer", Json::parse(R"({"type": "Split", "behavior": "Sideways",
                    "pattern": {"String": "a"}})")),
               HasSubstr("Sideways"));
