@@ -2,7 +2,6 @@
 // Text from untrusted files, made fit for one line of a message.
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,8 +9,5 @@ namespace grin {
 
 // `text` with control characters and ill-formed bytes as \xNN, cut to about `limit` bytes.
 std::string Printable(std::string_view text, size_t limit = 80);
-
-// The offset of the first byte that is not well-formed UTF-8; nothing when all is.
-std::optional<size_t> FindInvalidUtf8(std::string_view text);
 
 }  // namespace grin

@@ -5,6 +5,7 @@
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
 #include "grin/base/printable.h"
+#include "grin/base/utf8.h"
 
 namespace grin {
 namespace {
@@ -52,11 +53,11 @@ void JsonPlace::Advance(std::string_view text) {
 }
 
 void RequireUtf8(std::string_view text, std::string_view file, JsonPlace place) {
-  const auto bad = FindInvalidUtf8(text);
-  if (!bad) return;
-  place.Advance(text.substr(0, *bad));
+  const size_t bad = FirstInvalidUtf8(text);
+  if (bad == std::string_view::npos) return;
+  place.Advance(text.substr(0, bad));
   BadInput("io", "{}:{}:{}: not UTF-8 text: the byte {:#04x}", file, place.line, place.column,
-           static_cast<unsigned char>(text[*bad]));
+           static_cast<unsigned char>(text[bad]));
 }
 
 Json ParseJson(std::string_view text, std::string_view file, JsonPlace place) {

@@ -27,7 +27,7 @@ void AppendUtf8(std::string& text, char32_t character) {
 }
 
 std::string LossyUtf8(std::string_view bytes) {
-  if (FirstInvalidUtf8(bytes) == std::string_view::npos) return std::string(bytes);
+  if (IsUtf8(bytes)) return std::string(bytes);
   const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
   std::string text;
   text.reserve(bytes.size() + 8);

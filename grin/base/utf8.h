@@ -11,6 +11,9 @@ namespace grin {
 
 // Where the first byte sequence that is not UTF-8 begins; npos when all of it is.
 size_t FirstInvalidUtf8(std::string_view text);
+inline bool IsUtf8(std::string_view text) {
+  return FirstInvalidUtf8(text) == std::string_view::npos;
+}
 
 // The character at `position` of a valid text; moves `position` behind it.
 inline char32_t NextCharacter(std::string_view text, size_t& position) {

@@ -7,11 +7,10 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
+#include "grin/base/json_fields.h"
 #include "grin/base/space.h"
 #include "grin/data/cut_warnings.h"
 #include "grin/data/template_variables.h"
-#include "grin/model/config_reader.h"
-#include "grin/text/json_fields.h"
 #include "grin/text/tokenizer_settings.h"
 
 namespace grin {
@@ -117,7 +116,7 @@ void Encoder::FindEndTokens(const Checkpoint& checkpoint, const ModelConfig& con
   const std::string where = checkpoint.path().string() + "/generation_config.json";
   const Json generation =
       ReadSideObject(SideFilesOf(checkpoint), "generation_config.json", checkpoint.path().string());
-  const auto named = ConfigReader(generation, where).TokenIds("eos_token_id");
+  const auto named = JsonFields(generation, where).TokenIds("eos_token_id");
   std::ranges::for_each(named, add);
   if (chat_) {
     // The token that closes an answer in this template ends generation as well.

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "grin/base/json_fields.h"
 #include "grin/base/log.h"
 #include "grin/data/encode.h"
-#include "grin/model/config_reader.h"
 
 namespace grin {
 namespace {
@@ -49,7 +49,7 @@ Sequence Encoder::EncodeAsOpenUnlearning(const Rendered& rendered) const {
 
 // It asks transformers to be greedy, and leaves everything else to the model's own settings.
 void Encoder::ReadGenerationConfig(const Json& generation, const std::string& where) {
-  repetition_penalty_ = ConfigReader(generation, where).Real("repetition_penalty", 1.0);
+  repetition_penalty_ = JsonFields(generation, where).Real("repetition_penalty", 1.0);
   const Json nothing[] = {nullptr, 0, Json::array()};
   for (const char* key : {"no_repeat_ngram_size", "min_length", "min_new_tokens", "bad_words_ids",
                           "suppress_tokens", "begin_suppress_tokens"}) {

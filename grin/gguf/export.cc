@@ -419,7 +419,7 @@ class GgufExport {
 
   const Checkpoint& source_;
   std::string where_;  // config.json, for errors
-  ConfigReader reader_;
+  JsonFields reader_;
   const Family& family_;
   ModelConfig config_;
   std::string prefix_;

@@ -7,6 +7,7 @@
 
 #include "grin/base/error.h"
 #include "grin/base/printable.h"
+#include "grin/base/utf8.h"
 #include "grin/io/tensor_info.h"
 
 namespace grin {
@@ -131,7 +132,7 @@ class Reader {
 };
 
 void CheckName(std::string_view name, std::string_view kind, const std::string& file) {
-  if (name.empty() || name.size() > 65535 || FindInvalidUtf8(name)) {
+  if (name.empty() || name.size() > 65535 || !IsUtf8(name)) {
     BadInput("io", "{}: the {} name '{}' is empty, too long or not UTF-8", file, kind,
              Printable(name));
   }
@@ -316,8 +317,8 @@ std::optional<bool> GgufFile::Bool(std::string_view key) const {
 std::optional<std::string> GgufFile::String(std::string_view key) const {
   const std::string_view* value = Typed<std::string_view>(key, "a string");
   if (!value) return std::nullopt;
-  if (const auto bad = FindInvalidUtf8(*value)) {
-    BadInput("io", "{}: the value of '{}' is not UTF-8 text at its byte {}", path(), key, *bad);
+  if (const size_t bad = FirstInvalidUtf8(*value); bad != std::string::npos) {
+    BadInput("io", "{}: the value of '{}' is not UTF-8 text at its byte {}", path(), key, bad);
   }
   return std::string(*value);
 }

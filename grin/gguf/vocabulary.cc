@@ -4,6 +4,7 @@
 
 #include "grin/base/error.h"
 #include "grin/base/printable.h"
+#include "grin/base/utf8.h"
 
 namespace grin {
 namespace {
@@ -15,7 +16,7 @@ std::vector<std::string_view> Strings(const GgufFile& file, const std::string& k
   strings.reserve(array->size());
   for (const GgufValue& value : *array) {
     const auto* text = std::get_if<std::string_view>(&value.value);
-    if (!text || FindInvalidUtf8(*text)) {
+    if (!text || !IsUtf8(*text)) {
       BadInput("io", "{}: element {} of '{}' is not UTF-8 text", file.path(), strings.size(), key);
     }
     strings.push_back(*text);

@@ -9,7 +9,7 @@
 #include <parquet/arrow/reader.h>
 
 #include "grin/base/error.h"
-#include "grin/base/printable.h"
+#include "grin/base/utf8.h"
 
 namespace grin {
 namespace {
@@ -49,7 +49,7 @@ Json ListToJson(const arrow::Array& array, int64_t row) {
 template <typename Binary>
 Json TextToJson(const arrow::Array& array, int64_t row) {
   const std::string_view text = checked_cast<const Binary&>(array).GetView(row);
-  if (FindInvalidUtf8(text)) return nullptr;
+  if (!IsUtf8(text)) return nullptr;
   return std::string(text);
 }
 

@@ -2,6 +2,7 @@
 
 #include "grin/base/error.h"
 #include "grin/base/printable.h"
+#include "grin/base/utf8.h"
 #include "grin/io/protobuf.h"
 
 namespace grin {
@@ -36,7 +37,7 @@ SentencePiece ReadPiece(std::string_view message, size_t id, std::string_view wh
     }
     piece.type = static_cast<PieceType>(type);
   }
-  if (FindInvalidUtf8(piece.text)) {
+  if (!IsUtf8(piece.text)) {
     BadInput("io", "{}: piece {} is '{}', which is not UTF-8", where, id, Printable(piece.text));
   }
   return piece;

@@ -7,9 +7,9 @@
 #include <cmath>
 
 #include "grin/base/error.h"
+#include "grin/base/json_fields.h"
 #include "grin/base/log.h"
 #include "grin/model/weights.h"
-#include "grin/text/json_fields.h"
 
 namespace grin {
 namespace {
@@ -51,14 +51,6 @@ BertActivation ActivationOf(const JsonFields& config) {
            config.WhereOf("hidden_act"), name, known);
 }
 
-void ReadCount(const JsonFields& config, std::string_view field, int64_t& value) {
-  if (config.Find(field) == nullptr) return;
-  value = config.Integer(field);
-  if (value < 1 || value > int64_t{1} << 31) {
-    BadInput("model", "{} is {}; it must be a positive whole number", config.WhereOf(field), value);
-  }
-}
-
 // Refuses what is no BERT, or a BERT without its classification head.
 void CheckArchitecture(const JsonFields& config) {
   const std::string type = config.String("model_type", "");
@@ -78,8 +70,7 @@ void CheckArchitecture(const JsonFields& config) {
 // id2label {"0": "toxic", ...}; without it transformers has two labels.
 std::vector<std::string> ReadLabels(const JsonFields& config) {
   if (config.Find("id2label") == nullptr) {
-    int64_t count = 2;
-    ReadCount(config, "num_labels", count);
+    const int64_t count = config.Count("num_labels", 2);
     std::vector<std::string> labels;
     for (int64_t id = 0; id < count; ++id) labels.push_back(fmt::format("LABEL_{}", id));
     return labels;
@@ -122,13 +113,13 @@ BertConfig ParseBertConfig(const Json& config, std::string_view where) {
     BadInput("model", "{} is true; a classifier reads both ways", fields.WhereOf("is_decoder"));
   }
   BertConfig bert;
-  ReadCount(fields, "num_hidden_layers", bert.layers);
-  ReadCount(fields, "hidden_size", bert.hidden);
-  ReadCount(fields, "intermediate_size", bert.intermediate);
-  ReadCount(fields, "num_attention_heads", bert.heads);
-  ReadCount(fields, "vocab_size", bert.vocabulary);
-  ReadCount(fields, "max_position_embeddings", bert.context);
-  ReadCount(fields, "type_vocab_size", bert.token_types);
+  bert.layers = fields.Count("num_hidden_layers", bert.layers);
+  bert.hidden = fields.Count("hidden_size", bert.hidden);
+  bert.intermediate = fields.Count("intermediate_size", bert.intermediate);
+  bert.heads = fields.Count("num_attention_heads", bert.heads);
+  bert.vocabulary = fields.Count("vocab_size", bert.vocabulary);
+  bert.context = fields.Count("max_position_embeddings", bert.context);
+  bert.token_types = fields.Count("type_vocab_size", bert.token_types);
   if (bert.hidden % bert.heads != 0) {
     BadInput("model", "{}: {} attention heads cannot share a hidden size of {} evenly", where,
              bert.heads, bert.hidden);

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "grin/base/error.h"
+#include "grin/base/json_fields.h"
 #include "grin/io/checkpoint.h"
-#include "grin/model/config_reader.h"
 #include "grin/model/family.h"
 
 namespace grin {
@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kMostLayers = 10000;
 
 // A negative id counts from the end, as in PyTorch; one outside of the vocabulary names no row.
-std::optional<int64_t> ReadPaddingToken(const ConfigReader& config, int64_t vocabulary) {
+std::optional<int64_t> ReadPaddingToken(const JsonFields& config, int64_t vocabulary) {
   const Json* found = config.Find("pad_token_id");
   if (!found || !found->is_number_integer()) return std::nullopt;
   const auto id = found->get<int64_t>();
@@ -25,7 +25,7 @@ std::optional<int64_t> ReadPaddingToken(const ConfigReader& config, int64_t voca
 
 ModelConfig ParseModelConfig(const Json& json, std::string_view where) {
   if (!json.is_object()) BadInput("model", "{}: is not a JSON object", where);
-  const ConfigReader config(json, where);
+  const JsonFields config(json, std::string(where));
   const Family& family = FamilyOf(config);
   RefuseQuantized(json, std::string(where));
   const ConfigKeys& keys = family.keys;
@@ -43,7 +43,7 @@ ModelConfig ParseModelConfig(const Json& json, std::string_view where) {
   model.vocabulary = config.Count("vocab_size");
   model.context = config.Count(keys.context);
   model.activation = ReadActivation(config, keys.activation, family.activation);
-  model.tied_embeddings = config.Flag("tie_word_embeddings", family.tied_embeddings);
+  model.tied_embeddings = config.Bool("tie_word_embeddings", family.tied_embeddings);
   model.embedding_width = model.hidden;
   model.end_tokens = config.TokenIds("eos_token_id");
   model.padding_token = ReadPaddingToken(config, model.vocabulary);

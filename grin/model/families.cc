@@ -9,50 +9,50 @@ namespace {
 // Llama 1/2/3.x, SmolLM2, Mistral and Zephyr: RMS norms, rotary positions, gated MLP, grouped
 // queries.
 
-void ConfigureLlama(const ConfigReader& config, ModelConfig& model) {
+void ConfigureLlama(const JsonFields& config, ModelConfig& model) {
   ConfigureAsLlama(config, model);
-  if (config.Text("model_type", "") == "mistral") {
+  if (config.String("model_type", "") == "mistral") {
     return ReadWindows(config, model, 4096, [](int64_t) { return true; });
   }
-  model.qkv_bias = model.output_bias = config.Flag("attention_bias", false);
-  model.mlp_bias = config.Flag("mlp_bias", false);
+  model.qkv_bias = model.output_bias = config.Bool("attention_bias", false);
+  model.mlp_bias = config.Bool("mlp_bias", false);
 }
 
 // Qwen2, Qwen2.5 and Qwen3: as Llama, with biases on queries, keys and values (2), or norms on the
 // queries and keys of each head (3), and windows in the upper layers where they are switched on.
 
-void ReadQwenWindows(const ConfigReader& config, ModelConfig& model) {
-  if (!config.Flag("use_sliding_window", false)) return;
+void ReadQwenWindows(const JsonFields& config, ModelConfig& model) {
+  if (!config.Bool("use_sliding_window", false)) return;
   const int64_t full = config.CountOrZero("max_window_layers", 28);
   ReadWindows(config, model, 4096, [=](int64_t layer) { return layer >= full; });
 }
 
-void ConfigureQwen2(const ConfigReader& config, ModelConfig& model) {
+void ConfigureQwen2(const JsonFields& config, ModelConfig& model) {
   ConfigureAsLlama(config, model);
   ReadQwenWindows(config, model);
   model.qkv_bias = true;
 }
 
-void ConfigureQwen3(const ConfigReader& config, ModelConfig& model) {
+void ConfigureQwen3(const JsonFields& config, ModelConfig& model) {
   ConfigureAsLlama(config, model);
   ReadQwenWindows(config, model);
   model.names.block.q_norm = {"self_attn.q_norm"};
   model.names.block.k_norm = {"self_attn.k_norm"};
-  model.qkv_bias = model.output_bias = config.Flag("attention_bias", false);
+  model.qkv_bias = model.output_bias = config.Bool("attention_bias", false);
 }
 
 // Gemma 1, 2 and 3 (text): norms add 1 to their weight, embeddings are scaled by sqrt(hidden). From
 // 2 on norms also follow attention and MLP, and layers with and without a window alternate; 2 caps
 // scores and logits, 3 has norms on queries and keys and a rotary base of its own for windows.
 
-void ConfigureGemma(const ConfigReader& config, ModelConfig& model) {
+void ConfigureGemma(const JsonFields& config, ModelConfig& model) {
   model.names = LlamaNames();
   model.norm = {.epsilon = config.Real("rms_norm_eps", 1e-6), .offset = 1.0};
   model.embedding_scale = std::sqrt(static_cast<double>(model.hidden));
-  model.qkv_bias = model.output_bias = config.Flag("attention_bias", false);
+  model.qkv_bias = model.output_bias = config.Bool("attention_bias", false);
 }
 
-void ConfigureGemma1(const ConfigReader& config, ModelConfig& model) {
+void ConfigureGemma1(const JsonFields& config, ModelConfig& model) {
   ConfigureGemma(config, model);
   ReadRope(config, model);
   // "gelu" in the first configs was meant as the tanh form.
@@ -60,7 +60,7 @@ void ConfigureGemma1(const ConfigReader& config, ModelConfig& model) {
 }
 
 // Layers see a window but for every `period`-th.
-void ConfigureLaterGemma(const ConfigReader& config, ModelConfig& model, int64_t period) {
+void ConfigureLaterGemma(const JsonFields& config, ModelConfig& model, int64_t period) {
   ConfigureGemma(config, model);
   BlockNames& block = model.names.block;
   block.attention_out_norm = "post_attention_layernorm";
@@ -71,7 +71,7 @@ void ConfigureLaterGemma(const ConfigReader& config, ModelConfig& model, int64_t
   for (LayerConfig& layer : model.layer) layer.attention.scale = scale;
 }
 
-void ConfigureGemma2(const ConfigReader& config, ModelConfig& model) {
+void ConfigureGemma2(const JsonFields& config, ModelConfig& model) {
   ConfigureLaterGemma(config, model, 2);
   ReadRope(config, model);
   const auto cap = [&](const char* key, double absent) {
@@ -83,7 +83,7 @@ void ConfigureGemma2(const ConfigReader& config, ModelConfig& model) {
   }
 }
 
-void ConfigureGemma3(const ConfigReader& config, ModelConfig& model) {
+void ConfigureGemma3(const JsonFields& config, ModelConfig& model) {
   ConfigureLaterGemma(config, model, config.Count("sliding_window_pattern", 6));
   model.names.block.q_norm = {"self_attn.q_norm"};
   model.names.block.k_norm = {"self_attn.k_norm"};
@@ -108,7 +108,7 @@ void ConfigureGemma3(const ConfigReader& config, ModelConfig& model) {
 // Phi-1, 1.5 and 2: MLP beside attention behind one layer norm, a plain MLP, biases everywhere, and
 // rotary positions on a part of each head.
 
-void ConfigurePhi(const ConfigReader& config, ModelConfig& model) {
+void ConfigurePhi(const JsonFields& config, ModelConfig& model) {
   model.names = LlamaNames();
   model.names.final_norm = "final_layernorm";
   BlockNames& block = model.names.block;
@@ -116,7 +116,7 @@ void ConfigurePhi(const ConfigReader& config, ModelConfig& model) {
   block.mlp_norm = block.gate = "";
   block.up = "mlp.fc1";
   block.down = "mlp.fc2";
-  if (config.Flag("qk_layernorm", false)) {
+  if (config.Bool("qk_layernorm", false)) {
     block.q_norm = {"self_attn.q_layernorm"};
     block.k_norm = {"self_attn.k_layernorm"};
   }
@@ -132,7 +132,7 @@ void ConfigurePhi(const ConfigReader& config, ModelConfig& model) {
 // Phi-3 and 3.5: as Llama, with query, key and value in one matrix, gate and up in another, and
 // frequencies that depend on the length of the sequence (longrope).
 
-void ConfigurePhi3(const ConfigReader& config, ModelConfig& model) {
+void ConfigurePhi3(const JsonFields& config, ModelConfig& model) {
   ConfigureAsLlama(config, model, {.original_context = 4096});
   model.norm.epsilon = config.Real("rms_norm_eps", 1e-5);
   BlockNames& block = model.names.block;
@@ -146,14 +146,14 @@ void ConfigurePhi3(const ConfigReader& config, ModelConfig& model) {
 // Falcon: MLP beside attention, query, key and value in one matrix by groups, layer norms, a plain
 // MLP. The three architectures differ in their groups and in who has a norm of its own.
 
-void ConfigureFalcon(const ConfigReader& config, ModelConfig& model) {
-  if (config.Flag("alibi", false)) {
+void ConfigureFalcon(const JsonFields& config, ModelConfig& model) {
+  if (config.Bool("alibi", false)) {
     BadInput("model", "{}: positions by alibi are not supported, only rotary ones", config.where());
   }
-  const bool grouped = config.Flag("new_decoder_architecture", false);
-  const bool parallel = grouped || config.Flag("parallel_attn", true);
+  const bool grouped = config.Bool("new_decoder_architecture", false);
+  const bool parallel = grouped || config.Bool("parallel_attn", true);
   model.kv_heads = grouped                            ? config.Count("num_kv_heads", model.heads)
-                   : config.Flag("multi_query", true) ? 1
+                   : config.Bool("multi_query", true) ? 1
                                                       : model.heads;
   if (model.heads % model.kv_heads != 0) {
     BadInput("model", "{}: {} attention heads cannot share {} key-value heads evenly",
@@ -180,15 +180,15 @@ void ConfigureFalcon(const ConfigReader& config, ModelConfig& model) {
   model.padding_token.reset();
   model.parallel_residual = parallel;
   model.qkv_layout = QkvLayout::kGroups;
-  model.qkv_bias = model.output_bias = model.mlp_bias = config.Flag("bias", false);
+  model.qkv_bias = model.output_bias = model.mlp_bias = config.Bool("bias", false);
   ReadRope(config, model);
 }
 
 // GPT-2: learned positions, layer norms, a plain MLP, biases everywhere; matrices are stored
 // [in, out], query, key and value in one.
 
-void ConfigureGpt2(const ConfigReader& config, ModelConfig& model) {
-  if (config.Flag("add_cross_attention", false)) {
+void ConfigureGpt2(const JsonFields& config, ModelConfig& model) {
+  if (config.Bool("add_cross_attention", false)) {
     BadInput("model", "{}: add_cross_attention is set; only decoders on their own are supported",
              config.where());
   }
@@ -209,8 +209,8 @@ void ConfigureGpt2(const ConfigReader& config, ModelConfig& model) {
   model.padding_token.reset();
   model.transposed_matrices = true;
   model.qkv_bias = model.output_bias = model.mlp_bias = true;
-  const bool scaled = config.Flag("scale_attn_weights", true);
-  const bool by_layer = config.Flag("scale_attn_by_inverse_layer_idx", false);
+  const bool scaled = config.Bool("scale_attn_weights", true);
+  const bool by_layer = config.Bool("scale_attn_by_inverse_layer_idx", false);
   for (size_t i = 0; i < model.layer.size(); ++i) {
     double& scale = model.layer[i].attention.scale;
     if (!scaled) scale = 1.0;
@@ -221,7 +221,7 @@ void ConfigureGpt2(const ConfigReader& config, ModelConfig& model) {
 // GPT-NeoX and Pythia: MLP beside attention behind a layer norm each, query, key and value of a
 // head side by side in one matrix, rotary positions on a part of each head.
 
-void ConfigureGptNeox(const ConfigReader& config, ModelConfig& model) {
+void ConfigureGptNeox(const JsonFields& config, ModelConfig& model) {
   model.names = {.prefixes = {"gpt_neox.", ""},
                  .embedding = "embed_in",
                  .block = {.input_norm = "input_layernorm",
@@ -236,9 +236,9 @@ void ConfigureGptNeox(const ConfigReader& config, ModelConfig& model) {
                 .epsilon = config.Real("layer_norm_eps", 1e-5),
                 .bias = true};
   model.padding_token.reset();
-  model.parallel_residual = config.Flag("use_parallel_residual", true);
+  model.parallel_residual = config.Bool("use_parallel_residual", true);
   model.qkv_layout = QkvLayout::kGroups;
-  model.qkv_bias = model.output_bias = config.Flag("attention_bias", true);
+  model.qkv_bias = model.output_bias = config.Bool("attention_bias", true);
   model.mlp_bias = true;
   ReadRope(config, model,
            {.rotated_share = 0.25, .theta_key = "rotary_emb_base", .share_key = "rotary_pct"});
@@ -247,7 +247,7 @@ void ConfigureGptNeox(const ConfigReader& config, ModelConfig& model) {
 // OPT: learned positions that start at row 2, layer norms, a plain MLP. The 350M variant has its
 // norms behind the sums and an embedding narrower than its blocks.
 
-void ConfigureOpt(const ConfigReader& config, ModelConfig& model) {
+void ConfigureOpt(const JsonFields& config, ModelConfig& model) {
   model.names = {.embedding = "decoder.embed_tokens",
                  .positions = "decoder.embed_positions",
                  .layers = "decoder.layers",
@@ -258,11 +258,11 @@ void ConfigureOpt(const ConfigReader& config, ModelConfig& model) {
                            .up = "fc1",
                            .down = "fc2"},
                  .final_norm = ""};
-  const bool norm_first = config.Flag("do_layer_norm_before", true);
+  const bool norm_first = config.Bool("do_layer_norm_before", true);
   BlockNames& block = model.names.block;
   (norm_first ? block.input_norm : block.attention_residual_norm) = "self_attn_layer_norm";
   (norm_first ? block.mlp_norm : block.mlp_residual_norm) = "final_layer_norm";
-  if (norm_first && !config.Flag("_remove_final_layer_norm", false)) {
+  if (norm_first && !config.Bool("_remove_final_layer_norm", false)) {
     model.names.final_norm = "decoder.final_layer_norm";
   }
   model.embedding_width = config.Count("word_embed_proj_dim", model.hidden);
@@ -271,16 +271,16 @@ void ConfigureOpt(const ConfigReader& config, ModelConfig& model) {
     model.names.project_out = "decoder.project_out";
   }
   model.position_offset = 2;
-  const bool affine = config.Flag("layer_norm_elementwise_affine", true);
+  const bool affine = config.Bool("layer_norm_elementwise_affine", true);
   model.norm = {
       .kind = NormConfig::Kind::kLayer, .epsilon = 1e-5, .weight = affine, .bias = affine};
-  model.qkv_bias = model.output_bias = model.mlp_bias = config.Flag("enable_bias", true);
+  model.qkv_bias = model.output_bias = model.mlp_bias = config.Bool("enable_bias", true);
 }
 
 // OLMo 2: as Llama, with norms behind attention and MLP instead of before them, and norms over all
 // queries and over all keys of a token.
 
-void ConfigureOlmo2(const ConfigReader& config, ModelConfig& model) {
+void ConfigureOlmo2(const JsonFields& config, ModelConfig& model) {
   ConfigureAsLlama(config, model);
   model.norm.epsilon = config.Real("rms_norm_eps", 1e-5);
   BlockNames& block = model.names.block;
@@ -290,13 +290,13 @@ void ConfigureOlmo2(const ConfigReader& config, ModelConfig& model) {
   block.q_norm = {"self_attn.q_norm"};
   block.k_norm = {"self_attn.k_norm"};
   model.qk_norm_whole = true;
-  model.qkv_bias = model.output_bias = config.Flag("attention_bias", false);
+  model.qkv_bias = model.output_bias = config.Bool("attention_bias", false);
 }
 
 // SmolLM3: as Llama; in some layers positions play no part ("NoPE").
 
 // no_rope_layers holds 1 for layers that do rotate; without it every n-th one does not.
-bool Rotates(const ConfigReader& config, const Json* flags, int64_t interval, int64_t layer) {
+bool Rotates(const JsonFields& config, const Json* flags, int64_t interval, int64_t layer) {
   if (!flags) return (layer + 1) % interval != 0;
   if (!flags->is_array() || static_cast<int64_t>(flags->size()) <= layer ||
       !(*flags)[static_cast<size_t>(layer)].is_number_integer()) {
@@ -305,16 +305,16 @@ bool Rotates(const ConfigReader& config, const Json* flags, int64_t interval, in
   return (*flags)[static_cast<size_t>(layer)] != 0;
 }
 
-void ConfigureSmolLm3(const ConfigReader& config, ModelConfig& model) {
+void ConfigureSmolLm3(const JsonFields& config, ModelConfig& model) {
   ConfigureAsLlama(config, model, {.theta = 2000000.0});
-  model.qkv_bias = model.output_bias = config.Flag("attention_bias", false);
-  model.mlp_bias = config.Flag("mlp_bias", false);
+  model.qkv_bias = model.output_bias = config.Bool("attention_bias", false);
+  model.mlp_bias = config.Bool("mlp_bias", false);
   const Json* flags = config.Find("no_rope_layers");
   const int64_t interval = config.Count("no_rope_layer_interval", 4);
   for (int64_t i = 0; i < model.layers; ++i) {
     if (!Rotates(config, flags, interval, i)) model.layer[static_cast<size_t>(i)].rope.reset();
   }
-  if (!config.Flag("use_sliding_window", false)) return;
+  if (!config.Bool("use_sliding_window", false)) return;
   ReadWindows(config, model, std::nullopt, [&](int64_t layer) {
     return !model.layer[static_cast<size_t>(layer)].rope.has_value();
   });
@@ -329,19 +329,19 @@ std::vector<std::string> PerHead(std::string_view prefix, int64_t heads) {
   return names;
 }
 
-void ConfigureStableLm(const ConfigReader& config, ModelConfig& model) {
+void ConfigureStableLm(const JsonFields& config, ModelConfig& model) {
   model.names = LlamaNames();
   BlockNames& block = model.names.block;
-  if (config.Flag("qk_layernorm", false)) {
+  if (config.Bool("qk_layernorm", false)) {
     block.q_norm = PerHead("self_attn.q_layernorm.norms.", model.heads);
     block.k_norm = PerHead("self_attn.k_layernorm.norms.", model.kv_heads);
   }
-  model.parallel_residual = config.Flag("use_parallel_residual", false);
+  model.parallel_residual = config.Bool("use_parallel_residual", false);
   if (model.parallel_residual) block.mlp_norm = "";
   model.norm = {.kind = NormConfig::Kind::kLayer,
                 .epsilon = config.Real("layer_norm_eps", 1e-5),
                 .bias = true};
-  model.qkv_bias = config.Flag("use_qkv_bias", false);
+  model.qkv_bias = config.Bool("use_qkv_bias", false);
   ReadRope(config, model, {.rotated_share = 0.25});
 }
 

@@ -31,7 +31,7 @@ const std::vector<OtherKind>& OtherKinds() {
   return kinds;
 }
 
-void RefuseOtherKinds(const ConfigReader& config, std::string_view model_type) {
+void RefuseOtherKinds(const JsonFields& config, std::string_view model_type) {
   for (const char* key :
        {"num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"}) {
     if (const Json* experts = config.Find(key); experts && *experts > 1) {
@@ -41,7 +41,7 @@ void RefuseOtherKinds(const ConfigReader& config, std::string_view model_type) {
                config.where(), model_type, key, experts->dump());
     }
   }
-  if (config.Flag("is_encoder_decoder", false)) {
+  if (config.Bool("is_encoder_decoder", false)) {
     BadInput("model", "{}: model_type '{}' is an encoder-decoder, which is not supported",
              config.where(), model_type);
   }
@@ -63,8 +63,8 @@ void RefuseOtherKinds(const ConfigReader& config, std::string_view model_type) {
 
 }  // namespace
 
-const Family& FamilyOf(const ConfigReader& config) {
-  const std::string model_type = config.Text("model_type", "");
+const Family& FamilyOf(const JsonFields& config) {
+  const std::string model_type = config.String("model_type", "");
   if (model_type.empty()) {
     BadInput("model", "{}: 'model_type' is missing; this is not a transformers checkpoint",
              config.where());
@@ -92,8 +92,8 @@ std::optional<Activation> FindActivation(std::string_view name) {
   return std::nullopt;
 }
 
-Activation ReadActivation(const ConfigReader& config, const char* key, std::string_view fallback) {
-  const std::string name = config.Text(key, fallback);
+Activation ReadActivation(const JsonFields& config, const char* key, std::string_view fallback) {
+  const std::string name = config.String(key, fallback);
   if (const auto activation = FindActivation(name)) return *activation;
   BadInput("model",
            "{}: {} '{}' is not supported; the known ones are silu, gelu, gelu_new, "
@@ -101,13 +101,13 @@ Activation ReadActivation(const ConfigReader& config, const char* key, std::stri
            config.where(), key, name);
 }
 
-void ConfigureAsLlama(const ConfigReader& config, ModelConfig& model, const RopeDefaults& rope) {
+void ConfigureAsLlama(const JsonFields& config, ModelConfig& model, const RopeDefaults& rope) {
   model.names = LlamaNames();
   model.norm.epsilon = config.Real("rms_norm_eps", 1e-6);
   ReadRope(config, model, rope);
 }
 
-void ReadWindows(const ConfigReader& config, ModelConfig& model, std::optional<int64_t> absent,
+void ReadWindows(const JsonFields& config, ModelConfig& model, std::optional<int64_t> absent,
                  const std::function<bool(int64_t layer)>& otherwise) {
   std::optional<int64_t> window = absent;
   if (config.Find("sliding_window"))

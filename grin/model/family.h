@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "grin/base/json_fields.h"
 #include "grin/model/config.h"
-#include "grin/model/config_reader.h"
 #include "grin/model/rope_config.h"
 
 namespace grin {
@@ -47,7 +47,7 @@ struct Family {
   std::vector<std::string_view> model_types;  // config.json's model_type
   // Sets names, norm, positions and every switch that differs from its default. The numbers behind
   // `keys`, the activation, tied embeddings and token ids are already read.
-  void (*configure)(const ConfigReader& config, ModelConfig& model);
+  void (*configure)(const JsonFields& config, ModelConfig& model);
   // What holds where config.json is silent; an absent `intermediate` without a default here is an
   // error.
   ConfigKeys keys = {};
@@ -63,21 +63,20 @@ const std::vector<Family>& Families();
 
 // The family of a checkpoint. Error (bad input) that lists the known ones, and says of other kinds
 // of checkpoints what they are.
-const Family& FamilyOf(const ConfigReader& config);
+const Family& FamilyOf(const JsonFields& config);
 
 // What many families share with Llama: its names, RMS norms (rms_norm_eps) and rotary positions.
-void ConfigureAsLlama(const ConfigReader& config, ModelConfig& model,
-                      const RopeDefaults& rope = {});
+void ConfigureAsLlama(const JsonFields& config, ModelConfig& model, const RopeDefaults& rope = {});
 
 // The activation of a name in config.json; nothing for one that is not known.
 std::optional<Activation> FindActivation(std::string_view name);
 
 // The activation that `key` names. Error (bad input) for one that is not known.
-Activation ReadActivation(const ConfigReader& config, const char* key, std::string_view fallback);
+Activation ReadActivation(const JsonFields& config, const char* key, std::string_view fallback);
 
 // Lets layers see only the window of config.json's sliding_window (`absent` where it is not there):
 // those that layer_types calls sliding_attention, or for which `otherwise` says so.
-void ReadWindows(const ConfigReader& config, ModelConfig& model, std::optional<int64_t> absent,
+void ReadWindows(const JsonFields& config, ModelConfig& model, std::optional<int64_t> absent,
                  const std::function<bool(int64_t layer)>& otherwise);
 
 }  // namespace grin

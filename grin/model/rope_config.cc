@@ -8,7 +8,7 @@
 namespace grin {
 namespace {
 
-void ReadLlama3(const ConfigReader& settings, RopeConfig& rope) {
+void ReadLlama3(const JsonFields& settings, RopeConfig& rope) {
   rope.kind = RopeConfig::Kind::kLlama3;
   rope.low_frequency_factor = settings.Real("low_freq_factor", 1.0);
   rope.high_frequency_factor = settings.Real("high_freq_factor", 4.0);
@@ -17,11 +17,11 @@ void ReadLlama3(const ConfigReader& settings, RopeConfig& rope) {
   }
 }
 
-void ReadYarn(const ConfigReader& settings, RopeConfig& rope) {
+void ReadYarn(const JsonFields& settings, RopeConfig& rope) {
   rope.kind = RopeConfig::Kind::kYarn;
   rope.beta_fast = settings.Real("beta_fast", 32.0);
   rope.beta_slow = settings.Real("beta_slow", 1.0);
-  rope.truncate = settings.Flag("truncate", true);
+  rope.truncate = settings.Bool("truncate", true);
   const auto scale = settings.Real("mscale"), scale_all = settings.Real("mscale_all_dim");
   rope.magnitude = scale && scale_all
                        ? YarnMagnitude(rope.factor, *scale) / YarnMagnitude(rope.factor, *scale_all)
@@ -29,7 +29,7 @@ void ReadYarn(const ConfigReader& settings, RopeConfig& rope) {
   rope.magnitude = settings.Real("attention_factor", rope.magnitude);
 }
 
-void ReadLongRope(const ConfigReader& settings, RopeConfig& rope) {
+void ReadLongRope(const JsonFields& settings, RopeConfig& rope) {
   rope.kind = RopeConfig::Kind::kLongRope;
   rope.short_factors = settings.Reals("short_factor");
   rope.long_factors = settings.Reals("long_factor");
@@ -48,14 +48,14 @@ void ReadLongRope(const ConfigReader& settings, RopeConfig& rope) {
 
 }  // namespace
 
-RopeConfig ReadRopeSettings(const ConfigReader& config, const Json* settings,
+RopeConfig ReadRopeSettings(const JsonFields& config, const Json* settings,
                             const ModelConfig& model, const RopeDefaults& defaults) {
   const Json none = Json::object();
   if (settings && !settings->is_object()) {
     BadInput("model", "{}: the rotary settings are {}; they must be an object", config.where(),
              settings->dump());
   }
-  const ConfigReader scaling(settings ? *settings : none, config.where());
+  const JsonFields scaling(settings ? *settings : none, config.where());
   RopeConfig rope;
   rope.theta = scaling.Real("rope_theta", config.Real(defaults.theta_key, defaults.theta));
   const double share = scaling.Real("partial_rotary_factor",
@@ -69,7 +69,7 @@ RopeConfig ReadRopeSettings(const ConfigReader& config, const Json* settings,
              config.where(), rope.dimensions, model.head_dim);
   }
 
-  std::string type = scaling.Text("rope_type", scaling.Text("type", "default"));
+  std::string type = scaling.String("rope_type", scaling.String("type", "default"));
   // Early Phi-3 checkpoints call longrope so.
   if (type == "su" || (type == "yarn" && scaling.Find("short_factor"))) type = "longrope";
   // "dynamic" differs from the plain form only beyond the context, where sequences are cut.
@@ -100,7 +100,7 @@ RopeConfig ReadRopeSettings(const ConfigReader& config, const Json* settings,
   return rope;
 }
 
-void ReadRope(const ConfigReader& config, ModelConfig& model, const RopeDefaults& defaults) {
+void ReadRope(const JsonFields& config, ModelConfig& model, const RopeDefaults& defaults) {
   const Json* settings = config.Find("rope_scaling");
   if (!settings || settings->empty()) settings = config.Find("rope_parameters");
   model.ropes = {ReadRopeSettings(config, settings, model, defaults)};

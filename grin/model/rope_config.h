@@ -2,8 +2,8 @@
 // Rotary settings of config.json: at the top level and in rope_scaling (transformers 4), or
 // together in rope_parameters (transformers 5).
 
+#include "grin/base/json_fields.h"
 #include "grin/model/config.h"
-#include "grin/model/config_reader.h"
 
 namespace grin {
 
@@ -17,11 +17,11 @@ struct RopeDefaults {
 };
 
 // Reads the settings and lets every layer use them.
-void ReadRope(const ConfigReader& config, ModelConfig& model, const RopeDefaults& defaults = {});
+void ReadRope(const JsonFields& config, ModelConfig& model, const RopeDefaults& defaults = {});
 
 // The settings in one object (rope_scaling or its like; null for none) and, for what it lacks, at
 // the top level of `config`. Error (bad input) for a scaling that is not known.
-RopeConfig ReadRopeSettings(const ConfigReader& config, const Json* settings,
+RopeConfig ReadRopeSettings(const JsonFields& config, const Json* settings,
                             const ModelConfig& model, const RopeDefaults& defaults);
 
 }  // namespace grin

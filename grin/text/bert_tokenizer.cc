@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "grin/base/error.h"
+#include "grin/base/json_fields.h"
 #include "grin/base/utf8.h"
 #include "grin/text/character_class.h"
-#include "grin/text/json_fields.h"
 
 namespace grin {
 namespace {

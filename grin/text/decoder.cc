@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "grin/base/error.h"
+#include "grin/base/json_fields.h"
 #include "grin/base/utf8.h"
 #include "grin/text/byte_alphabet.h"
-#include "grin/text/json_fields.h"
 #include "grin/text/normalizer.h"
 #include "grin/text/regex.h"
 
@@ -48,7 +48,7 @@ void DecodeByteFallback(Tokens& tokens) {
   std::string bytes;
   const auto flush = [&] {
     if (bytes.empty()) return;
-    if (FirstInvalidUtf8(bytes) == std::string::npos) {
+    if (IsUtf8(bytes)) {
       result.push_back(bytes);
     } else {
       result.insert(result.end(), bytes.size(), "\xef\xbf\xbd");

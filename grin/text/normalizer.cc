@@ -3,10 +3,10 @@
 #include <vector>
 
 #include "grin/base/error.h"
+#include "grin/base/json_fields.h"
 #include "grin/base/utf8.h"
 #include "grin/text/character_class.h"
 #include "grin/text/character_map.h"
-#include "grin/text/json_fields.h"
 #include "grin/text/normal_form.h"
 #include "grin/text/regex.h"
 

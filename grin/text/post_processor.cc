@@ -4,8 +4,8 @@
 #include <map>
 
 #include "grin/base/error.h"
+#include "grin/base/json_fields.h"
 #include "grin/base/utf8.h"
-#include "grin/text/json_fields.h"
 #include "grin/text/vocabulary.h"
 
 namespace grin {

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "grin/base/error.h"
+#include "grin/base/json_fields.h"
 #include "grin/base/utf8.h"
 #include "grin/text/character_class.h"
-#include "grin/text/json_fields.h"
 #include "grin/text/known_patterns.h"
 #include "grin/text/normalizer.h"
 #include "grin/text/regex.h"

@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "grin/base/error.h"
+#include "grin/base/utf8.h"
 #include "grin/text/character_class.h"
 #include "grin/text/known_patterns.h"
-#include "grin/base/utf8.h"
 
 namespace grin {
 namespace {
@@ -94,8 +94,8 @@ class OnigurumaMatcher : public PatternMatcher {
     const int code =
         initialized != ONIG_NORMAL
             ? initialized
-            : onig_new(&regex_, OnigurumaBytes(spelled), OnigurumaBytes(spelled) + spelled.size(), ONIG_OPTION_NONE,
-                       ONIG_ENCODING_UTF8, ONIG_SYNTAX_DEFAULT, &info);
+            : onig_new(&regex_, OnigurumaBytes(spelled), OnigurumaBytes(spelled) + spelled.size(),
+                       ONIG_OPTION_NONE, ONIG_ENCODING_UTF8, ONIG_SYNTAX_DEFAULT, &info);
     if (code != ONIG_NORMAL) {
       BadInput("text", "{}: the regular expression '{}' cannot be used: {}", where_, expression_,
                OnigurumaErrorText(code, &info));
@@ -114,8 +114,8 @@ class OnigurumaMatcher : public PatternMatcher {
     }
     OnigRegion* region = OnigurumaRegion::OfThisThread();
     const OnigUChar* end = OnigurumaBytes(text) + text.size();
-    const int result =
-        onig_search(regex_, OnigurumaBytes(text), end, OnigurumaBytes(text) + from, end, region, ONIG_OPTION_NONE);
+    const int result = onig_search(regex_, OnigurumaBytes(text), end, OnigurumaBytes(text) + from,
+                                   end, region, ONIG_OPTION_NONE);
     if (result == ONIG_MISMATCH) return false;
     if (result < 0) {
       BadInput("text", "{}: the regular expression '{}' failed on a text of {} bytes: {}", where_,

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "grin/text/json_fields.h"
+#include "grin/base/json_fields.h"
 #include "grin/text/pieces.h"
 
 namespace grin {

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "grin/text/json_fields.h"
+#include "grin/base/json_fields.h"
 #include "grin/text/tokenizer_file.h"
 #include "grin/text/vocabulary.h"
 

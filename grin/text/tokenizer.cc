@@ -4,6 +4,7 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
+#include "grin/base/json_fields.h"
 #include "grin/base/utf8.h"
 #include "grin/io/sentencepiece.h"
 #include "grin/text/added_tokens.h"
@@ -12,7 +13,6 @@
 #include "grin/text/byte_level_tokenizer.h"
 #include "grin/text/character_class.h"
 #include "grin/text/decoder.h"
-#include "grin/text/json_fields.h"
 #include "grin/text/normalizer.h"
 #include "grin/text/post_processor.h"
 #include "grin/text/pre_tokenizer.h"

@@ -6,8 +6,8 @@
 #include <unordered_map>
 
 #include "grin/base/error.h"
+#include "grin/base/json_fields.h"
 #include "grin/base/read_json.h"
-#include "grin/text/json_fields.h"
 
 namespace grin {
 namespace {

@@ -209,7 +209,7 @@ TEST(TokenizerDirectory, ErrorsNameTheFile) {
   EXPECT_THAT(ErrorOf({{"tokenizer.model", model}, {"tokenizer_config.json", "{"}}),
               HasSubstr("dir/tokenizer_config.json"));
   EXPECT_THAT(ErrorOf({{"tokenizer.model", model}, {"tokenizer_config.json", R"({"legacy": 1})"}}),
-              HasSubstr("dir/tokenizer_config.json.legacy is 1, expected true or false"));
+              HasSubstr("dir/tokenizer_config.json: legacy is 1, expected true or false"));
   Files files = ByteLevelFiles();
   files["merges.txt"] = "#version: 0.2\na b c\n";
   EXPECT_THAT(ErrorOf(files), HasSubstr("dir/merges.txt:2: is 'a b c'"));
