@@ -10,8 +10,7 @@
 #include "grin/base/error.h"
 #include "grin/base/printable.h"
 #include "grin/gguf/dequantize.h"
-#include "grin/model/llama3_rope.h"
-#include "grin/model/yarn_rope.h"
+#include "grin/model/rope_rules.h"
 
 namespace grin {
 namespace {
@@ -110,7 +109,8 @@ Json RecoverLlama3Rope(const GgufFile& file, const GgufTensor& tensor, double th
     const Llama3Rope rope{factor, 1.0, 4.0, context};
     bool same = std::isfinite(factor) && factor >= 1.0;
     for (size_t i = 0; same && i < divisors.size(); ++i) {
-      const double expected = rope.Divisor(theta, dimensions, static_cast<int64_t>(i));
+      const double frequency = RopeFrequency(theta, dimensions, static_cast<int64_t>(i));
+      const double expected = 1.0 / rope.Multiplier(frequency);
       same = std::fabs(divisors[i] - expected) <= 1e-4 * expected;
     }
     if (same && factor == 1.0) return nullptr;

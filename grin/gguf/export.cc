@@ -13,9 +13,8 @@
 #include "grin/gguf/quantize.h"
 #include "grin/gguf/writer.h"
 #include "grin/model/family.h"
-#include "grin/model/llama3_rope.h"
 #include "grin/model/weights.h"
-#include "grin/model/yarn_rope.h"
+#include "grin/model/rope_rules.h"
 
 namespace grin {
 namespace {
@@ -241,7 +240,8 @@ class GgufExport {
                                  static_cast<double>(rope.original_context)};
         std::vector<double> divisors;
         for (int64_t i = 0; i < rope.dimensions / 2; ++i) {
-          divisors.push_back(rule.Divisor(rope.theta, rope.dimensions, i));
+          const double frequency = RopeFrequency(rope.theta, rope.dimensions, i);
+          divisors.push_back(1.0 / rule.Multiplier(frequency));
         }
         return AddFactors("rope_freqs.weight", divisors);
       }

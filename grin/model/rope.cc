@@ -8,20 +8,10 @@
 #include <numbers>
 
 #include "grin/model/record.h"
+#include "grin/model/rope_rules.h"
 
 namespace grin {
 namespace {
-
-// Llama 3.1: long waves are stretched by the factor, short ones kept, those between interpolated.
-double ScaleLlama3(double frequency, const RopeConfig& rope) {
-  const auto context = static_cast<double>(rope.original_context);
-  const double wavelength = 2.0 * std::numbers::pi / frequency;
-  if (wavelength < context / rope.high_frequency_factor) return frequency;
-  if (wavelength > context / rope.low_frequency_factor) return frequency / rope.factor;
-  const double smooth = (context / wavelength - rope.low_frequency_factor) /
-                        (rope.high_frequency_factor - rope.low_frequency_factor);
-  return (1.0 - smooth) * frequency / rope.factor + smooth * frequency;
-}
 
 // YaRN (Peng et al. 2023): pairs that turn more than beta_fast times within the original context
 // are kept, those that turn less than beta_slow times are stretched, with a linear passage between.
@@ -95,9 +85,13 @@ Rope MakeRope(const RopeConfig& config, at::Device device) {
     case RopeConfig::Kind::kLinear:
       rope.frequencies = by([&](int64_t, double frequency) { return frequency / config.factor; });
       break;
-    case RopeConfig::Kind::kLlama3:
-      rope.frequencies = by([&](int64_t, double f) { return ScaleLlama3(f, config); });
+    case RopeConfig::Kind::kLlama3: {
+      const Llama3Rope rule{config.factor, config.low_frequency_factor,
+                            config.high_frequency_factor,
+                            static_cast<double>(config.original_context)};
+      rope.frequencies = by([&](int64_t, double f) { return f * rule.Multiplier(f); });
       break;
+    }
     case RopeConfig::Kind::kYarn: {
       const YarnRange range(config);
       rope.frequencies = by([&](int64_t pair, double f) { return range.Scale(pair, f); });

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "grin/base/error.h"
-#include "grin/model/yarn_rope.h"
+#include "grin/model/rope_rules.h"
 
 namespace grin {
 namespace {
