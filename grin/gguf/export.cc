@@ -13,8 +13,8 @@
 #include "grin/gguf/quantize.h"
 #include "grin/gguf/writer.h"
 #include "grin/model/family.h"
-#include "grin/model/weights.h"
 #include "grin/model/rope_rules.h"
+#include "grin/model/weights.h"
 
 namespace grin {
 namespace {

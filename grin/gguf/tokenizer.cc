@@ -9,7 +9,7 @@
 #include "grin/base/printable.h"
 #include "grin/gguf/pretokenizer.h"
 #include "grin/gguf/vocabulary.h"
-#include "grin/io/sentencepiece_merges.h"
+#include "grin/io/sentencepiece.h"
 
 namespace grin {
 namespace {

@@ -6,7 +6,6 @@
 
 #include "grin/base/error.h"
 #include "grin/io/sentencepiece.h"
-#include "grin/io/sentencepiece_merges.h"
 #include "grin/text/base64.h"
 
 namespace grin {

@@ -2,7 +2,6 @@
 // llama.cpp's own converter writes.
 
 #include "grin/gguf/export.h"
-#include "grin/gguf/open_checkpoint.h"
 
 #include <gmock/gmock.h>
 
@@ -11,9 +10,10 @@
 
 #include "grin/base/digest.h"
 #include "grin/gguf/gguf_file.h"
+#include "grin/gguf/open_checkpoint.h"
 #include "grin/gguf/pretokenizer.h"
 #include "grin/gguf/quantize.h"
-#include "grin/io/dtype.h"
+#include "grin/io/tensor_info.h"
 #include "grin/io/write_checkpoint.h"
 #include "tests/io/scratch.h"
 #include "tests/model/tiny.h"

@@ -9,7 +9,6 @@
 #include <numeric>
 
 #include "grin/base/random.h"
-#include "grin/metric/kolmogorov_distribution.h"
 #include "grin/metric/kolmogorov_smirnov.h"
 #include "tests/model/tiny.h"
 

@@ -1,4 +1,4 @@
-#include "grin/io/dtype.h"
+#include "grin/io/tensor_info.h"
 
 #include <gtest/gtest.h>
 
