@@ -56,7 +56,7 @@ file(GLOB GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/report/*chart.cc
   ${CMAKE_SOURCE_DIR}/tests/text/*.cc ${CMAKE_SOURCE_DIR}/tests/tune/*.cc
   ${CMAKE_SOURCE_DIR}/tests/report/*.cc)
 # Kernels: Highway includes each of them once for every set of instructions.
-foreach(file model/cpu/dot_products jinja/parser text/normalizer text/post_processor text/pre_tokenizer text/character_class
+foreach(file model/cpu/dot_products text/normalizer text/post_processor text/pre_tokenizer text/character_class
     text/chat_template)
   list(APPEND GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/${file}.cc)
 endforeach()

@@ -7,7 +7,7 @@ namespace {
 
 using Node = Expression::Kind;
 
-constexpr int kDeepest = 100;
+constexpr int kDeepestExpression = 100;
 
 std::string Describe(const Token& token) {
   switch (token.kind) {
@@ -25,9 +25,9 @@ std::string Describe(const Token& token) {
 }  // namespace
 
 ExpressionParser::Nesting::Nesting(ExpressionParser& parser) : parser_(parser) {
-  if (++parser_.depth_ > kDeepest) {
+  if (++parser_.depth_ > kDeepestExpression) {
     --parser_.depth_;
-    parser_.Fail(fmt::format("expressions are nested deeper than {} levels", kDeepest));
+    parser_.Fail(fmt::format("expressions are nested deeper than {} levels", kDeepestExpression));
   }
 }
 
@@ -55,9 +55,9 @@ ExpressionPtr ExpressionParser::Done(ExpressionPtr expression) const {
   for (const ExpressionPtr& part : expression->parts) deepen(part);
   for (const auto& [name, part] : expression->named) deepen(part);
   // A chain such as a + b + c nests to the left without the parser's own nesting.
-  if (expression->depth > 4 * kDeepest) {
+  if (expression->depth > 4 * kDeepestExpression) {
     FailAt(name_, expression->line,
-           fmt::format("an expression has more than {} parts in a chain", 4 * kDeepest));
+           fmt::format("an expression has more than {} parts in a chain", 4 * kDeepestExpression));
   }
   return expression;
 }

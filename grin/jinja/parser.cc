@@ -8,7 +8,7 @@ namespace {
 using Tag = Statement::Kind;
 using Body = Statement::Body;
 
-constexpr int kDeepest = 100;
+constexpr int kDeepestBlock = 100;
 
 class Parser : public ExpressionParser {
  public:
@@ -28,7 +28,8 @@ class Parser : public ExpressionParser {
   // Up to a tag that begins with one of `ends`, whose name is then the current token; up to the
   // end of the template when there are none.
   Body ParseBody(std::initializer_list<std::string_view> ends) {
-    if (++depth_ > kDeepest) Fail(fmt::format("blocks are nested deeper than {} levels", kDeepest));
+    if (++depth_ > kDeepestBlock)
+      Fail(fmt::format("blocks are nested deeper than {} levels", kDeepestBlock));
     Body body;
     const int line = previous().line;
     while (!Is(TokenKind::kEnd)) {

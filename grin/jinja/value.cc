@@ -9,11 +9,11 @@
 namespace grin::jinja {
 namespace {
 
-constexpr int kDeepest = 100;
+constexpr int kDeepestValue = 100;
 
 void CheckDepth(const Rendering& rendering, int depth) {
-  if (depth > kDeepest) {
-    rendering.Fail("a list or dict is nested deeper than {} levels", kDeepest);
+  if (depth > kDeepestValue) {
+    rendering.Fail("a list or dict is nested deeper than {} levels", kDeepestValue);
   }
 }
 
