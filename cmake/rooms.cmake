@@ -56,8 +56,5 @@ file(GLOB GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/report/*chart.cc
   ${CMAKE_SOURCE_DIR}/tests/text/*.cc ${CMAKE_SOURCE_DIR}/tests/tune/*.cc
   ${CMAKE_SOURCE_DIR}/tests/report/*.cc)
 # Kernels: Highway includes each of them once for every set of instructions.
-foreach(file model/cpu/dot_products text/normalizer text/post_processor text/pre_tokenizer text/character_class
-    text/chat_template)
-  list(APPEND GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/${file}.cc)
-endforeach()
+list(APPEND GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/model/cpu/dot_products.cc)
 set_source_files_properties(${GRIN_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)

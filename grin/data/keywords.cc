@@ -9,7 +9,7 @@
 namespace grin {
 namespace {
 
-using Span = std::pair<int64_t, int64_t>;
+using KeywordSpan = std::pair<int64_t, int64_t>;
 
 // Function words of English, folded to lower case. They never carry a fact by themselves.
 const std::set<std::string>& StopWords() {
@@ -30,8 +30,8 @@ const std::set<std::string>& StopWords() {
   return words;
 }
 
-std::vector<Span> GivenKeywords(const Example& example) {
-  std::vector<Span> spans;
+std::vector<KeywordSpan> GivenKeywords(const Example& example) {
+  std::vector<KeywordSpan> spans;
   for (const std::string& keyword : example.keywords) {
     const size_t at = keyword.empty() ? std::string::npos : example.response.find(keyword);
     if (at == std::string::npos) {
@@ -46,14 +46,14 @@ std::vector<Span> GivenKeywords(const Example& example) {
 
 }  // namespace
 
-std::vector<Span> KeywordSpans(const Example& example) {
+std::vector<KeywordSpan> KeywordSpans(const Example& example) {
   if (!example.keywords.empty()) return GivenKeywords(example);
   std::set<std::string> known;
   for (const Word& word : Words(example.prompt)) known.insert(word.folded);
   for (const std::string& alternative : example.alternatives) {
     for (const Word& word : Words(alternative)) known.insert(word.folded);
   }
-  std::vector<Span> spans;
+  std::vector<KeywordSpan> spans;
   for (const Word& word : Words(example.response)) {
     if (known.contains(word.folded) || StopWords().contains(word.folded)) continue;
     spans.push_back(word.span);
@@ -63,11 +63,11 @@ std::vector<Span> KeywordSpans(const Example& example) {
 
 std::vector<std::vector<int64_t>> KeywordLabels(const Example& example, const Sequence& sequence) {
   std::vector<std::vector<int64_t>> keywords;
-  for (const Span& span : KeywordSpans(example)) {
+  for (const KeywordSpan& span : KeywordSpans(example)) {
     std::vector<int64_t> labels;
     int64_t covered = span.first;
     for (size_t i = 0; i < sequence.label_spans.size(); ++i) {
-      const Span& label = sequence.label_spans[i];
+      const KeywordSpan& label = sequence.label_spans[i];
       if (label.first < span.second && label.second > span.first) {
         labels.push_back(static_cast<int64_t>(i));
         covered = std::max(covered, label.second);

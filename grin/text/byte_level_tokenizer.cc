@@ -12,7 +12,7 @@ namespace {
 
 // What the families that share the two files do differently. bos and special tokens count where no
 // file names any.
-struct Family {
+struct ByteLevelFamily {
   std::string_view tokenizer_class;
   std::string_view model_type;
   std::string_view bos = "<|endoftext|>";
@@ -23,14 +23,14 @@ struct Family {
   std::string_view words = "";                    // the expression that splits; empty: GPT-2's
   std::array<std::string_view, 3> specials = {};  // besides bos and eos
 };
-constexpr Family kGpt2 = {.tokenizer_class = "GPT2Tokenizer", .model_type = "gpt2"};
-constexpr Family kOpt = {.tokenizer_class = "",
-                         .model_type = "opt",
-                         .bos = "</s>",
-                         .eos = "</s>",
-                         .add_bos = true,
-                         .specials = {"<pad>"}};
-constexpr Family kFamilies[] = {
+constexpr ByteLevelFamily kGpt2 = {.tokenizer_class = "GPT2Tokenizer", .model_type = "gpt2"};
+constexpr ByteLevelFamily kOpt = {.tokenizer_class = "",
+                                  .model_type = "opt",
+                                  .bos = "</s>",
+                                  .eos = "</s>",
+                                  .add_bos = true,
+                                  .specials = {"<pad>"}};
+constexpr ByteLevelFamily kByteLevelFamilies[] = {
     kGpt2,
     kOpt,
     {.tokenizer_class = "CodeGenTokenizer", .model_type = "phi"},
@@ -59,12 +59,12 @@ bool IsFairseqOrder(const TokenizerFile& file) {
   });
 }
 
-const Family& FamilyOf(const TokenizerSettings& settings, const TokenizerFile& file) {
+const ByteLevelFamily& FamilyOf(const TokenizerSettings& settings, const TokenizerFile& file) {
   // GPT2Tokenizer serves OPT as well, so the model type goes first.
-  for (const Family& family : kFamilies) {
+  for (const ByteLevelFamily& family : kByteLevelFamilies) {
     if (!settings.model_type.empty() && family.model_type == settings.model_type) return family;
   }
-  for (const Family& family : kFamilies) {
+  for (const ByteLevelFamily& family : kByteLevelFamilies) {
     if (!settings.tokenizer_class.empty() && family.tokenizer_class == settings.tokenizer_class) {
       return family;
     }
@@ -101,7 +101,7 @@ Json ByteLevel(bool add_prefix_space, bool use_regex) {
           {"use_regex", use_regex}};
 }
 
-Json PreTokenizer(const Family& family, bool add_prefix_space) {
+Json PreTokenizerOf(const ByteLevelFamily& family, bool add_prefix_space) {
   if (family.words.empty()) return ByteLevel(add_prefix_space, true);
   const Json split = {{"type", "Split"},
                       {"pattern", {{"Regex", family.words}}},
@@ -119,10 +119,11 @@ TokenizerFile ByteLevelTokenizer(std::string_view vocabulary, std::string_view m
   file.vocabulary = ParseVocabulary(vocabulary, where + "/vocab.json");
   file.merges = ParseMerges(merges, where + "/merges.txt");
   file.has_vocabulary = file.has_merges = true;
-  const Family& family = FamilyOf(settings, file);
+  const ByteLevelFamily& family = FamilyOf(settings, file);
   file.settings["model"] = {{"type", "BPE"}};
   if (family.composes) file.settings["normalizer"] = {{"type", "NFC"}};
-  file.settings["pre_tokenizer"] = PreTokenizer(family, settings.add_prefix_space.value_or(false));
+  file.settings["pre_tokenizer"] =
+      PreTokenizerOf(family, settings.add_prefix_space.value_or(false));
   file.settings["decoder"] = ByteLevel(true, true);
   // A token that the vocabulary lacks would get an id that the model lacks.
   const auto is_known = [&](std::string_view token) {

@@ -11,7 +11,7 @@ struct FamilyMarks {
   std::string_view mark;
   std::string_view other_mark = "";
 };
-constexpr FamilyMarks kFamilies[] = {
+constexpr FamilyMarks kFamilyMarks[] = {
     {"Llama-3", "<|start_header_id|>"},
     {"Llama-4", "<|header_start|>"},
     {"Llama-2", "[INST]", "<<SYS>>"},
@@ -35,7 +35,7 @@ constexpr FamilyMarks kFamilies[] = {
 };
 
 std::string_view FamilyOf(std::string_view source) {
-  for (const auto& [family, mark, other_mark] : kFamilies) {
+  for (const auto& [family, mark, other_mark] : kFamilyMarks) {
     if (source.find(mark) == source.npos || source.find(other_mark) == source.npos) continue;
     return family;
   }

@@ -14,7 +14,7 @@
 namespace grin {
 namespace {
 
-using Tokens = std::vector<std::string>;
+using TokenTexts = std::vector<std::string>;
 
 void ReplaceAll(std::string& text, std::string_view from, std::string_view to) {
   if (from.empty()) return;
@@ -23,7 +23,7 @@ void ReplaceAll(std::string& text, std::string_view from, std::string_view to) {
   }
 }
 
-void DecodeByteLevel(Tokens& tokens) {
+void DecodeByteLevel(TokenTexts& tokens) {
   std::string bytes;
   std::string part;
   for (const std::string& token : tokens) bytes += BytesOfToken(token, part) ? part : token;
@@ -43,8 +43,8 @@ int FallbackByte(std::string_view token) {
 }
 
 // Runs of byte tokens become text; where they are not UTF-8, each byte becomes U+FFFD.
-void DecodeByteFallback(Tokens& tokens) {
-  Tokens result;
+void DecodeByteFallback(TokenTexts& tokens) {
+  TokenTexts result;
   std::string bytes;
   const auto flush = [&] {
     if (bytes.empty()) return;
@@ -67,7 +67,7 @@ void DecodeByteFallback(Tokens& tokens) {
   tokens = std::move(result);
 }
 
-std::string Concatenate(const Tokens& tokens, std::string_view between) {
+std::string Concatenate(const TokenTexts& tokens, std::string_view between) {
   std::string text;
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (i > 0) text += between;
@@ -81,7 +81,8 @@ std::string Concatenate(const Tokens& tokens, std::string_view between) {
 Decoder MakeStrip(const JsonFields& fields) {
   std::string content;
   AppendUtf8(content, fields.Character("content"));
-  return [content, start = fields.Integer("start"), stop = fields.Integer("stop")](Tokens& tokens) {
+  return [content, start = fields.Integer("start"),
+          stop = fields.Integer("stop")](TokenTexts& tokens) {
     for (std::string& token : tokens) {
       std::string_view rest = token;
       for (int64_t i = 0; i < start && rest.starts_with(content); ++i)
@@ -95,7 +96,7 @@ Decoder MakeStrip(const JsonFields& fields) {
 
 Decoder MakeReplace(const JsonFields& fields) {
   return [pattern = PatternFromJson(fields.Get("pattern"), fields.WhereOf("pattern")),
-          content = fields.String("content")](Tokens& tokens) {
+          content = fields.String("content")](TokenTexts& tokens) {
     for (std::string& token : tokens) {
       std::string replaced;
       size_t done = 0;
@@ -114,7 +115,7 @@ Decoder MakeMetaspace(const JsonFields& fields) {
   AppendUtf8(mark, fields.Character("replacement"));
   const bool prepended =
       fields.String("prepend_scheme", "always") != "never" && fields.Bool("add_prefix_space", true);
-  return [mark, prepended](Tokens& tokens) {
+  return [mark, prepended](TokenTexts& tokens) {
     for (size_t i = 0; i < tokens.size(); ++i) {
       ReplaceAll(tokens[i], mark, i == 0 && prepended ? "" : " ");
     }
@@ -131,7 +132,7 @@ void CleanUpWordPiece(std::string& text) {
 
 Decoder MakeWordPiece(const JsonFields& fields) {
   return [prefix = fields.String("prefix", "##"),
-          cleanup = fields.Bool("cleanup", true)](Tokens& tokens) {
+          cleanup = fields.Bool("cleanup", true)](TokenTexts& tokens) {
     for (size_t i = 0; i < tokens.size(); ++i) {
       if (i > 0) {
         if (tokens[i].starts_with(prefix)) {
@@ -145,13 +146,13 @@ Decoder MakeWordPiece(const JsonFields& fields) {
   };
 }
 
-Decoder MakeSequence(const JsonFields& fields) {
+Decoder MakeDecoderSequence(const JsonFields& fields) {
   std::vector<Decoder> steps;
   for (const Json& step : fields.Array("decoders")) {
     steps.push_back(
         MakeDecoder(&step, fmt::format("{}[{}]", fields.WhereOf("decoders"), steps.size())));
   }
-  return [steps](Tokens& tokens) {
+  return [steps](TokenTexts& tokens) {
     for (const Decoder& step : steps) step(tokens);
   };
 }
@@ -160,20 +161,20 @@ Decoder MakeSequence(const JsonFields& fields) {
 
 Decoder MakeDecoder(const Json* description, const std::string& where) {
   if (description == nullptr || description->is_null()) {
-    return [](Tokens& tokens) { tokens.assign(1, Concatenate(tokens, " ")); };
+    return [](TokenTexts& tokens) { tokens.assign(1, Concatenate(tokens, " ")); };
   }
   const JsonFields fields(*description, where);
   const std::string& type = fields.String("type");
-  if (type == "Sequence") return MakeSequence(fields);
+  if (type == "Sequence") return MakeDecoderSequence(fields);
   if (type == "ByteLevel") return DecodeByteLevel;
   if (type == "ByteFallback") return DecodeByteFallback;
   if (type == "Metaspace") return MakeMetaspace(fields);
   if (type == "Strip") return MakeStrip(fields);
   if (type == "Replace") return MakeReplace(fields);
   if (type == "WordPiece") return MakeWordPiece(fields);
-  if (type == "Fuse") return [](Tokens& tokens) { tokens.assign(1, Concatenate(tokens, "")); };
+  if (type == "Fuse") return [](TokenTexts& tokens) { tokens.assign(1, Concatenate(tokens, "")); };
   if (type == "BPEDecoder") {
-    return [suffix = fields.String("suffix", "</w>")](Tokens& tokens) {
+    return [suffix = fields.String("suffix", "</w>")](TokenTexts& tokens) {
       for (size_t i = 0; i < tokens.size(); ++i) {
         ReplaceAll(tokens[i], suffix, i + 1 == tokens.size() ? "" : " ");
       }

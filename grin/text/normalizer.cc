@@ -110,7 +110,7 @@ Normalizer MakeBert(const JsonFields& fields) {
   };
 }
 
-Normalizer MakeSequence(const JsonFields& fields) {
+Normalizer MakeNormalizerSequence(const JsonFields& fields) {
   std::vector<Normalizer> steps;
   for (const Json& step : fields.Array("normalizers")) {
     steps.push_back(
@@ -137,7 +137,7 @@ Normalizer MakeNormalizer(const Json* description, const std::string& where) {
   const auto form = [](NormalForm form) {
     return [form](AlignedText& text) { Normalize(text, form); };
   };
-  if (type == "Sequence") return MakeSequence(fields);
+  if (type == "Sequence") return MakeNormalizerSequence(fields);
   if (type == "NFC") return form(NormalForm::kNfc);
   if (type == "NFD") return form(NormalForm::kNfd);
   if (type == "NFKC") return form(NormalForm::kNfkc);

@@ -11,8 +11,8 @@
 namespace grin {
 namespace {
 
-using Tokens = std::vector<EncodedToken>;
-using Process = std::function<void(Tokens&, std::string_view, bool)>;
+using EncodedTokens = std::vector<EncodedToken>;
+using Process = std::function<void(EncodedTokens&, std::string_view, bool)>;
 
 int32_t IdFromJson(const Json& value, const std::string& where) {
   if (!value.is_number_integer() || value.get<int64_t>() < 0 ||
@@ -24,7 +24,7 @@ int32_t IdFromJson(const Json& value, const std::string& where) {
 
 // Leaves the white space that a token begins and ends with out of its span. One space in front of
 // the text's first token stays when it was added there and is not in the text.
-void TrimSpans(Tokens& tokens, std::string_view text, bool add_prefix_space) {
+void TrimSpans(EncodedTokens& tokens, std::string_view text, bool add_prefix_space) {
   for (size_t i = 0; i < tokens.size(); ++i) {
     EncodedToken& token = tokens[i];
     if (token.span.begin < 0) continue;
@@ -73,8 +73,8 @@ Process MakeTemplate(const JsonFields& fields) {
     }
     parts.insert(parts.end(), found->second.begin(), found->second.end());
   }
-  return [parts](Tokens& tokens, std::string_view, bool add_special_tokens) {
-    Tokens result;
+  return [parts](EncodedTokens& tokens, std::string_view, bool add_special_tokens) {
+    EncodedTokens result;
     result.reserve(tokens.size() + parts.size());
     for (const int32_t part : parts) {
       if (part == kText) {
@@ -99,7 +99,7 @@ int32_t NamedId(const JsonFields& fields, std::string_view field) {
 
 Process MakeClassifierFrame(const JsonFields& fields) {
   return [first = NamedId(fields, "cls"), last = NamedId(fields, "sep")](
-             Tokens& tokens, std::string_view, bool add_special_tokens) {
+             EncodedTokens& tokens, std::string_view, bool add_special_tokens) {
     if (!add_special_tokens) return;
     tokens.insert(tokens.begin(), {first, {-1, -1}});
     tokens.push_back({last, {-1, -1}});
@@ -114,7 +114,7 @@ void AddProcesses(const Json& description, const std::string& where, PostProcess
     if (!fields.Bool("trim_offsets", true)) return;
     result.needs_spaces = true;
     processes.push_back([add_prefix_space = fields.Bool("add_prefix_space", true)](
-                            Tokens& tokens, std::string_view text, bool) {
+                            EncodedTokens& tokens, std::string_view text, bool) {
       TrimSpans(tokens, text, add_prefix_space);
     });
   };
@@ -148,7 +148,8 @@ PostProcessor MakePostProcessor(const Json* description, const std::string& wher
   if (description != nullptr && !description->is_null()) {
     AddProcesses(*description, where, result, processes);
   }
-  result.process = [processes](Tokens& tokens, std::string_view text, bool add_special_tokens) {
+  result.process = [processes](EncodedTokens& tokens, std::string_view text,
+                               bool add_special_tokens) {
     for (const Process& process : processes) process(tokens, text, add_special_tokens);
   };
   return result;

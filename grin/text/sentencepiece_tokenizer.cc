@@ -11,7 +11,7 @@
 namespace grin {
 namespace {
 
-constexpr std::string_view kMark = "\u2581";  // stands for a space
+constexpr std::string_view kSpaceMark = "\u2581";  // stands for a space
 
 // Classes that number the pieces in their own way, in the order of fairseq or with more in front.
 constexpr std::array kRenumbering = {
@@ -49,17 +49,17 @@ void WriteSteps(const SentencePieceModel& model, const TokenizerSettings& settin
     steps.push_back(Replace({{"Regex", " {2,}"}}, " "));
   }
   if (legacy) {
-    if (prefix) steps.push_back({{"type", "Prepend"}, {"prepend", kMark}});
-    steps.push_back(Replace({{"String", " "}}, kMark));
+    if (prefix) steps.push_back({{"type", "Prepend"}, {"prepend", kSpaceMark}});
+    steps.push_back(Replace({{"String", " "}}, kSpaceMark));
   } else {  // the mark at the beginning of the text only, not behind special tokens
     json["pre_tokenizer"] = {{"type", "Metaspace"},
-                             {"replacement", kMark},
+                             {"replacement", kSpaceMark},
                              {"prepend_scheme", prefix ? "first" : "never"},
                              {"split", false}};
   }
   json["normalizer"] = {{"type", "Sequence"}, {"normalizers", std::move(steps)}};
-  Json decoders = Json::array(
-      {Replace({{"String", kMark}}, " "), Json{{"type", "ByteFallback"}}, Json{{"type", "Fuse"}}});
+  Json decoders = Json::array({Replace({{"String", kSpaceMark}}, " "),
+                               Json{{"type", "ByteFallback"}}, Json{{"type", "Fuse"}}});
   if (prefix) decoders.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
   json["decoder"] = {{"type", "Sequence"}, {"decoders", std::move(decoders)}};
 }
