@@ -9,6 +9,7 @@
 #include <parquet/arrow/reader.h>
 
 #include "grin/base/error.h"
+#include "grin/base/printable.h"
 #include "grin/base/utf8.h"
 
 namespace grin {
