@@ -101,8 +101,9 @@ TEST(RowLosses, EqualPyTorch) {
           RowValues rows{.values = part("values"), .reference = part("reference")};
           const at::Tensor got = RowLossOf(name)(rows, settings);
           const at::Tensor expected = loss.narrow(0, begin, chunk);
-          // Half a unit in the last place of each of the numbers that a loss is the difference of.
-          EXPECT_LT(LargestError(got, expected), 2e-6 + 1e-6 * expected.abs().max().item<double>())
+          // Logits reach 90, where fp32 rounds by 4e-6: so much is off in a log-probability, and,
+          // relatively, in a probability and in the loss that it weighs.
+          EXPECT_LT(LargestError(got, expected), 2e-6 + 4e-6 * expected.abs().max().item<double>())
               << name;
           EXPECT_LT(LargestError(rows.values, gradient.narrow(0, begin, chunk)),
                     1e-6 * (1 + gradient.abs().max().item<double>()))
@@ -153,14 +154,14 @@ class KindsTest : public ::testing::Test {
   }
 
   LossTerm Term(const std::string& name, const std::string& set) const {
-    LossTerm term{.name = set,
-                  .objective = &(name == "rmu" ? FindForgetObjective(name)
-                                               : FindRetainObjective(name)),
-                  .settings = {.steering = golden_["steering"],
-                               .layer = golden_["layer"],
-                               .seed = golden_["seed"]},
-                  .scale = 0.5,
-                  .sequences = set == "forget" ? &data_.forget : &data_.retain};
+    LossTerm term{
+        .name = set,
+        .objective = &(name == "rmu" ? FindForgetObjective(name) : FindRetainObjective(name)),
+        .settings = {.steering = golden_["steering"],
+                     .layer = golden_["layer"],
+                     .seed = golden_["seed"]},
+        .scale = 0.5,
+        .sequences = set == "forget" ? &data_.forget : &data_.retain};
     return term;
   }
 
@@ -211,8 +212,7 @@ TEST_F(KindsTest, ValueAndGradientEqualPyTorch) {
       EXPECT_NEAR(result.loss, loss, 1e-5 * loss) << c["objective"] << " " << pass_tokens;
       for (const auto& [name, rows] : c["gradients"].items()) {
         const at::Tensor got = result.gradients.at(name).narrow(0, 0, 6) / term.scale;
-        const at::Tensor expected =
-            rows[0].is_array() ? MatrixOf(rows) : VectorOf(rows);
+        const at::Tensor expected = rows[0].is_array() ? MatrixOf(rows) : VectorOf(rows);
         EXPECT_LT(LargestError(got, expected), 1e-4 * expected.abs().max().item<double>())
             << c["objective"] << " " << name;
       }
@@ -262,8 +262,7 @@ TEST_F(KindsTest, StoredReferencesComeBackAsTheyWere) {
   EXPECT_THAT(MessageOf([&] { LoadReference(activations, StoreReference(kl)); }),
               HasSubstr("no reference values are stored for the retain set"));
   kl.sequences = &data_.forget;
-  EXPECT_THAT(MessageOf([&] { LoadReference(kl, StoreReference(kl)); }),
-              HasSubstr("labels"));
+  EXPECT_THAT(MessageOf([&] { LoadReference(kl, StoreReference(kl)); }), HasSubstr("labels"));
 }
 
 ObjectiveOptions Rmu() {

@@ -6,8 +6,8 @@
 
 #include "grin/engine/likelihood.h"
 #include "grin/io/write_checkpoint.h"
-#include "grin/locate/compare.h"
 #include "grin/locate/top_k.h"
+#include "grin/run/compare.h"
 #include "grin/tune/tune_plan.h"
 #include "tests/data/toy_checkpoint.h"
 #include "tests/locate/influence_golden.h"
