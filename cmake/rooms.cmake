@@ -43,12 +43,37 @@ function(grin_room_tests name)
     add_dependencies(${target} grin)
   endif()
   # One CTest entry per program: starting LibTorch once per test case would cost more than the tests.
-  add_test(NAME ${name} COMMAND ${target} --gtest_filter=-*Slow*:*Live*)
-  add_test(NAME ${name}_slow COMMAND ${target} --gtest_filter=*Slow*:*Live*)
+  # Rooms with kernels, and those whose numbers follow from them, run for each set of instructions.
+  if(name MATCHES "^(base|model|engine|locate|tune)$")
+    foreach(instructions ${GRIN_INSTRUCTION_SETS})
+      grin_add_test(${name}.${instructions} ${target} -*Slow*:*Live*
+        GRIN_INSTRUCTIONS=${instructions})
+    endforeach()
+  else()
+    grin_add_test(${name} ${target} -*Slow*:*Live*)
+  endif()
+  grin_add_test(${name}_slow ${target} *Slow*:*Live*)
   set_tests_properties(${name}_slow PROPERTIES LABELS "slow")
+endfunction()
+
+# The names of GRIN_INSTRUCTIONS that this machine can run.
+set(GRIN_INSTRUCTION_SETS plain)
+if(CMAKE_HOST_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND EXISTS /proc/cpuinfo)
+  file(STRINGS /proc/cpuinfo flags REGEX "^flags" LIMIT_COUNT 1)
+  if(flags MATCHES " avx2 " AND flags MATCHES " fma ")
+    list(APPEND GRIN_INSTRUCTION_SETS avx2)
+  endif()
+  if(flags MATCHES " avx512f " AND flags MATCHES " avx512vl " AND flags MATCHES " avx512bw ")
+    list(APPEND GRIN_INSTRUCTION_SETS avx512)
+  endif()
+endif()
+
+# grin_add_test(NAME TARGET FILTER [VARIABLE=VALUE...]): one CTest entry.
+function(grin_add_test name target filter)
+  add_test(NAME ${name} COMMAND ${target} --gtest_filter=${filter})
   # Waiting threads sleep: spinning ones slow each other down on a machine that is busy otherwise.
-  set_tests_properties(${name} ${name}_slow PROPERTIES TIMEOUT 1800
-    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} ENVIRONMENT OMP_WAIT_POLICY=PASSIVE)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 1800 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+    ENVIRONMENT "OMP_WAIT_POLICY=PASSIVE;${ARGN}")
 endfunction()
 
 # Files whose local names other files of their room have too: each is compiled alone.
@@ -56,5 +81,7 @@ file(GLOB GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/report/*chart.cc
   ${CMAKE_SOURCE_DIR}/tests/text/*.cc ${CMAKE_SOURCE_DIR}/tests/tune/*.cc
   ${CMAKE_SOURCE_DIR}/tests/report/*.cc)
 # Kernels: Highway includes each of them once for every set of instructions.
-list(APPEND GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/model/cpu/dot_products.cc)
+foreach(kernels dot_products softmax_kernels screen_kernels attention_kernels)
+  list(APPEND GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/model/cpu/${kernels}.cc)
+endforeach()
 set_source_files_properties(${GRIN_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
