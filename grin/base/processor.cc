@@ -28,7 +28,8 @@ std::string Wanted() {
 }
 
 // Runs before main() and before any kernel, since Highway and the libraries choose at their first
-// call and stay with it. A name that is not known lowers nothing here; CheckInstructions refuses it.
+// call and stay with it. A name that is not known lowers nothing here; CheckInstructions refuses
+// it.
 [[gnu::constructor]] void LimitInstructions() {
 #if HWY_ARCH_X86
   const auto limit = InstructionsNamed(Wanted());

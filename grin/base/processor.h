@@ -2,9 +2,9 @@
 // The processor, as the rest of the program sees it: which vector instructions hand-written kernels
 // and the libraries below them may use. No other file asks the processor anything.
 //
-// The environment variable GRIN_INSTRUCTIONS lowers the choice: "plain" (what every processor of the
-// architecture has), "avx2" or "avx512". A name above what the machine has stands for its best. The
-// variable is read once, before main(), and handed on to LibTorch, oneDNN and MKL.
+// The environment variable GRIN_INSTRUCTIONS lowers the choice: "plain" (what every processor of
+// the architecture has), "avx2" or "avx512". A name above what the machine has stands for its best.
+// The variable is read once, before main(), and handed on to LibTorch, oneDNN and MKL.
 
 #include <string_view>
 
@@ -12,8 +12,8 @@ namespace grin {
 
 enum class Instructions { kPlain, kAvx2, kAvx512 };
 
-// What kernels use: the best that the processor has and GRIN_INSTRUCTIONS allows. On processors other
-// than x86 always kPlain, where kernels are compiled for what every such processor has.
+// What kernels use: the best that the processor has and GRIN_INSTRUCTIONS allows. On processors
+// other than x86 always kPlain, where kernels are compiled for what every such processor has.
 Instructions InstructionsInUse();
 
 // "plain", "avx2", "avx512"

@@ -8,15 +8,16 @@
 
 #include "grin/base/error.h"
 #include "grin/base/nearest.h"
+#include "grin/base/processor.h"
 #include "grin/base/version.h"
 #include "grin/cli/command.h"
+#include "grin/cli/environment.h"
 #include "grin/cli/terminal.h"
-#include "grin/cli/waiting_threads.h"
 
 #ifndef __SANITIZE_ADDRESS__  // which puts its own start there
 __attribute__((section(".preinit_array"),
                used)) static void (*const kBeforeConstructors)(int, char**,
-                                                               char**) = grin::LimitSpinning;
+                                                               char**) = grin::SetEarlyVariables;
 #endif
 
 namespace {
@@ -46,6 +47,7 @@ void RefuseIdleSettings(const grin::Command& command, const grin::ComputeOptions
 }
 
 int Run(int argc, char** argv) {
+  grin::CheckInstructions();
   CLI::App app("GRIN makes a language model forget chosen data and keep everything else.", "grin");
   app.require_subcommand(1);
   app.set_version_flag("--version", grin::Version());

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "grin/base/processor.h"
 #include "grin/base/version.h"
 #include "grin/cli/command.h"
 
@@ -13,10 +14,11 @@ namespace {
 
 std::function<void()> SetUpVersion(Flags&, const CommonOptions& common) {
   return [&common] {
+    const std::string_view instructions = InstructionsName(InstructionsInUse());
     if (common.json) {
-      PrintJson({{"grin", Version()}, {"torch", TORCH_VERSION}});
+      PrintJson({{"grin", Version()}, {"torch", TORCH_VERSION}, {"instructions", instructions}});
     } else {
-      fmt::print("grin {}, LibTorch {}\n", Version(), TORCH_VERSION);
+      fmt::print("grin {}, LibTorch {}, {} instructions\n", Version(), TORCH_VERSION, instructions);
     }
   };
 }
@@ -25,7 +27,7 @@ std::function<void()> SetUpVersion(Flags&, const CommonOptions& common) {
 
 extern const Command kVersion;
 const Command kVersion = {.name = "version",
-                          .summary = "print the version and that of LibTorch",
+                          .summary = "print the version, that of LibTorch and the instructions in use",
                           .examples = "",
                           .set_up = SetUpVersion,
     .heeds = ""};

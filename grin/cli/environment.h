@@ -1,0 +1,19 @@
+#pragma once
+// Environment variables that libraries read before main() begins.
+
+namespace grin {
+
+// Starts the program again with these variables, unless the user has set them:
+//
+// GOMP_SPINCOUNT, where OMP_WAIT_POLICY is not set either: lets one of OpenMP's threads that waits
+// sleep after some microseconds. By default it spins for milliseconds: on a machine that has other
+// work, each of our threads then holds a core while it waits for the one that has none.
+//
+// GLIBC_TUNABLES, where GRIN_INSTRUCTIONS is "plain" or "avx2": the C library's own functions, such
+// as memcpy, then keep to that as well (see base/processor.h for all the others).
+//
+// libgomp and the C library read theirs while the program is loaded, so this runs before any
+// constructor (as an entry of .preinit_array). Does nothing where starting again fails.
+void SetEarlyVariables(int argc, char** argv, char** environment);
+
+}  // namespace grin
