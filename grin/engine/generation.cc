@@ -12,9 +12,9 @@
 #include "grin/base/interrupt.h"
 #include "grin/base/progress.h"
 #include "grin/base/random.h"
-#include "grin/model/argmax.h"
+#include "grin/model/cpu/softmax.h"
 #include "grin/model/cache.h"
-#include "grin/model/greedy_head.h"
+#include "grin/model/cpu/greedy_head.h"
 
 namespace grin {
 namespace {

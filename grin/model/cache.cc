@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "grin/model/slot_attention.h"
+#include "grin/model/cpu/slot_attention.h"
 
 namespace grin {
 

@@ -10,8 +10,7 @@
 #include "grin/model/layers.h"
 #include "grin/model/product.h"
 #include "grin/model/record.h"
-#include "grin/model/running_softmax.h"
-#include "grin/model/serial_softmax.h"
+#include "grin/model/cpu/softmax.h"
 
 namespace grin {
 namespace {

@@ -26,15 +26,17 @@ int64_t PieceLength(int64_t size, int64_t pieces, int64_t step) {
 
 // By all threads: each takes pieces of rows and columns, which changes no bit of the result.
 void MultiplyInPieces(const DotProducts& whole) {
-  constexpr int64_t kSmall = int64_t{1} << 16;  // multiplications that are not worth a second thread
-  // Pieces are larger than a kernel's tile by far, and hold whole tiles of every set of instructions.
+  constexpr int64_t kSmall = int64_t{1}
+                             << 16;  // multiplications that are not worth a second thread
+  // Pieces are larger than a kernel's tile by far, and hold whole tiles of every set of
+  // instructions.
   constexpr int64_t kLeastColumns = 64, kLeastRows = 48, kColumnStep = 4, kRowStep = 6;
   const int64_t threads = at::get_num_threads();
   if (threads == 1 || whole.rows * whole.columns * whole.depth < kSmall) return Multiply(whole);
   const int64_t wanted = 4 * threads;  // a few for each, since some end early
   const int64_t by_column = std::clamp<int64_t>(whole.columns / kLeastColumns, 1, wanted);
-  const int64_t by_row = std::clamp<int64_t>(whole.rows / kLeastRows, 1,
-                                             (wanted + by_column - 1) / by_column);
+  const int64_t by_row =
+      std::clamp<int64_t>(whole.rows / kLeastRows, 1, (wanted + by_column - 1) / by_column);
   const int64_t columns = PieceLength(whole.columns, by_column, kColumnStep);
   const int64_t rows = PieceLength(whole.rows, by_row, kRowStep);
   const int64_t element = whole.right.is_bfloat16 ? 2 : 4;
@@ -46,8 +48,8 @@ void MultiplyInPieces(const DotProducts& whole) {
       part.rows = std::min(rows, whole.rows - row);
       part.columns = std::min(columns, whole.columns - column);
       part.left += row * whole.left_stride;
-      part.right.data = static_cast<const char*>(whole.right.data) +
-                        column * whole.right.column_stride * element;
+      part.right.data =
+          static_cast<const char*>(whole.right.data) + column * whole.right.column_stride * element;
       part.out += row * whole.out_stride + column;
       Multiply(part);
     }

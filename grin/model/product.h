@@ -1,10 +1,10 @@
 #pragma once
 // Matrix products of activations and weights.
 //
-// One rule for the CPU, whatever the number of rows: factors of fp32 or bf16, which are exact in fp32,
-// sums in fp32, every number by the same operations in the same order (grin/model/cpu/dot_products.h).
-// A row's result is the same to the bit alone and among others, by one thread and by many. Other
-// devices and types take LibTorch's products.
+// One rule for the CPU, whatever the number of rows: factors of fp32 or bf16, which are exact in
+// fp32, sums in fp32, every number by the same operations in the same order
+// (grin/model/cpu/dot_products.h). A row's result is the same to the bit alone and among others, by
+// one thread and by many. Other devices and types take LibTorch's products.
 
 #include <ATen/ATen.h>
 
@@ -17,9 +17,9 @@ bool WidensFactors(const at::Tensor& a);
 // a [M, K] times b [K, N], plus bias [N] where defined, in a's type: rounded once, at the end.
 at::Tensor Product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias = {});
 
-// The same in fp32, not rounded to a's type, for a weight [N, K]: out, fp32 [M, N], = a [M, K] times
-// the weight transposed; and a [M, N], fp32, times the weight, fp32 [M, K]. On other devices the
-// weight is widened block by block.
+// The same in fp32, not rounded to a's type, for a weight [N, K]: out, fp32 [M, N], = a [M, K]
+// times the weight transposed; and a [M, N], fp32, times the weight, fp32 [M, K]. On other devices
+// the weight is widened block by block.
 void WideProduct(at::Tensor& out, const at::Tensor& a, const at::Tensor& weight);
 at::Tensor WideBackProduct(const at::Tensor& a, const at::Tensor& weight);
 

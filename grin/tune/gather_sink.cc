@@ -11,7 +11,7 @@ bool GatherSink::Samples(const MaskedParameter& parameter, const at::Tensor& gra
   if (!input.is_cpu() || (type != at::kFloat && type != at::kBFloat16)) return false;
   const double density = static_cast<double>(parameter.indices.numel()) /
                          static_cast<double>(grad_output.size(1) * input.size(1));
-  return product_ == ProductKind::kSampled || SampledProduct::Pays(density, type);
+  return product_ == ProductKind::kSampled || SampledProduct::Pays(density);
 }
 
 void GatherSink::AddProduct(const std::string& name, const at::Tensor& grad_output,

@@ -1,7 +1,7 @@
 // Losses that see whole rows of logits: distributions over the vocabulary.
 
 #include "grin/base/error.h"
-#include "grin/model/running_softmax.h"
+#include "grin/model/cpu/softmax.h"
 #include "grin/tune/losses.h"
 
 namespace grin {

@@ -4,11 +4,10 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <bit>
 #include <vector>
 
 #include "grin/base/error.h"
-#include "grin/tune/sampled_dots.h"
+#include "grin/model/cpu/dot_products.h"
 
 namespace grin {
 namespace {
@@ -17,22 +16,9 @@ namespace {
 constexpr int64_t kBlockTokens = 512;
 constexpr int64_t kBlockBytes = int64_t{1} << 20;
 
-bool MultipliesBFloat16(const at::Tensor& factor) {
-  return factor.scalar_type() == at::kBFloat16 && HasBFloat16Dots();
-}
-
-template <typename To, typename From>
-To Convert(From value) {
-  if constexpr (std::is_same_v<To, uint16_t>) {
-    return value.x;
-  } else {
-    return static_cast<To>(value);
-  }
-}
-
 // to[c, t] = from[t, c], with `stride` entries per row of `to`; what lies beyond T is zero.
-template <typename To, typename From>
-void Transpose(const From* from, int64_t rows, int64_t columns, int64_t stride, To* to) {
+template <typename From>
+void Transpose(const From* from, int64_t rows, int64_t columns, int64_t stride, float* to) {
   constexpr int64_t kTile = 32;
   at::parallel_for(0, (columns + kTile - 1) / kTile, 4, [&](int64_t first, int64_t last) {
     for (int64_t tile = first; tile < last; ++tile) {
@@ -41,23 +27,23 @@ void Transpose(const From* from, int64_t rows, int64_t columns, int64_t stride, 
         const int64_t t1 = std::min(rows, t0 + kTile);
         for (int64_t t = t0; t < t1; ++t) {
           for (int64_t c = c0; c < c1; ++c) {
-            to[c * stride + t] = Convert<To>(from[t * columns + c]);
+            to[c * stride + t] = static_cast<float>(from[t * columns + c]);
           }
         }
       }
       for (int64_t c = c0; c < c1; ++c) {
-        std::fill(to + c * stride + rows, to + (c + 1) * stride, To(0));
+        std::fill(to + c * stride + rows, to + (c + 1) * stride, 0.0f);
       }
     }
   });
 }
 
 // All entries, for factors whose rows hold `stride` tokens.
-template <typename T, typename Index>
-void AddEntries(const T* rows, const T* columns, int64_t stride, int64_t out, int64_t in,
+template <typename Index>
+void AddEntries(const float* rows, const float* columns, int64_t stride, int64_t out, int64_t in,
                 const Index* positions, int64_t count, float* gradient) {
-  const int64_t block_columns =
-      std::max<int64_t>(64, kBlockBytes / (std::min(stride, kBlockTokens) * int64_t{sizeof(T)}));
+  const int64_t block_columns = std::max<int64_t>(
+      64, kBlockBytes / (std::min(stride, kBlockTokens) * int64_t{sizeof(float)}));
   at::parallel_for(0, out, 16, [&](int64_t first_row, int64_t last_row) {
     std::vector<int64_t> begins, next(last_row - first_row);
     for (int64_t row = first_row; row <= last_row; ++row) {
@@ -76,8 +62,8 @@ void AddEntries(const T* rows, const T* columns, int64_t stride, int64_t out, in
             selected[j - begin] = static_cast<int32_t>(positions[j] - row * in);
           }
           next[row - first_row] = j;
-          SampledDots(rows + row * stride + token, columns + token, stride, length, selected.data(),
-                      j - begin, gradient + begin);
+          AddSelectedDots(rows + row * stride + token, columns + token, stride, length,
+                          selected.data(), j - begin, gradient + begin);
         }
       }
     }
@@ -86,21 +72,12 @@ void AddEntries(const T* rows, const T* columns, int64_t stride, int64_t out, in
 
 }  // namespace
 
-bool SampledProduct::Pays(double density, at::ScalarType type) {
-  if (type == at::kBFloat16 && HasBFloat16Dots()) return density < 0.2;
-  return density < 0.1;
-}
+bool SampledProduct::Pays(double density) { return density < 0.1; }
 
 at::Tensor SampledProduct::Transposed(const at::Tensor& factor) const {
   const at::Tensor dense = factor.contiguous();
   const int64_t rows = dense.size(0), columns = dense.size(1);
   const int64_t stride = (rows + kDotPadding - 1) / kDotPadding * kDotPadding;
-  if (MultipliesBFloat16(dense)) {
-    const at::Tensor transposed = at::empty({columns, stride}, at::kShort);
-    Transpose(dense.const_data_ptr<at::BFloat16>(), rows, columns, stride,
-              reinterpret_cast<uint16_t*>(transposed.mutable_data_ptr<int16_t>()));
-    return transposed;
-  }
   const at::Tensor transposed = at::empty({columns, stride}, at::kFloat);
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, dense.scalar_type(), "SampledProduct", [&] {
     Transpose(dense.const_data_ptr<scalar_t>(), rows, columns, stride,
@@ -131,15 +108,8 @@ void SampledProduct::Add(const at::Tensor& grad_output, const at::Tensor& input,
   float* gradient = parameter.gradient.mutable_data_ptr<float>();
   AT_DISPATCH_INDEX_TYPES(parameter.indices.scalar_type(), "SampledProduct", [&] {
     const index_t* positions = parameter.indices.const_data_ptr<index_t>();
-    if (MultipliesBFloat16(input)) {
-      const auto bits = [](const at::Tensor& t) {
-        return reinterpret_cast<const uint16_t*>(t.const_data_ptr<int16_t>());
-      };
-      AddEntries(bits(rows), bits(columns_), stride, out, in, positions, count, gradient);
-    } else {
-      AddEntries(rows.const_data_ptr<float>(), columns_.const_data_ptr<float>(), stride, out, in,
-                 positions, count, gradient);
-    }
+    AddEntries(rows.const_data_ptr<float>(), columns_.const_data_ptr<float>(), stride, out, in,
+               positions, count, gradient);
   });
 }
 

@@ -17,10 +17,10 @@ class SampledProduct {
 
   // Whether this is expected to beat the dense product for a mask of this density (selected / all
   // entries). An estimate from the speed of the inner loops; bench/sampled_product.cc measures it.
-  static bool Pays(double density, at::ScalarType type);
+  static bool Pays(double density);
 
  private:
-  // [C, T padded], row-major, in the type of the dot products: fp32, or bf16 bits as int16.
+  // fp32 [C, T padded], row-major.
   at::Tensor Transposed(const at::Tensor& factor) const;
 
   // Matrices that read the same rows (q, k and v; gate and up) come one after another.

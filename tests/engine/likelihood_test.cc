@@ -67,6 +67,39 @@ TEST_P(SharedPrefixes, ChangeNothing) {
   }
 }
 
+// Many rows or few, alone or among others, with common beginnings or without: the same bits, in
+// fp32 and in bf16, and the same answers.
+class Company : public ::testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Tiny, Company,
+                         ::testing::Values("llama_gqa_tied", "gpt2_scales", "qwen3_tied"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(Company, ChangesNoBit) {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    const Model model = LoadTiny(GetParam(), type);
+    std::vector<Sequence> sequences;
+    std::vector<std::vector<int32_t>> prompts;
+    for (int32_t s = 0; s < 24; ++s) {
+      std::vector<int32_t> tokens;
+      for (int32_t t = 0; t < 5 + 7 * s % 26; ++t) {
+        tokens.push_back(3 + (s / 3 + t * (1 + s % 2)) % 40);
+      }
+      prompts.push_back(tokens);
+      sequences.push_back(LabelledSequence(tokens));
+    }
+    const auto together = ScoreSequences(model, sequences);
+    const auto answers = Generate(model, prompts, {}, {.max_new_tokens = 6, .batch_size = 24});
+    for (const size_t s : {size_t{0}, size_t{5}, size_t{11}, size_t{23}}) {
+      const auto alone = ScoreSequences(model, {sequences[s]});
+      EXPECT_EQ(alone[0].logp, together[s].logp) << type << " " << s;
+      const auto few = ScoreSequences(model, {sequences[s], sequences[(s + 1) % 24]});
+      EXPECT_EQ(few[0].logp, together[s].logp) << type << " " << s;
+      const auto answer = Generate(model, {prompts[s]}, {}, {.max_new_tokens = 6});
+      EXPECT_EQ(answer[0].tokens, answers[s].tokens) << type << " " << s;
+    }
+  }
+}
+
 class HiddenTokens : public ::testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Tiny, HiddenTokens, ::testing::ValuesIn(kTinyModels),
                          [](const auto& info) { return std::string(info.param); });

@@ -59,9 +59,11 @@ TEST(Product, OfARowDoesNotDependOnTheOthersNorOnTheThreads) {
         at::Tensor wide = at::empty({rows, 130});
         WideProduct(wide, part, weight);
         const at::Tensor gradient = slope.narrow(0, first, rows);
-        return std::vector{Product(part, weight.t()), Product(part, weight.t(), bias),
+        return std::vector{Product(part, weight.t()),
+                           Product(part, weight.t(), bias),
                            Product(part, weight.t().contiguous()),
-                           Product(gradient.to(type), weight), wide,
+                           Product(gradient.to(type), weight),
+                           wide,
                            WideBackProduct(gradient, weight)};
       };
       at::set_num_threads(1);

@@ -4,12 +4,12 @@
 #define HWY_TARGET_INCLUDE "grin/model/cpu/dot_products.cc"
 #include <hwy/foreach_target.h>
 // After foreach_target.h, which compiles this file once for each set of instructions:
+#include <hwy/aligned_allocator.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
 #include <bit>
 #include <cstddef>
-#include <vector>
 
 #include "grin/model/cpu/dot_tile-inl.h"
 
@@ -50,7 +50,8 @@ void PackContiguous(const T* from, int64_t column_stride, int64_t columns, int64
   }
 }
 
-// The same for columns that lie side by side, so that a register holds one number of each of several.
+// The same for columns that lie side by side, so that a register holds one number of each of
+// several.
 template <typename T>
 void PackTransposed(const T* from, int64_t depth_stride, int64_t columns, int64_t depth,
                     int64_t padded, int64_t stride, float* to) {
@@ -69,8 +70,10 @@ void PackTransposed(const T* from, int64_t depth_stride, int64_t columns, int64_
       // Each block of four columns becomes four blocks of four numbers along the depth.
       const hn::Repartition<double, TileTag> pair;
       const auto bits = [&](TileVector v) { return hn::BitCast(pair, v); };
-      const auto low = bits(hn::InterleaveLower(d, k0, k1)), high = bits(hn::InterleaveUpper(d, k0, k1));
-      const auto low2 = bits(hn::InterleaveLower(d, k2, k3)), high2 = bits(hn::InterleaveUpper(d, k2, k3));
+      const auto low = bits(hn::InterleaveLower(d, k0, k1)),
+                 high = bits(hn::InterleaveUpper(d, k0, k1));
+      const auto low2 = bits(hn::InterleaveLower(d, k2, k3)),
+                 high2 = bits(hn::InterleaveUpper(d, k2, k3));
       const auto keep = [&](auto v, int64_t column) {
         hn::Store(hn::BitCast(d, v), d, four + column * lanes);
       };
@@ -114,6 +117,23 @@ HWY_INLINE void MultiplyTile(const float* left, int64_t left_stride, int64_t row
   }
 }
 
+// Room for floats that begin a line of the cache.
+class AlignedRoom {
+ public:
+  float* OfSize(int64_t count) {
+    const auto wanted = static_cast<size_t>(count);
+    if (wanted > size_) {
+      floats_ = hwy::AllocateAligned<float>(wanted);
+      size_ = wanted;
+    }
+    return floats_.get();
+  }
+
+ private:
+  hwy::AlignedFreeUniquePtr<float[]> floats_;
+  size_t size_ = 0;
+};
+
 template <typename T>
 void MultiplyAs(const DotProducts& p) {
   const TileTag d;
@@ -126,34 +146,36 @@ void MultiplyAs(const DotProducts& p) {
       for (int64_t k = 0; k < p.depth; k += kDepthBlock) {
         MultiplyTile(p.left + k, p.left_stride, p.rows, right + c * p.right.column_stride + k,
                      p.right.column_stride, std::min(kTileColumns, p.columns - c),
-                     std::min(kDepthBlock, p.depth - k), p.out + c, p.out_stride,
-                     p.add || k > 0);
+                     std::min(kDepthBlock, p.depth - k), p.out + c, p.out_stride, p.add || k > 0);
       }
     }
     return;
   }
-  thread_local std::vector<float> panel, tile;
+  thread_local AlignedRoom panel_room, tile_room;
   for (int64_t k = 0; k < p.depth; k += kDepthBlock) {
     const int64_t depth = std::min(kDepthBlock, p.depth - k);
     const int64_t padded = (depth + lanes - 1) / lanes * lanes;
-    // Rows that are a power of two apart would share the places of the cache.
-    const int64_t stride = padded % 128 == 0 ? padded + 16 : padded;
-    const int64_t most = std::max(kTileColumns, kPanelFloats / stride / kTileColumns * kTileColumns);
-    panel.resize(most * stride);
-    tile.resize(kTileRows * stride);
+    // Rows begin a line of the cache; a power of two apart they would share its places.
+    constexpr int64_t kLine = 16;
+    const int64_t lines = (padded + kLine - 1) / kLine;
+    const int64_t stride = (lines % 8 == 0 ? lines + 1 : lines) * kLine;
+    const int64_t most =
+        std::max(kTileColumns, kPanelFloats / stride / kTileColumns * kTileColumns);
+    float* panel = panel_room.OfSize(most * stride);
+    float* tile = tile_room.OfSize(kTileRows * stride);
     for (int64_t c = 0; c < p.columns; c += most) {
       const int64_t columns = std::min(most, p.columns - c);
       const T* from = right + c * p.right.column_stride + k * p.right.depth_stride;
       if (contiguous) {
-        PackContiguous(from, p.right.column_stride, columns, depth, padded, stride, panel.data());
+        PackContiguous(from, p.right.column_stride, columns, depth, padded, stride, panel);
       } else {
-        PackTransposed(from, p.right.depth_stride, columns, depth, padded, stride, panel.data());
+        PackTransposed(from, p.right.depth_stride, columns, depth, padded, stride, panel);
       }
       for (int64_t r = 0; r < p.rows; r += kTileRows) {
         const int64_t rows = std::min(kTileRows, p.rows - r);
         PackContiguous(p.left + r * p.left_stride + k, p.left_stride, rows, depth, padded, stride,
-                       tile.data());
-        MultiplyTile(tile.data(), stride, rows, panel.data(), stride, columns, padded,
+                       tile);
+        MultiplyTile(tile, stride, rows, panel, stride, columns, padded,
                      p.out + r * p.out_stride + c, p.out_stride, p.add || k > 0);
       }
     }

@@ -4,9 +4,9 @@
 //
 // Each number is made by the same operations in the same order whatever else is computed with it:
 // lanes along the depth, one fused multiply-add per lane and step, a fixed tree over the lanes, and
-// blocks of the depth added from left to right. So a row's results are the same to the bit alone and
-// among a thousand others, by one thread and by many, from bf16 and from the same numbers in fp32.
-// Factors of bf16 are exact in fp32, sums are in fp32.
+// blocks of the depth added from left to right. So a row's results are the same to the bit alone
+// and among a thousand others, by one thread and by many, from bf16 and from the same numbers in
+// fp32. Factors of bf16 are exact in fp32, sums are in fp32.
 
 #include <cstdint>
 
@@ -21,8 +21,8 @@ struct RightFactor {
   int64_t depth_stride = 1;
 };
 
-// out[r * out_stride + c] = sum_d left[r * left_stride + d] * right(c, d), fp32; with `add`, the sum
-// is added to what is there.
+// out[r * out_stride + c] = sum_d left[r * left_stride + d] * right(c, d), fp32; with `add`, the
+// sum is added to what is there.
 struct DotProducts {
   const float* left = nullptr;
   int64_t left_stride = 0;

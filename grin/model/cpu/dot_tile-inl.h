@@ -65,10 +65,8 @@ HWY_INLINE void StoreSums(TileVector s0, TileVector s1, TileVector s2, TileVecto
   // Every block of four lanes: [s0 + s0', s1 + s1', ...], then [s0, s1, s2, s3].
   const hn::Repartition<double, TileTag> pair;
   const auto bits = [&](TileVector v) { return hn::BitCast(pair, v); };
-  const auto s01 =
-      bits(hn::Add(hn::InterleaveLower(d, s0, s1), hn::InterleaveUpper(d, s0, s1)));
-  const auto s23 =
-      bits(hn::Add(hn::InterleaveLower(d, s2, s3), hn::InterleaveUpper(d, s2, s3)));
+  const auto s01 = bits(hn::Add(hn::InterleaveLower(d, s0, s1), hn::InterleaveUpper(d, s0, s1)));
+  const auto s23 = bits(hn::Add(hn::InterleaveLower(d, s2, s3), hn::InterleaveUpper(d, s2, s3)));
   const auto blocks = hn::Add(hn::BitCast(d, hn::InterleaveLower(pair, s01, s23)),
                               hn::BitCast(d, hn::InterleaveUpper(pair, s01, s23)));
   const hn::CappedTag<float, 4> quarter;
@@ -117,8 +115,9 @@ HWY_INLINE void DotTileOf(const float* HWY_RESTRICT left, int64_t left_stride,
   }
 }
 
-// out[r * out_stride + c] (+)= sum_d left[r * left_stride + d] * columns[c][d], for r in [0, rows <=
-// kTileRows), c in [0, count <= 4). All four columns can be read; `depth` is a multiple of the lanes.
+// out[r * out_stride + c] (+)= sum_d left[r * left_stride + d] * columns[c][d], for r in [0, rows
+// <= kTileRows), c in [0, count <= 4). All four columns can be read; `depth` is a multiple of the
+// lanes.
 template <typename T>
 HWY_INLINE void DotTile(const float* left, int64_t left_stride, int64_t rows,
                         const T* const* columns, int64_t depth, float* out, int64_t out_stride,

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-
 namespace grin {
 namespace {
 
@@ -73,8 +72,7 @@ TEST(DotProducts, OneNumberIsMadeInOneWay) {
     EXPECT_TRUE(whole.equal(MultiplyAll({left, narrow.to(at::kFloat)})));
     EXPECT_TRUE(whole.equal(MultiplyAll({left, narrow.t().contiguous().t()})));
     for (const int64_t rows : {1, 2, 3, 4, 6, 7, 13, 28}) {
-      EXPECT_TRUE(
-          whole.narrow(0, 1, rows).equal(MultiplyAll({left.narrow(0, 1, rows), narrow})));
+      EXPECT_TRUE(whole.narrow(0, 1, rows).equal(MultiplyAll({left.narrow(0, 1, rows), narrow})));
     }
     for (const int64_t columns : {1, 2, 3, 4, 5, 11}) {
       EXPECT_TRUE(

@@ -1,4 +1,4 @@
-#include "grin/model/slot_attention.h"
+#include "grin/model/cpu/slot_attention.h"
 
 #include <gtest/gtest.h>
 
