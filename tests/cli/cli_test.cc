@@ -515,6 +515,19 @@ TEST_F(Cli, NamesThatAreTooLongAreRefusedAtOnce) {
   EXPECT_TRUE(fs::exists(dir_ / std::string(250, 'n') / "model.safetensors"));
 }
 
+TEST_F(Cli, TheDemoSaysWhenItsTeachingCollapses) {
+  fs::create_directory(dir_ / "people");
+  WriteSets();
+  for (const char* name : {"forget", "retain", "general"}) {
+    fs::copy_file(dir_ / (name == std::string("forget") ? "forget.jsonl" : "retain.jsonl"),
+                  dir_ / "people" / (std::string(name) + ".jsonl"));
+  }
+  const std::string last =
+      Refusal("demo --model model --people people --out demo --seeds 1 --teach-lr 1e30", 5);
+  EXPECT_THAT(last, HasSubstr("teaching was stopped"));
+  EXPECT_FALSE(fs::exists(dir_ / "demo/taught")) << "the next run must not find it";
+}
+
 TEST_F(Cli, AnInterruptedRunEndsWithItsOwnCodeAndLeavesNothing) {
   WriteSets();
   const std::string command =

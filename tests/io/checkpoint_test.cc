@@ -7,6 +7,7 @@
 #include "grin/base/atomic_file.h"
 #include "grin/base/half.h"
 #include "grin/io/write_checkpoint.h"
+#include "tests/base/warnings.h"
 #include "tests/io/scratch.h"
 
 namespace grin {
@@ -108,6 +109,24 @@ TEST(Checkpoint, WritesShardsAsTheyWere) {
     EXPECT_EQ(ReadFile(out / name), ReadFile(dir / name)) << name;
     EXPECT_FALSE(fs::is_symlink(out / name));
   }
+}
+
+// A tokenizer belongs to the model however large it is; what else is large is left out, and said.
+TEST(Checkpoint, LeavesNoPartOfTheModelOutWithoutAWord) {
+  const fs::path dir = MakeSingle("large_side_files"), out = Scratch("large_side_files_out");
+  constexpr auto kLarge = (uintmax_t{64} << 20) + 1;
+  for (const char* name : {"tokenizer.json", "notes.txt"}) {
+    Put(dir / name, "");
+    fs::resize_file(dir / name, kLarge);  // sparse
+  }
+  const auto checkpoint = Checkpoint::Open(dir);
+  const Warnings warnings;
+  WriteCheckpoint(*checkpoint, out, {});
+  EXPECT_THAT(Names(out), testing::ElementsAre("config.json", "model.safetensors",
+                                               "tokenizer.json"));
+  EXPECT_EQ(fs::file_size(out / "tokenizer.json"), kLarge);
+  EXPECT_THAT(warnings.text(), testing::HasSubstr("notes.txt is not copied"));
+  fs::remove_all(out);
 }
 
 TEST(Checkpoint, EditsReachTheFileAndNothingElseDoes) {

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/data/toy_checkpoint.h"
-#include "tests/suite/warnings.h"
+#include "tests/base/warnings.h"
 
 namespace grin {
 namespace {
