@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <optional>
 #include <string>
 
@@ -66,6 +67,18 @@ std::string_view InstructionsName(Instructions instructions) {
       return "avx512";
   }
   return "";
+}
+
+std::string ProcessorName() {
+  std::ifstream file("/proc/cpuinfo");
+  std::string name = "unknown";
+  for (std::string line; std::getline(file, line);) {
+    const size_t colon = line.find(": ");
+    if (!line.starts_with("model name") || colon == std::string::npos) continue;
+    name = line.substr(colon + 2);
+    break;
+  }
+  return name + ", " + std::string(InstructionsName(InstructionsInUse()));
 }
 
 void CheckInstructions() {

@@ -6,6 +6,7 @@
 // the architecture has), "avx2" or "avx512". A name above what the machine has stands for its best.
 // The variable is read once, before main(), and handed on to LibTorch, oneDNN and MKL.
 
+#include <string>
 #include <string_view>
 
 namespace grin {
@@ -18,6 +19,9 @@ Instructions InstructionsInUse();
 
 // "plain", "avx2", "avx512"
 std::string_view InstructionsName(Instructions instructions);
+
+// "AMD EPYC 9B14, avx512": what a result's last bits depend on besides its settings.
+std::string ProcessorName();
 
 // Throws an Error of class kUsage if GRIN_INSTRUCTIONS has a value that is none of these names.
 void CheckInstructions();

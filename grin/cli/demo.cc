@@ -224,6 +224,7 @@ class Demo {
         .task = MakeTask(*workspace.encoder, sets_[0].examples, keep_, /*allow_overlap=*/false)};
     UnlearnOptions options = unlearn_;
     options.output = {.out = UnlearnedPath(seed).string(), .force = true};
+    options.state.save_minutes = 0;  // a seed is made again as a whole
     if (mask_) options.mask = &*mask_;
     const UnlearnResult result = Unlearn(workspace, task, options);
     mask_ = result.mask;

@@ -27,6 +27,7 @@ std::function<void()> SetUpFinetune(Flags& flags, const CommonOptions& common) {
   flags.Bind("Input", settings->where.data);
   flags.Bind("Data and steps", settings->finetune);
   flags.Bind("Output", settings->finetune.output);
+  flags.Bind("Output", settings->finetune.state);
   return [settings, &common] { FinetuneCommand(*settings, common); };
 }
 

@@ -2,6 +2,7 @@
 
 #include "grin/cli/command.h"
 #include "grin/run/provenance.h"
+#include "grin/run/run_state.h"
 #include "grin/run/stages.h"
 
 namespace grin {
@@ -57,6 +58,7 @@ std::function<void()> SetUpLocate(Flags& flags, const CommonOptions& common) {
   flags.IgnoreInConfig<PerturbOptions>();
   flags.IgnoreInConfig<ObjectiveOptions>();
   flags.IgnoreInConfig<StepOptions>();
+  flags.IgnoreInConfig<StateOptions>();
   return [settings, &common] { LocateCommand(*settings, common); };
 }
 

@@ -1,6 +1,7 @@
 // grin perturb: noise into the weights of a mask, without training.
 
 #include "grin/cli/command.h"
+#include "grin/run/run_state.h"
 #include "grin/run/stages.h"
 
 namespace grin {
@@ -29,6 +30,7 @@ std::function<void()> SetUpPerturb(Flags& flags, const CommonOptions& common) {
   flags.IgnoreInConfig<LocateOptions>();
   flags.IgnoreInConfig<ObjectiveOptions>();
   flags.IgnoreInConfig<StepOptions>();
+  flags.IgnoreInConfig<StateOptions>();
   return [settings, &common] { PerturbCommand(*settings, common); };
 }
 

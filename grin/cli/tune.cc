@@ -48,6 +48,7 @@ std::function<void()> SetUpTune(Flags& flags, const CommonOptions& common) {
   flags.Bind("Mask", settings->dry_run);
   flags.Bind("Tune", settings->tune);
   flags.Bind("Output", settings->tune.output);
+  flags.Bind("Output", settings->tune.state);
   flags.IgnoreInConfig<LocateOptions>();
   flags.IgnoreInConfig<PerturbOptions>();
   return [settings, &common] { TuneCommand(*settings, common); };

@@ -34,6 +34,7 @@ std::function<void()> SetUpUnlearn(Flags& flags, const CommonOptions& common) {
   flags.Bind("Tune: fine-tune only those", settings->unlearn.objective);
   flags.Bind("Tune: steps", settings->unlearn.steps);
   flags.Bind("Output", settings->unlearn.output);
+  flags.Bind("Output", settings->unlearn.state);
   return [settings, &common] { UnlearnCommand(*settings, common); };
 }
 

@@ -25,6 +25,10 @@ std::optional<Mask> LoadMask(const TuneRunOptions& options) {
   return Mask::Load(options.mask);
 }
 
+TrainResult ReadWholeResult(const std::string& out, const Json& document) {
+  return {.tuned = ReadTuneReport(out, document), .document = document};
+}
+
 }  // namespace
 
 void CheckRun(const ComputeOptions& compute, const LocateRunOptions& options) {
@@ -100,7 +104,7 @@ void CheckRun(const ComputeOptions& compute, const TuneRunOptions& options) {
   RefuseDevice(compute, "weights are trained");
   CheckObjectiveOptions(options.objective);
   CheckStepOptions(options.steps);
-  CheckOptionalOutput(options.output, OutputKind::kDirectory);
+  CheckTrainingOutput(options.output, options.state);
 }
 
 TrainResult RunTune(Workspace& workspace, const LoadedTask& loaded,
@@ -113,19 +117,32 @@ TrainResult RunTune(Workspace& workspace, const LoadedTask& loaded,
   TrainResult result;
   result.document = Provenance("tune", RecipeOf(workspace.options, loaded.options, options));
   result.document["inputs"] = loaded.inputs;
-  TrainingOutput output(options.output, workspace, result.document);
+  Json files = TaskFiles(workspace, loaded);
+  AddFile(files, options.mask);
+  AddFile(files, options.objective.refusals);
+  TrainingOutput output(options.output, options.state, workspace, std::move(files),
+                        result.document);
+  if (output.whole()) return ReadWholeResult(options.output.out, *output.whole());
   const bool keeps_states = options.objective.keep == "best";
   const int64_t trained = mask ? TrainedBytes(model, *mask) : TrainedBytes(model, keeps_states);
   const int64_t pass_tokens =
       RecordedPassTokens(model, workspace.options.compute, trained, LongestOf(task));
-  Trainable trainable = mask ? Trainable(model, *mask) : Trainable::Everything(model);
-  TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
-                SeedOf(workspace), pass_tokens);
-  plan.Prepare();
-  result.tuned = plan.Run(trainable);
-  result.document["cost"] = {{"tune_seconds", result.tuned.seconds}};
-  output.Finish(trainable, mask ? &*mask : nullptr, result.tuned, clock, result.document);
-  return result;
+  return output.Run([&] {
+    TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
+                  SeedOf(workspace), pass_tokens);
+    RunState* state = output.state();
+    if (const auto start = state ? state->TakeStart() : std::nullopt) {
+      plan.Prepare(start->plan);
+    } else {
+      plan.Prepare();
+      if (state) state->SaveStart({.plan = plan.Prepared()});
+    }
+    Trainable trainable = mask ? Trainable(model, *mask) : Trainable::Everything(model);
+    result.tuned = plan.Run(trainable, state ? state->Hooks() : TuneHooks{});
+    result.document["cost"] = {{"tune_seconds", result.tuned.seconds}};
+    output.Finish(trainable, mask ? &*mask : nullptr, result.tuned, clock, result.document);
+    return result;
+  });
 }
 
 Json RunTuneDry(Workspace& workspace, const LoadedTask& loaded, const TuneRunOptions& options) {
@@ -152,7 +169,7 @@ void CheckRun(const ComputeOptions& compute, const FinetuneRunOptions& options) 
   RefuseDevice(compute, "weights are trained");
   if (options.data.empty()) BadUsage("run", "--data is required; see --help");
   CheckStepOptions(options.steps);
-  CheckOptionalOutput(options.output, OutputKind::kDirectory);
+  CheckTrainingOutput(options.output, options.state);
 }
 
 TrainResult RunFinetune(Workspace& workspace, const FinetuneRunOptions& options) {
@@ -163,16 +180,22 @@ TrainResult RunFinetune(Workspace& workspace, const FinetuneRunOptions& options)
   TrainResult result;
   result.document = Provenance("finetune", RecipeOf(workspace.options, options));
   result.document["inputs"] = {{"data", data.input}};
-  TrainingOutput output(options.output, workspace, result.document);
+  TrainingOutput output(options.output, options.state, workspace, DataFiles(workspace, data),
+                        result.document);
+  if (output.whole()) return ReadWholeResult(options.output.out, *output.whole());
   const int64_t pass_tokens =
       RecordedPassTokens(model, workspace.options.compute, TrainedBytes(model, false),
                          LongestOf(data.sequences));
-  Trainable trainable = Trainable::Everything(model);
-  result.tuned = Finetune(model, trainable, data.sequences, options.steps, SeedOf(workspace),
-                          pass_tokens);
-  result.document["cost"] = {{"tune_seconds", result.tuned.seconds}};
-  output.Finish(trainable, nullptr, result.tuned, clock, result.document);
-  return result;
+  return output.Run([&] {
+    RunState* state = output.state();
+    if (state && !state->TakeStart()) state->SaveStart({});
+    Trainable trainable = Trainable::Everything(model);
+    result.tuned = Finetune(model, trainable, data.sequences, options.steps, SeedOf(workspace),
+                            pass_tokens, state ? state->Hooks() : TuneHooks{});
+    result.document["cost"] = {{"tune_seconds", result.tuned.seconds}};
+    output.Finish(trainable, nullptr, result.tuned, clock, result.document);
+    return result;
+  });
 }
 
 }  // namespace grin

@@ -73,6 +73,7 @@ struct TuneRunOptions {
   ObjectiveOptions objective;
   StepOptions steps;
   OutputOptions output;
+  StateOptions state;
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
@@ -95,6 +96,7 @@ struct FinetuneRunOptions {
   std::string data;  // files
   StepOptions steps{.lr = 2e-5};
   OutputOptions output;
+  StateOptions state;
 
   template <typename Visitor>
   void Visit(Visitor& visit) {

@@ -26,9 +26,10 @@ struct UnlearnOptions {
   ObjectiveOptions objective;
   StepOptions steps;
   OutputOptions output;        // nothing is written where output.out is empty
+  StateOptions state;          // kept beside the output, to go on from
   const Mask* mask = nullptr;  // the weights to change; null: they are located
 
-  // What makes the result: all but the last two.
+  // What makes the result: all but the last three.
   template <typename Visitor>
   void Visit(Visitor& visit) {
     locate.Visit(visit);
@@ -51,7 +52,9 @@ void CheckUnlearn(const ComputeOptions& compute, const UnlearnOptions& options);
 
 // Changes the weights of `workspace.model` and, where output.out is set, writes them as a checkpoint
 // with all that grin.json, mask and log say. A run that a guard stopped is written all the same, with
-// the best state that it had. Error (usage, bad input, memory, interrupted): nothing is written.
+// the best state that it had. Error (usage, bad input, memory, interrupted): nothing is written but, if
+// the options say so, a state beside the output. With state.resume and an output that is whole already
+// nothing is done, and what was written is told.
 UnlearnResult Unlearn(Workspace& workspace, const LoadedTask& task, const UnlearnOptions& options);
 
 }  // namespace grin

@@ -5,6 +5,7 @@
 
 #include "grin/base/error.h"
 #include "grin/base/interrupt.h"
+#include "grin/base/listener.h"
 #include "grin/base/log.h"
 #include "grin/base/memory.h"
 #include "grin/base/progress.h"
@@ -25,6 +26,15 @@ int64_t StepsOf(const std::vector<LossTerm>& terms, const StepOptions& options) 
 
 bool WasSkipped(const std::vector<Json>& log) {
   return !log.empty() && log.back().contains("skipped");
+}
+
+// A step is done whole: it would be half a state that an interrupted judge leaves.
+Judge::Verdict MeasureUninterrupted(const Judge& judge) {
+  Listener listener;
+  if (CurrentListener()) listener = *CurrentListener();
+  listener.cancelled = {};
+  const ListenerScope scope(std::move(listener));
+  return judge.measure();
 }
 
 void ShowStep(Progress& progress, const Json& record) {
@@ -146,7 +156,8 @@ Tuner::Drawn Tuner::DrawStep() {
 // What must not be trained on at all.
 std::string Tuner::WhyBad(size_t i, double loss) const {
   const LossTerm& term = terms_[i];
-  if (!std::isfinite(loss)) return fmt::format("the {} loss is {}", term.name, loss);
+  if (std::isnan(loss)) return fmt::format("the {} loss is not a number", term.name);
+  if (std::isinf(loss)) return fmt::format("the {} loss is {}", term.name, loss);
   if (!term.guarded || options_.collapse <= 0) return {};
   const double limit = options_.collapse * std::max(state_.terms[i].first_loss, term.loss_floor);
   if (loss <= limit) return {};
@@ -222,7 +233,7 @@ void Tuner::Step() {
   const int64_t period = (steps_ + judge_.times - 1) / judge_.times;
   state_.step = step;
   if (judge_.measure && (steps_ - step) % period == 0) {
-    const Judge::Verdict verdict = judge_.measure();
+    const Judge::Verdict verdict = MeasureUninterrupted(judge_);
     record["judged"] = verdict.figures;
     record["score"] = verdict.score;
     Propose(verdict.score);
@@ -310,7 +321,10 @@ TuneReport Tune(const Model& model, Trainable& trainable, std::vector<LossTerm> 
   hooks.go_on_from.reset();
   Progress progress("tune", tuner.steps());
   while (!tuner.done()) {
-    ThrowIfInterrupted();
+    if (Interrupted()) {
+      if (hooks.between_steps) hooks.between_steps(tuner.state());
+      ThrowIfInterrupted();
+    }
     const int64_t before = tuner.state().step;
     tuner.Step();
     const TuneState& state = tuner.state();
@@ -319,8 +333,10 @@ TuneReport Tune(const Model& model, Trainable& trainable, std::vector<LossTerm> 
     ShowStep(progress, state.log.back());
     if (hooks.between_steps) hooks.between_steps(state);
   }
-  tuner.Finish();
-  if (hooks.between_steps) hooks.between_steps(tuner.state());
+  if (!tuner.state().finished) {
+    tuner.Finish();
+    if (hooks.between_steps) hooks.between_steps(tuner.state());
+  }
   return tuner.Report();
 }
 

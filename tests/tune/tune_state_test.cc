@@ -299,7 +299,7 @@ TEST(Guards, SkipOneStepThatStandsOut) {
   }
   EXPECT_THAT(report.log[14]["skipped"].get<std::string>(),
               HasSubstr("spreads above the steps before"));
-  EXPECT_THAT(report.log[17]["skipped"].get<std::string>(), HasSubstr("the retain loss is nan"));
+  EXPECT_THAT(report.log[17]["skipped"].get<std::string>(), HasSubstr("the retain loss is not a number"));
 }
 
 // A skipped step draws its sequences and moves nothing: not even the moments.
