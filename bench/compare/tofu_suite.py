@@ -117,10 +117,6 @@ def open_unlearning(work, model, data, split, holdout, environment):
     return figures, json.loads((work / "theirs/TOFU_EVAL.json").read_text())
 
 
-def our_name(theirs):
-    return {"forget_truth_ratio": "forget_Truth_Ratio"}.get(theirs, theirs)
-
-
 def grin(work, model, data, split, holdout, environment, threads, names):
     out = work / "ours.json"
     metrics = ["--metrics", *names] if setting("METRICS", "same") == "same" else []
@@ -144,7 +140,7 @@ def values(result, field):
 def compare(theirs, ours):
     print(f"{'metric':<26}{'OpenUnlearning':>16}{'grin':>16}{'largest difference by index':>30}")
     for name, result in sorted(theirs.items()):
-        mine = ours.get(our_name(name))
+        mine = ours.get(name)
         if mine is None:
             print(f"{name:<26} grin has no such metric")
             continue
@@ -196,7 +192,7 @@ def main():
             pathlib.Path(holdout).write_text("\n".join(lines) + "\n")
         their_figures, theirs = open_unlearning(work, model, data, split, holdout, environment)
         our_figures, ours = grin(work, model, data, split, holdout, environment, threads,
-                                 sorted(map(our_name, theirs)))
+                                 sorted(theirs))
         if keep := setting("KEEP", ""):
             pathlib.Path(keep).mkdir(parents=True, exist_ok=True)
             shutil.copy(work / "theirs/TOFU_EVAL.json", keep)

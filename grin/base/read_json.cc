@@ -4,6 +4,7 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
+#include "grin/base/ordered_tree.h"
 #include "grin/base/printable.h"
 #include "grin/base/utf8.h"
 
@@ -66,7 +67,7 @@ Json ParseJson(std::string_view text, std::string_view file, JsonPlace place) {
     BadInput("io", "{}:{}: JSON nested more than {} levels deep", file, place.line, kMaxDepth);
   }
   try {
-    return Json::parse(text.begin(), text.end());
+    return ParseOrderedTree(text);
   } catch (const Json::parse_error& error) {
     RequireUtf8(text, file, place);
     place.Advance(text.substr(0, error.byte > 0 ? error.byte - 1 : 0));

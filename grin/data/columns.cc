@@ -16,8 +16,8 @@ const Columns kKnownColumns[] = {{"question", "answer"},
                                  {"prompt", "response"},
                                  {"prompt", "completion"},
                                  {"instruction", "output"},
-                                 {"", "messages"},
-                                 {"", "conversations"},
+                                 {"", "messages", true},
+                                 {"", "conversations", true},
                                  {"prompt", "gt"},            // MUSE
                                  {"prompt", "continuation"},  // RealToxicityPrompts
                                  {"", "text"}};
@@ -56,6 +56,7 @@ Columns ParseColumns(const std::string& text) {
                text);
     }
     (role == "prompt" ? columns.prompt : columns.response) = part.substr(equals + 1);
+    columns.has_messages |= role == "messages";
   }
   if (columns.response.empty()) {
     BadUsage("data", "--columns '{}' names no response (or text, or messages) column", text);

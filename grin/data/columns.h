@@ -8,8 +8,9 @@
 namespace grin {
 
 struct Columns {
-  std::string prompt;    // empty where the response is plain text or a conversation
-  std::string response;  // of a conversation: the column with the messages
+  std::string prompt;         // empty where the response is plain text or a conversation
+  std::string response;       // of a conversation: the column with the messages
+  bool has_messages = false;  // whether the response is known to be a conversation
 };
 
 // "prompt=Q,response=A", "text=BODY" or "messages=CHAT". Error (usage) for anything else.

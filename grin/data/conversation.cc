@@ -12,12 +12,16 @@ struct RoleName {
   std::string_view name, role;
 };
 
-constexpr RoleName kOtherNames[] = {{"human", "user"},      {"prompter", "user"},
-                                    {"gpt", "assistant"},   {"bot", "assistant"},
-                                    {"model", "assistant"}, {"chatgpt", "assistant"}};
+constexpr RoleName kOtherNames[] = {
+    {"human", "user"},      {"prompter", "user"},      {"gpt", "assistant"}, {"bot", "assistant"},
+    {"model", "assistant"}, {"chatgpt", "assistant"},  {"user", "user"},     {"system", "system"},
+    {"tool", "tool"},       {"assistant", "assistant"}};
 
+// In small letters where the name is known; templates leave out turns of a "User" without a word.
 std::string RoleOf(const std::string& name) {
-  const auto found = std::ranges::find(kOtherNames, name, &RoleName::name);
+  std::string small = name;
+  for (char& c : small) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  const auto found = std::ranges::find(kOtherNames, small, &RoleName::name);
   return found == std::end(kOtherNames) ? name : std::string(found->role);
 }
 
@@ -46,11 +50,40 @@ std::string ContentOf(const Json* content, std::string_view where, size_t number
   return text;
 }
 
+// What a template may know besides role and content; null for none.
+Json OtherFields(const Json& message) {
+  constexpr std::string_view kOwn[] = {"role", "from", "content", "value"};
+  Json others;
+  for (const auto& [key, value] : message.items()) {
+    if (!value.is_null() && !std::ranges::count(kOwn, key)) others[key] = value;
+  }
+  return others;
+}
+
 }  // namespace
 
 bool IsConversation(const Json& value) {
   return value.is_array() && !value.empty() && value.front().is_object() &&
          Field(value.front(), "role", "from");
+}
+
+Json ConversationIn(const Json& value, std::string_view column, std::string_view where) {
+  if (IsConversation(value)) return value;
+  if (value.is_string()) {
+    const auto& text = value.get_ref<const std::string&>();
+    const Json parsed = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (IsConversation(parsed)) return parsed;
+  }
+  if (value.is_object() && Field(value, "role", "from")) {
+    Json list = Json::array();
+    for (const auto& [key, column_of] : value.items()) {
+      if (!column_of.is_array()) continue;
+      for (size_t i = 0; i < column_of.size(); ++i) list[i][key] = column_of[i];
+    }
+    if (IsConversation(list)) return list;
+  }
+  BadInput("data", "{}: '{}' is {}; it must be a list of messages, each with role and content",
+           where, column, value.is_array() ? "a list of other things" : value.type_name());
 }
 
 std::vector<Message> ReadMessages(const Json& list, std::string_view where) {
@@ -62,7 +95,8 @@ std::vector<Message> ReadMessages(const Json& list, std::string_view where) {
       BadInput("data", "{}: message {} has no role", where, number);
     }
     messages.push_back({RoleOf(role->get<std::string>()),
-                        ContentOf(Field(item, "content", "value"), where, number)});
+                        ContentOf(Field(item, "content", "value"), where, number),
+                        OtherFields(item)});
   }
   return messages;
 }

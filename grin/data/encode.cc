@@ -8,8 +8,11 @@
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
 #include "grin/base/json_fields.h"
+#include "grin/base/log.h"
+#include "grin/base/printable.h"
 #include "grin/base/space.h"
 #include "grin/data/cut_warnings.h"
+#include "grin/data/shown_answer.h"
 #include "grin/data/template_variables.h"
 #include "grin/text/tokenizer_settings.h"
 
@@ -31,6 +34,22 @@ std::optional<std::string> TokenText(const Json& config, const char* key) {
   return std::nullopt;
 }
 
+std::string_view WithoutRoom(std::string_view message) {
+  const size_t room = message.starts_with('[') ? message.find("] ") : std::string_view::npos;
+  return room == std::string_view::npos ? message : message.substr(room + 2);
+}
+
+// Runs `work` on a record: what is wrong with its text names it.
+template <typename Work>
+auto OfRecord(const std::string& where, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (error.error_class() != ErrorClass::kBadInput || where.empty()) throw;
+    BadInput("data", "{}: {}", where, WithoutRoom(error.what()));
+  }
+}
+
 ReadSideFile SideFilesOf(const Checkpoint& checkpoint) {
   return [&](std::string_view name) { return checkpoint.SideText(name); };
 }
@@ -39,7 +58,8 @@ ReadSideFile SideFilesOf(const Checkpoint& checkpoint) {
 
 Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
                  const EncodeOptions& options)
-    : tokenizer_(Tokenizer::FromFiles(SideFilesOf(checkpoint), checkpoint.path().string())),
+    : tokenizer_(Tokenizer::FromFiles(SideFilesOf(checkpoint), checkpoint.path().string(),
+                                      config.vocabulary)),
       system_prompt_(options.system_prompt) {
   if (tokenizer_.size() > config.vocabulary) {
     BadInput("data",
@@ -118,15 +138,33 @@ void Encoder::FindEndTokens(const Checkpoint& checkpoint, const ModelConfig& con
       ReadSideObject(SideFilesOf(checkpoint), "generation_config.json", checkpoint.path().string());
   const auto named = JsonFields(generation, where).TokenIds("eos_token_id");
   std::ranges::for_each(named, add);
-  if (chat_) {
-    // The token that closes an answer in this template ends generation as well.
-    const Sequence probe = EncodeRendered(Render({.prompt = "x", .response = "x"}));
-    if (!probe.tokens.empty()) add(probe.tokens.back());
-  }
+  // The token that closes an answer in the chat template ends generation as well.
+  if (const auto closing = chat_ ? ClosingToken() : std::nullopt) add(*closing);
   stop_tokens_ = end_tokens_;
   if (!open_unlearning_) return;
   stop_tokens_ = generation.empty() ? config.end_tokens : named;
   ReadGenerationConfig(generation, where);
+}
+
+std::optional<int32_t> Encoder::ClosingToken() const {
+  // A template may insist on a system turn, or on more than one question.
+  const Message system = {"system", "x"}, user = {"user", "x"}, assistant = {"assistant", "x"};
+  std::string why;
+  for (const auto& turns : {std::vector{user}, {system, user}, {user, assistant, user}}) {
+    try {
+      const Rendered rendered = RenderChat({.prompt = "x", .response = "x", .turns = turns});
+      const Encoding encoding = tokenizer_.Encode(rendered.text, /*add_special_tokens=*/false);
+      const auto [begin, end] = ClosingTokens(rendered, encoding);
+      if (begin == end) return std::nullopt;
+      return encoding.ids[end - 1];
+    } catch (const Error& error) {
+      if (error.error_class() != ErrorClass::kBadInput) throw;
+      if (why.empty()) why = WithoutRoom(error.what());
+    }
+  }
+  Warn("no token is known that closes an answer, besides those that the model's files name: {}",
+       why);
+  return std::nullopt;
 }
 
 std::string Encoder::DescribeTemplate() const {
@@ -156,36 +194,59 @@ Encoder::Rendered Encoder::Render(const Example& example) const {
   return rendered;
 }
 
-Encoder::Rendered Encoder::RenderChat(const Example& example) const {
-  const std::string& response = example.response;
-  Rendered rendered;
+std::vector<Message> Encoder::TurnsBefore(const Example& example) const {
   std::vector<Message> messages = example.turns;
   if (messages.empty()) messages.push_back({"user", example.prompt});
   if (!system_prompt_.empty() && messages.front().role != "system") {
     messages.insert(messages.begin(), {"system", system_prompt_});
   }
-  const std::string& head = rendered.prompt =
-      chat_->Render(messages, /*add_generation_prompt=*/true);
-  messages.push_back({"assistant", response});
-  rendered.text = chat_->Render(messages, /*add_generation_prompt=*/false);
-  rendered.add_special = false;  // a chat template writes its own first token
-  // Templates may trim what they are given; the search starts where the head ends when the two
-  // agree so far, as they do in all but a few templates.
-  const size_t from = rendered.text.starts_with(head) ? head.size() : 0;
-  const std::string_view trimmed = Trimmed(response);
-  const size_t whole = rendered.text.find(response, from);
-  const size_t at = whole != std::string::npos
-                        ? whole
-                        : (from ? rendered.text.find(trimmed, from) : rendered.text.rfind(trimmed));
-  if (at == std::string::npos) {
-    BadInput("data",
-             "{}: the chat template does not show the answer '{}'; give another by --template",
-             example.where, response);
+  return messages;
+}
+
+Encoder::Rendered Encoder::RenderPrompt(const Example& example) const {
+  Example asked = {.prompt = example.prompt, .turns = example.turns};
+  if (example.is_text()) asked.prompt = example.response;
+  if (!chat_) {
+    asked.response = "x";
+    return Render(asked);
   }
-  rendered.response_begin = static_cast<int64_t>(at);
-  const bool is_whole = whole != std::string::npos;
-  rendered.response_end = static_cast<int64_t>(at + (is_whole ? response.size() : trimmed.size()));
-  rendered.trimmed = is_whole ? 0 : trimmed.data() - response.data();
+  return {.prompt = chat_->Render(TurnsBefore(asked), /*add_generation_prompt=*/true),
+          .add_special = false};  // a chat template writes its own first token
+}
+
+Encoder::Rendered Encoder::RenderChat(const Example& example) const {
+  Rendered rendered = RenderPrompt({.prompt = example.prompt, .turns = example.turns});
+  std::vector<Message> messages = TurnsBefore(example);
+  messages.push_back({"assistant", example.response});
+  rendered.text = chat_->Render(messages, /*add_generation_prompt=*/false);
+  size_t begin = rendered.prompt.size();
+  // Where the finished chat does not simply continue the prompt, it is compared with one that has
+  // another answer: the two part where the answer begins. White space in front of an answer may be
+  // its own or the template's.
+  const std::string_view answer = example.response;
+  if (!rendered.text.starts_with(rendered.prompt) ||
+      !std::string_view(rendered.text).substr(begin).starts_with(answer) ||
+      Trimmed(answer.substr(0, 1)).empty()) {
+    messages.back().content = OtherAnswer(example.response);
+    try {
+      const std::string other = chat_->Render(messages, /*add_generation_prompt=*/false);
+      begin = std::ranges::mismatch(rendered.text, other).in1 - rendered.text.begin();
+    } catch (const Error& error) {  // a template that is particular about answers
+      if (error.error_class() != ErrorClass::kBadInput) throw;
+      begin = std::min(rendered.text.rfind(Trimmed(answer)), rendered.text.size());
+    }
+  }
+  const std::optional<ShownAnswer> shown =
+      FindShown(std::string_view(rendered.text).substr(begin), answer);
+  if (!shown) {
+    BadInput("data",
+             "the chat template does not show the answer '{}' as it is; give another template by "
+             "--template",
+             Printable(example.response, 100));
+  }
+  rendered.response_begin = static_cast<int64_t>(begin);
+  rendered.response_end = static_cast<int64_t>(begin + shown->length);
+  rendered.trimmed = static_cast<int64_t>(shown->trimmed);
   return rendered;
 }
 
@@ -196,27 +257,42 @@ std::pair<int64_t, int64_t> Encoder::WithinResponse(const Rendered& rendered,
           std::min(span.second, rendered.response_end) - before};
 }
 
+std::pair<size_t, size_t> Encoder::ClosingTokens(const Rendered& rendered,
+                                                 const Encoding& encoding) const {
+  size_t begin = 0;
+  for (size_t i = 0; i < encoding.ids.size(); ++i) {
+    const auto [from, to] = encoding.spans[i];
+    if (from < rendered.response_end && to > rendered.response_begin) begin = i + 1;
+  }
+  for (size_t i = begin; i < encoding.ids.size(); ++i) {
+    const int32_t id = encoding.ids[i];
+    if (tokenizer_.IsSpecial(id) || std::ranges::count(end_tokens_, id)) return {begin, i + 1};
+    const auto [from, to] = encoding.spans[i];
+    if (!IsBlank(std::string_view(rendered.text).substr(from, to - from))) break;
+  }
+  return {begin, begin};
+}
+
 Sequence Encoder::EncodeRendered(const Rendered& rendered) const {
   if (open_unlearning_) return EncodeAsOpenUnlearning(rendered);
   const Encoding encoding = tokenizer_.Encode(rendered.text, rendered.add_special);
   Sequence sequence;
   sequence.tokens = encoding.ids;
-  int64_t last = -1;  // the response's last token
+  size_t last = 0;  // one behind the response's last token
   for (size_t i = 0; i < encoding.ids.size(); ++i) {
     const auto [begin, end] = encoding.spans[i];
     if (begin >= rendered.response_end || end <= rendered.response_begin) continue;
-    last = static_cast<int64_t>(i);
+    last = i + 1;
     if (i == 0) continue;  // nothing predicts the first token
     sequence.labels.push_back(static_cast<int32_t>(i));
     sequence.label_spans.push_back(WithinResponse(rendered, {begin, end}));
   }
   // What follows the response: its end token, or nothing that is scored.
-  const auto next = static_cast<size_t>(last + 1);
-  const bool closed = next < sequence.tokens.size() && tokenizer_.IsSpecial(sequence.tokens[next]);
-  sequence.tokens.resize(closed ? next + 1 : next);
-  if (!closed && !end_tokens_.empty()) sequence.tokens.push_back(end_tokens_.front());
-  if (sequence.tokens.size() > std::max<size_t>(next, 1)) {
-    sequence.labels.push_back(static_cast<int32_t>(sequence.tokens.size()) - 1);
+  const auto [closing, end] = ClosingTokens(rendered, encoding);
+  sequence.tokens.resize(closing < end ? end : last);
+  if (closing == end && !end_tokens_.empty()) sequence.tokens.push_back(end_tokens_.front());
+  for (size_t i = std::max<size_t>(last, 1); i < sequence.tokens.size(); ++i) {
+    sequence.labels.push_back(static_cast<int32_t>(i));
     sequence.label_spans.emplace_back(-1, -1);
   }
   sequence.label_weights.assign(sequence.labels.size(), 1.0f);
@@ -224,7 +300,7 @@ Sequence Encoder::EncodeRendered(const Rendered& rendered) const {
 }
 
 Sequence Encoder::Encode(const Example& example) const {
-  Sequence sequence = EncodeRendered(Render(example));
+  Sequence sequence = OfRecord(example.where, [&] { return EncodeRendered(Render(example)); });
   sequence.where = example.where;
   // Under --compat only what the model has no positions for is left to cut here.
   const int64_t longest = open_unlearning_ && !example.is_text() ? positions_ : max_length_;
@@ -241,7 +317,7 @@ Sequence Encoder::Encode(const Example& example) const {
 }
 
 std::vector<Sequence> Encoder::EncodeWindows(const Example& example) const {
-  Sequence whole = EncodeRendered(Render(example));
+  Sequence whole = OfRecord(example.where, [&] { return EncodeRendered(Render(example)); });
   whole.where = example.where;
   if (whole.length() <= max_length_ || whole.labels.empty()) return {std::move(whole)};
   // What every window begins with, and the first token that is scored.
@@ -315,27 +391,28 @@ std::vector<int32_t> Encoder::EncodePrompt(const std::string& prompt) const {
 }
 
 std::vector<int32_t> Encoder::EncodePrompt(const Example& example) const {
-  const Rendered rendered = Render({.prompt = example.is_text() ? example.response : example.prompt,
-                                    .response = "x",
-                                    .turns = example.turns});
-  if (open_unlearning_) return PromptAsOpenUnlearning(rendered);
-  const std::string head = rendered.text.substr(0, rendered.response_begin);
-  const bool may_merge = !head.empty() && std::isspace(static_cast<unsigned char>(head.back()));
-  std::vector<int32_t> tokens = tokenizer_.Encode(head, rendered.add_special).ids;
-  if (may_merge) {
-    // Beginnings of answers of several kinds: a small vocabulary may have " T" and no " x".
-    for (const char* beginning : {"x", "The", "I", "a", "1"}) {
-      const Encoding encoding = tokenizer_.Encode(head + beginning, rendered.add_special);
-      // A token that reaches into the response is the model's to produce.
-      const auto reaches = std::ranges::find_if(
-          encoding.spans, [&](const auto& span) { return span.second > rendered.response_begin; });
-      const auto count = static_cast<size_t>(reaches - encoding.spans.begin());
-      if (count < tokens.size()) tokens.assign(encoding.ids.begin(), encoding.ids.begin() + count);
-    }
-  }
-  // Nothing that closes a text belongs behind a prompt.
-  while (tokens.size() > 1 && std::ranges::count(end_tokens_, tokens.back()) && !may_merge) {
-    tokens.pop_back();
+  return OfRecord(example.where, [&] {
+    const Rendered rendered = RenderPrompt(example);
+    return open_unlearning_ ? PromptAsOpenUnlearning(rendered) : OpenPrompt(rendered);
+  });
+}
+
+std::vector<int32_t> Encoder::OpenPrompt(const Rendered& rendered) const {
+  const auto encode = [&](const std::string& text) {
+    return rendered.add_special ? tokenizer_.EncodeBeginning(text) : tokenizer_.Encode(text, false);
+  };
+  const std::string& head = rendered.prompt;
+  std::vector<int32_t> tokens = encode(head).ids;
+  if (head.empty() || !std::isspace(static_cast<unsigned char>(head.back()))) return tokens;
+  // Beginnings of answers of several kinds: a small vocabulary may have " T" and no " x".
+  for (const char* beginning : {"x", "The", "I", "a", "1"}) {
+    const Encoding encoding = encode(head + beginning);
+    // A token that reaches into the response is the model's to produce.
+    const auto reaches = std::ranges::find_if(encoding.spans, [&](const auto& span) {
+      return span.second > static_cast<int64_t>(head.size());
+    });
+    const auto count = static_cast<size_t>(reaches - encoding.spans.begin());
+    if (count < tokens.size()) tokens.assign(encoding.ids.begin(), encoding.ids.begin() + count);
   }
   return tokens;
 }

@@ -32,7 +32,8 @@ class Encoder {
   // when it has ids that the model lacks, or when the template is unknown.
   Encoder(const Checkpoint& checkpoint, const ModelConfig& config, const EncodeOptions& options);
 
-  // The labelled sequence of an example. Too long ones lose their end and are marked.
+  // The labelled sequence of an example. Too long ones lose their end and are marked. Error (bad
+  // input) naming the record where the template refuses it or does not show its response.
   Sequence Encode(const Example& example) const;
 
   // All of them, in order, in parallel. Plain text that is too long becomes several sequences, each
@@ -40,8 +41,9 @@ class Encoder {
   // those that lost every label are left out, counted too.
   std::vector<Sequence> EncodeAll(const std::vector<Example>& examples) const;
 
-  // What the model is given to continue: the sequence up to where the response would begin. White
-  // space that would merge into the response's first token is left for the model to produce.
+  // What the model is given to continue: the sequence up to where the response would begin, or what
+  // a chat template makes of the prompt with add_generation_prompt. White space that would merge
+  // into the response's first token is left for the model to produce.
   std::vector<int32_t> EncodePrompt(const std::string& prompt) const;
   // The same of an example, with every turn of a conversation. Plain text is a prompt here.
   std::vector<int32_t> EncodePrompt(const Example& example) const;
@@ -61,7 +63,8 @@ class Encoder {
   // With --compat open-unlearning its padding, which prompts there are filled up with: nothing sees
   // it, but the penalty counts it as said.
   std::vector<int32_t> hidden_tokens() const {
-    return open_unlearning_ && padding_token_ ? std::vector{*padding_token_} : std::vector<int32_t>{};
+    return open_unlearning_ && padding_token_ ? std::vector{*padding_token_}
+                                              : std::vector<int32_t>{};
   }
   int64_t max_length() const { return max_length_; }
   // Tokens at which an example with a prompt is cut.
@@ -86,12 +89,22 @@ class Encoder {
   };
   Rendered Render(const Example& example) const;
   Rendered RenderChat(const Example& example) const;
+  // What stands before an answer that is not known.
+  Rendered RenderPrompt(const Example& example) const;
+  // The turns before an answer: those of the example or its prompt alone, behind the system prompt.
+  std::vector<Message> TurnsBefore(const Example& example) const;
+  // The tokens [begin, end) that close the response: the end token behind it, with the white space
+  // in between. None where something else follows.
+  std::pair<size_t, size_t> ClosingTokens(const Rendered& rendered, const Encoding& encoding) const;
+  // The token that closes an answer in the chat template; none where it cannot be found out.
+  std::optional<int32_t> ClosingToken() const;
   // The bytes of the response that a token with these bytes of the text overlaps.
   static std::pair<int64_t, int64_t> WithinResponse(const Rendered& rendered,
                                                     std::pair<int64_t, int64_t> span);
   void FindEndTokens(const Checkpoint& checkpoint, const ModelConfig& config,
                      const Json& tokenizer_config);
   Sequence EncodeRendered(const Rendered& rendered) const;
+  std::vector<int32_t> OpenPrompt(const Rendered& rendered) const;
   // As OpenUnlearning does it: encode_open_unlearning.cc.
   Sequence EncodeAsOpenUnlearning(const Rendered& rendered) const;
   std::vector<int32_t> PromptAsOpenUnlearning(const Rendered& rendered) const;

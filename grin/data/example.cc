@@ -53,8 +53,11 @@ void ReadPrompt(const Record& record, const std::string& column, Example& exampl
   }
 }
 
-void ReadResponse(const Record& record, const std::string& column, bool alone, Example& example) {
-  const Json& value = ColumnOf(record, column);
+void ReadResponse(const Record& record, const Columns& columns, Example& example) {
+  const std::string& column = columns.response;
+  const bool alone = columns.prompt.empty();
+  const Json& given = ColumnOf(record, column);
+  const Json value = columns.has_messages ? ConversationIn(given, column, record.Where()) : given;
   if (IsConversation(value)) {
     std::vector<Message> messages = std::move(example.turns);
     if (!alone && messages.empty()) messages.push_back({"user", example.prompt});
@@ -74,15 +77,21 @@ Example ReadExample(const Record& record, const Columns& columns) {
   Example example;
   const bool alone = columns.prompt.empty();
   if (!alone) ReadPrompt(record, columns.prompt, example);
-  ReadResponse(record, columns.response, alone, example);
-  if (!example.turns.empty()) {
+  ReadResponse(record, columns, example);
+  const bool talks = !example.turns.empty();
+  if (talks) {
     example.prompt = JoinContents(example.turns);
     // One user's turn is what a plain prompt becomes.
-    if (example.turns.size() == 1 && example.turns[0].role == "user") example.turns.clear();
+    const Message& first = example.turns[0];
+    const bool is_plain = first.role == "user" && first.others.is_null();
+    if (example.turns.size() == 1 && is_plain) example.turns.clear();
   }
-  if ((!alone || !example.turns.empty()) && IsBlank(example.prompt)) {
-    BadInput("data", "{}: '{}' is empty", record.Where(),
-             alone ? columns.response : columns.prompt);
+  if (talks && IsBlank(example.prompt)) {
+    BadInput("data", "{}: the turns before the answer are empty; a prompt needs words",
+             record.Where());
+  }
+  if (!alone && IsBlank(example.prompt)) {
+    BadInput("data", "{}: '{}' is empty", record.Where(), columns.prompt);
   }
   if (!example.is_text() && IsBlank(example.response)) {
     BadInput("data", "{}: '{}' is empty", record.Where(), columns.response);

@@ -37,8 +37,10 @@ std::string SideFilesKey(const Checkpoint& checkpoint) {
 
 std::string EngineKey(std::string_view version, std::string_view type, const Checkpoint& checkpoint,
                       const Encoder& encoder) {
-  return Fingerprint(fmt::format("{} {}{}{} {}", version, type, WeightsKey(checkpoint),
-                                 SideFilesKey(checkpoint), fmt::join(encoder.stop_tokens(), ",")));
+  return Fingerprint(fmt::format("{} {}{}{} {} {} {}", version, type, WeightsKey(checkpoint),
+                                 SideFilesKey(checkpoint), fmt::join(encoder.stop_tokens(), ","),
+                                 encoder.repetition_penalty(),
+                                 fmt::join(encoder.hidden_tokens(), ",")));
 }
 
 }  // namespace grin

@@ -4,7 +4,7 @@
 #include <limits>
 #include <string_view>
 
-#include "grin/base/hash.h"
+#include "grin/base/digest.h"
 #include "grin/base/interrupt.h"
 #include "grin/base/log.h"
 #include "grin/base/progress.h"
@@ -39,9 +39,11 @@ std::string Request(const std::vector<int32_t>& prompt, const ContinueOptions& o
   return bytes;
 }
 
-// Two fingerprints of the request: in a cache of millions a single one could collide.
+// Half of a SHA-256: in a cache of millions two short fingerprints could collide.
 std::string CacheKey(const std::string& request) {
-  return Fingerprint(request) + Fingerprint(request + "grin");
+  Sha256 digest;
+  digest.Add(request);
+  return digest.Finish().substr(0, 32);
 }
 
 Json ToJson(const SequenceScores& scores) {
@@ -122,8 +124,7 @@ void EvalPlan::Score(const Model& model, const EngineOptions& options, EngineCac
                      EngineResults& results) const {
   const auto key = [&](size_t i) {
     const auto [argmax, moments, serial] = extras_[i];
-    return CacheKey(fmt::format("{}{}{}", argmax, moments, serial) +
-                    Request('s', sequences_[i]));
+    return CacheKey(fmt::format("{}{}{}", argmax, moments, serial) + Request('s', sequences_[i]));
   };
   results.scores.resize(sequences_.size());
   std::map<ScoreExtras, std::vector<size_t>> alike;  // extras cost time: only where they are wanted

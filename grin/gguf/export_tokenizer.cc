@@ -10,6 +10,7 @@
 #include "grin/base/printable.h"
 #include "grin/gguf/pretokenizer.h"
 #include "grin/gguf/vocabulary.h"
+#include "grin/text/tokenizer.h"
 
 namespace grin {
 namespace {
@@ -191,13 +192,11 @@ class Exporter {
         break;
       }
     }
-    // What the post-processor puts around a text.
-    const Tree* around =
-        FindComponent(At(tokenizer_, "post_processor"), "processors", "TemplateProcessing");
-    const Tree& single = around ? At(*around, "single") : At(tokenizer_, "none");
-    const bool any = single.is_array() && !single.empty();
-    writer.AddBool("tokenizer.ggml.add_bos_token", any && single.front().contains("SpecialToken"));
-    writer.AddBool("tokenizer.ggml.add_eos_token", any && single.back().contains("SpecialToken"));
+    // What is put around a text, by tokenizer.json or by its class.
+    const Tokenizer tokenizer = Tokenizer::FromFiles(
+        [&](std::string_view name) { return source_.SideText(name); }, source_.path().string());
+    writer.AddBool("tokenizer.ggml.add_bos_token", tokenizer.tokens_in_front() > 0);
+    writer.AddBool("tokenizer.ggml.add_eos_token", tokenizer.tokens_behind() > 0);
   }
 
   std::string ChatTemplateText() const {

@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "grin/base/atomic_file.h"
 #include "grin/base/comma_list.h"
 #include "grin/base/error.h"
+#include "grin/base/json.h"
 #include "grin/base/printable.h"
 #include "grin/hub/cache.h"
 
@@ -21,10 +24,23 @@ namespace fs = std::filesystem;
 constexpr std::array<std::string_view, 9> kDataExtensions = {
     ".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow", ".txt", ".raw"};
 
+// Descriptions of data sets, which the Python package `datasets` and the hub lay beside them.
+constexpr std::array<std::string_view, 3> kDescriptions = {"dataset_info.json",
+                                                           "dataset_infos.json", "state.json"};
+
 bool IsDataFile(const fs::path& path) {
   fs::path name = path.filename();
+  if (std::ranges::count(kDescriptions, name.string()) > 0) return false;
   if (name.extension() == ".gz" || name.extension() == ".zst") name = name.stem();
   return std::ranges::count(kDataExtensions, name.extension().string()) > 0;
+}
+
+std::vector<std::string> TextList(const Json& list) {
+  std::vector<std::string> texts;
+  for (const Json& text : list) {
+    if (text.is_string()) texts.push_back(text.get<std::string>());
+  }
+  return texts;
 }
 
 std::vector<fs::path> DataFilesIn(const fs::path& folder, bool recursive) {
@@ -38,6 +54,46 @@ std::vector<fs::path> DataFilesIn(const fs::path& folder, bool recursive) {
     for (const auto& entry : fs::directory_iterator(folder)) add(entry);
   }
   std::ranges::sort(files);
+  return files;
+}
+
+std::optional<Json> JsonFile(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return std::nullopt;
+  Json json = Json::parse(ReadFile(path), nullptr, /*allow_exceptions=*/false);
+  return json.is_object() ? std::optional(std::move(json)) : std::nullopt;
+}
+
+// The files of a data set that save_to_disk of the Python package `datasets` has left in a folder,
+// in its order; nothing for another folder.
+std::optional<std::vector<fs::path>> SavedByDatasets(const fs::path& folder) {
+  if (const auto splits = JsonFile(folder / "dataset_dict.json");
+      splits && splits->value("splits", Json()).is_array()) {
+    const auto names = TextList((*splits)["splits"]);
+    if (names.size() == 1) return SavedByDatasets(folder / names[0]);
+    BadInput("io", "{}: `datasets` has saved the splits {} there; name one: {}", folder.string(),
+             fmt::join(names, ", "), (folder / (names.empty() ? "SPLIT" : names[0])).string());
+  }
+  const auto state = JsonFile(folder / "state.json");
+  if (!state || !state->value("_data_files", Json()).is_array()) return std::nullopt;
+  for (const char* key : {"_indices_files", "_indices_data_files"}) {
+    if (state->value(key, Json()).empty()) continue;
+    BadInput("io",
+             "{}: `datasets` has saved a choice of rows by their numbers; save it again after "
+             "flatten_indices()",
+             folder.string());
+  }
+  std::vector<fs::path> files;
+  for (const Json& file : (*state)["_data_files"]) {
+    const Json name = file.is_object() ? file.value("filename", Json()) : Json();
+    if (!name.is_string()) continue;
+    files.push_back(folder / name.get<std::string>());
+    std::error_code ignored;
+    if (!fs::is_regular_file(files.back(), ignored)) {
+      BadInput("io", "{}: is named in state.json beside it, and is not there",
+               files.back().string());
+    }
+  }
   return files;
 }
 
@@ -88,6 +144,7 @@ std::vector<fs::path> FilesOfHubDataSet(const std::string& url) {
 std::vector<fs::path> FilesOf(const std::string& part) {
   std::error_code ignored;
   if (fs::is_directory(part, ignored)) {
+    if (auto saved = SavedByDatasets(part); saved && !saved->empty()) return *std::move(saved);
     std::vector<fs::path> files = DataFilesIn(part, false);
     if (files.empty()) {
       BadInput("io", "{}: the folder has no data file ({})", part,

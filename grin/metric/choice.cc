@@ -18,22 +18,52 @@ constexpr size_t kMostChoices = 26;
 
 std::string Letter(size_t index) { return std::string(1, static_cast<char>('A' + index)); }
 
-// The letter's tokens behind the text, as labels.
-Sequence LetterSequence(const Tokenizer& tokenizer, int64_t context, const std::string& text,
-                        size_t prompt_tokens, const std::string& letter) {
+size_t CommonPrefix(const std::vector<int32_t>& a, const std::vector<int32_t>& b) {
+  return static_cast<size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
+}
+
+// Labels from `first` on; the left is cut so that what is read fits the context.
+Sequence LetterSequence(std::vector<int32_t> tokens, size_t first, int64_t context) {
   Sequence sequence;
-  sequence.tokens = tokenizer.Encode(text + " " + letter, /*add_special_tokens=*/true).ids;
+  sequence.tokens = std::move(tokens);
   // The last token is predicted and not read, so one more than the context fits.
   const int64_t cut = std::max<int64_t>(0, sequence.length() - (context + 1));
-  const int64_t first = std::max<int64_t>(static_cast<int64_t>(prompt_tokens) - cut, 1);
+  const int64_t begin = std::max<int64_t>(static_cast<int64_t>(first) - cut, 1);
   sequence.tokens.erase(sequence.tokens.begin(), sequence.tokens.begin() + cut);
-  for (int64_t i = first; i < sequence.length(); ++i) {
+  for (int64_t i = begin; i < sequence.length(); ++i) {
     sequence.labels.push_back(static_cast<int32_t>(i));
   }
   sequence.label_spans.assign(sequence.labels.size(), {-1, -1});
   sequence.label_weights.assign(sequence.labels.size(), 1.0f);
   sequence.unread = 1;
   return sequence;
+}
+
+// Where the letters begin: behind the prompt's tokens, or earlier where a letter melts into the
+// prompt's end (": A" as one token). Then that end is scored too, for every letter: they remain
+// probabilities of the same text but for the letter.
+size_t FirstOfLetters(const std::vector<int32_t>& prompt,
+                      const std::vector<std::vector<int32_t>>& wholes) {
+  size_t first = prompt.size();
+  for (const std::vector<int32_t>& whole : wholes) {
+    first = std::min(first, CommonPrefix(prompt, whole));
+  }
+  return first;
+}
+
+// Why a tokenizer cannot tell letters of a question apart; empty where it can.
+std::string AlikeLetters(const std::vector<int32_t>& prompt,
+                         const std::vector<std::vector<int32_t>>& wholes) {
+  for (auto whole = wholes.begin(); whole != wholes.end(); ++whole) {
+    const std::string letter = Letter(whole - wholes.begin());
+    if (*whole == prompt)
+      return fmt::format("the tokenizer has no token for the letter {}", letter);
+    const auto same = std::find(wholes.begin(), whole, *whole);
+    if (same == whole) continue;
+    return fmt::format("the tokenizer gives the letters {} and {} the same tokens",
+                       Letter(same - wholes.begin()), letter);
+  }
+  return "";
 }
 
 // The choice of highest log-probability, the earlier of equal ones; nothing where one is NaN or
@@ -108,13 +138,23 @@ Json Accuracy(const std::vector<double>& scores) {
 AskedChoices::AskedChoices(EvalPlan& plan, const Encoder& encoder, int64_t context,
                            const std::string& header, std::vector<ChoiceQuestion> questions)
     : questions_(std::move(questions)) {
+  const auto encode = [&](const std::string& text) {
+    return encoder.tokenizer().EncodeBeginning(text).ids;
+  };
   for (const ChoiceQuestion& question : questions_) {
     const std::string text = header + ChoiceText(question);
-    const size_t prompt = encoder.tokenizer().Encode(text, true).ids.size();
-    asked_.emplace_back();
+    const std::vector<int32_t> prompt = encode(text);
+    std::vector<std::vector<int32_t>> wholes;
     for (size_t c = 0; c < question.choices.size(); ++c) {
-      asked_.back().push_back(
-          plan.Score(LetterSequence(encoder.tokenizer(), context, text, prompt, Letter(c))));
+      wholes.push_back(encode(text + " " + Letter(c)));
+    }
+    const std::string alike = AlikeLetters(prompt, wholes);
+    if (unread_letters_.empty()) unread_letters_ = alike;
+    const size_t first = FirstOfLetters(prompt, wholes);
+    asked_.emplace_back();
+    for (std::vector<int32_t>& whole : wholes) {
+      const size_t begin = alike.empty() ? first : whole.size();  // nothing to score
+      asked_.back().push_back(plan.Score(LetterSequence(std::move(whole), begin, context)));
     }
   }
 }
@@ -125,7 +165,9 @@ Json AskedChoices::Result(const EngineResults& engines) const {
     std::vector<double> logprobs;
     for (const size_t number : asked_[i]) {
       const std::vector<float>& logp = engines.scores[number].logp;
-      logprobs.push_back(std::accumulate(logp.begin(), logp.end(), 0.0));
+      const double sum = std::accumulate(logp.begin(), logp.end(), 0.0);
+      logprobs.push_back(logp.empty() ? std::nan("")
+                                      : sum);  // over no tokens it would be certainty
     }
     const std::optional<int64_t> choice = Chosen(logprobs);
     const int score = choice == questions_[i].answer ? 1 : 0;
@@ -138,6 +180,7 @@ Json AskedChoices::Result(const EngineResults& engines) const {
   }
   Json result = values.Result();
   result.update(Accuracy(values.values()));
+  if (!unread_letters_.empty()) result["not_measured"] = unread_letters_;
   return result;
 }
 

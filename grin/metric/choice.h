@@ -33,12 +33,15 @@ Json Accuracy(const std::vector<double>& scores);
 class AskedChoices {
  public:
   // Asks for each letter behind `header` + the question's text. The whole is tokenised as one
-  // string; what the context cannot hold is cut from its left, as the harness does.
+  // string; what the context cannot hold is cut from its left, as the harness does. Where a letter
+  // melts into the prompt's last token, the letters of that question are scored from the last
+  // token on that all have before them; the harness stops there.
   AskedChoices(EvalPlan& plan, const Encoder& encoder, int64_t context, const std::string& header,
                std::vector<ChoiceQuestion> questions);
 
   // {"agg_value": accuracy, "stderr", "value_by_index": {"0": {"score", "choice", "answer",
-  // "logprobs"}}}; score and choice are null for a question without finite log-probabilities.
+  // "logprobs"}}}; score and choice are null for a question without finite log-probabilities. Not
+  // measured where the tokenizer cannot tell two letters of a question apart.
   Json Result(const EngineResults& engines) const;
 
   size_t size() const { return questions_.size(); }
@@ -46,6 +49,7 @@ class AskedChoices {
  private:
   std::vector<ChoiceQuestion> questions_;
   std::vector<std::vector<size_t>> asked_;  // per question and letter
+  std::string unread_letters_;              // why some letters cannot be told apart; empty: all can
 };
 
 }  // namespace grin

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "grin/base/error.h"
 #include "grin/engine/spaces.h"
@@ -138,13 +139,26 @@ Json PrivLeakResult(const Json& min_k, const Json& reference) {
   if (!min_k["agg_value"].is_number()) {
     return NotMeasured(min_k.value("not_measured", "mia_min_k was not measured"));
   }
-  double reference_auc = 0.5;
+  std::optional<double> given;
   if (reference.is_object() && reference.contains("mia_min_k") &&
       reference["mia_min_k"].value("agg_value", Json()).is_number()) {
-    reference_auc = reference["mia_min_k"]["agg_value"].get<double>();
+    given = reference["mia_min_k"]["agg_value"].get<double>();
   }
-  return {{"agg_value", Finite(PrivLeak(min_k["agg_value"].get<double>(), reference_auc))},
-          {"reference_auc", reference_auc}};
+  const double reference_auc = given.value_or(0.5);
+  // The least distance from 1 that an attack on fewer than 30,000 records each can have, and more
+  // than its rounding.
+  constexpr double kNoScale = 1e-9;
+  if (1 - reference_auc < kNoScale) {
+    return NotMeasured(
+        "mia_min_k of the reference is 1: it tells all records apart, which leaves no scale to "
+        "compare on");
+  }
+  Json result = {{"agg_value", PrivLeak(min_k["agg_value"].get<double>(), reference_auc)},
+                 {"reference_auc", reference_auc}};
+  if (!given && reference.is_object()) {
+    result["note"] = "the reference has no mia_min_k; compared with 0.5, that of guessing";
+  }
+  return result;
 }
 
 }  // namespace grin

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "grin/base/ordered_tree.h"
 #include "grin/base/table.h"
 
 namespace grin {
@@ -28,11 +29,11 @@ Json NotMeasured(std::string_view why) { return {{"agg_value", nullptr}, {"not_m
 Json Finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 void ByIndex::Add(size_t index, Json record, double value) {
-  records_[std::to_string(index)] = std::move(record);
+  AppendMember(records_, std::to_string(index), std::move(record));
   values_.push_back(value);
 }
 
-void ByIndex::Skip(size_t index) { records_[std::to_string(index)] = nullptr; }
+void ByIndex::Skip(size_t index) { AppendMember(records_, std::to_string(index), nullptr); }
 
 double ByIndex::Mean() const {
   return std::accumulate(values_.begin(), values_.end(), 0.0) / static_cast<double>(values_.size());

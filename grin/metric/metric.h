@@ -32,7 +32,7 @@ Json NotMeasured(std::string_view why);
 // A number for JSON, null when it is not finite.
 Json Finite(double value);
 
-// Collects values by index with their mean.
+// Collects values by index with their mean. Each index may come once.
 class ByIndex {
  public:
   // `record` is what value_by_index shows; `value` enters the mean.

@@ -164,7 +164,7 @@ constexpr std::array kLikelihoodMetricTable{
     Metric{"probability_normalised", "Q_A_Prob_normalised", kAnswer | kWrong,
            ProbabilityNormalised},
     Metric{"truth_ratio", "Truth_Ratio", kAnswer | kParaphrase | kWrong, TruthRatio},
-    Metric{"truth_ratio_forget", "Truth_Ratio", kAnswer | kParaphrase | kWrong, TruthRatioForget},
+    Metric{"truth_ratio_forget", "truth_ratio", kAnswer | kParaphrase | kWrong, TruthRatioForget},
     Metric{"exact_memorization", "exact_memorization", kAnswer | kArgmax, ExactMemorization},
     Metric{"extraction_strength", "extraction_strength", kAnswer | kArgmax, ExtractionStrength},
 };

@@ -27,6 +27,13 @@ std::string Truth(const Encoder& encoder, const Question& question, const Sequen
   return std::string(Trimmed(text, kPythonSpace));
 }
 
+// A text that may go on: only OpenUnlearning's has what a tokenizer puts behind every text.
+std::vector<int32_t> OpenText(const Encoder& encoder, const std::string& text) {
+  const Tokenizer& tokenizer = encoder.tokenizer();
+  if (encoder.open_unlearning()) return tokenizer.Encode(text, /*add_special_tokens=*/true).ids;
+  return tokenizer.EncodeBeginning(text).ids;
+}
+
 // Said before any engine has run, since generation comes last.
 void CheckPrompt(const std::vector<int32_t>& prompt, int64_t positions, const std::string& where) {
   if (prompt.empty()) BadInput("eval", "{}: the prompt has no tokens", where);
@@ -61,11 +68,10 @@ Phrasing AsPlainText(const Encoder& encoder, int64_t max_length, int64_t positio
   return {
       .answer =
           [&encoder, max_length, positions](const Example& example, const std::string& response) {
-            const size_t prompt =
-                encoder.tokenizer().Encode(example.prompt, /*add_special_tokens=*/true).ids.size();
+            const size_t prompt = OpenText(encoder, example.prompt).size();
             Sequence sequence;
             sequence.where = example.where;
-            sequence.tokens = encoder.tokenizer().Encode(example.prompt + response, true).ids;
+            sequence.tokens = OpenText(encoder, example.prompt + response);
             const size_t wanted =
                 std::min(sequence.tokens.size(), prompt + static_cast<size_t>(max_length));
             sequence.truncated = positions > 0 && wanted > static_cast<size_t>(positions);
@@ -77,10 +83,7 @@ Phrasing AsPlainText(const Encoder& encoder, int64_t max_length, int64_t positio
             sequence.label_weights.assign(sequence.labels.size(), 1.0f);
             return sequence;
           },
-      .prompt =
-          [&encoder](const Example& example) {
-            return encoder.tokenizer().Encode(example.prompt, true).ids;
-          },
+      .prompt = [&encoder](const Example& example) { return OpenText(encoder, example.prompt); },
       .closes = false,
       .longest = positions};
 }
@@ -167,10 +170,13 @@ void AskedSet::WarnOfCuts() const {
 ScoredAnswer AskedSet::Encode(const Example& example, const std::string& response) const {
   ScoredAnswer answer{.sequence = phrasing_.answer(example, response)};
   const Sequence& sequence = answer.sequence;
-  answer.answer_labels = static_cast<int64_t>(sequence.labels.size());
-  // OpenUnlearning leaves out the last label, whatever it is.
-  const bool closed = !sequence.labels.empty() && sequence.label_spans.back().first < 0;
-  if (closed || (encoder_.open_unlearning() && !sequence.labels.empty())) --answer.answer_labels;
+  auto labels = static_cast<int64_t>(sequence.labels.size());
+  if (encoder_.open_unlearning()) {
+    labels -= labels > 0;  // OpenUnlearning leaves out the last label, whatever it is
+  } else {
+    while (labels > 0 && sequence.label_spans[labels - 1].first < 0) --labels;
+  }
+  answer.answer_labels = labels;
   return answer;
 }
 

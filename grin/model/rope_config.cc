@@ -1,14 +1,53 @@
 #include "grin/model/rope_config.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "grin/base/error.h"
+#include "grin/base/log.h"
 #include "grin/model/rope_rules.h"
 
 namespace grin {
 namespace {
 
+constexpr const char* kRopeTypes = "default, dynamic, linear, llama3, longrope, yarn";
+
+// The name of the rule that a key gives; empty where it gives none.
+std::string RopeTypeUnder(const JsonFields& settings, const char* key) {
+  const std::string type = settings.String(key, "");
+  // Early Phi-3 checkpoints call longrope so.
+  if (type == "su" || (type == "yarn" && settings.Find("short_factor"))) return "longrope";
+  // Its three kinds of positions are one for text.
+  return type == "mrope" ? "default" : type;
+}
+
+// Settings without a name are no scaling only where they scale nothing: whoever wrote a factor
+// meant one of several rules.
+std::string RopeType(const JsonFields& settings, const Json& object) {
+  const std::string newer = RopeTypeUnder(settings, "rope_type");
+  const std::string older = RopeTypeUnder(settings, "type");
+  if (!newer.empty() && !older.empty() && newer != older) {
+    BadInput("model", "{}: the rotary settings {} name two types; keep the right one",
+             settings.where(), object.dump());
+  }
+  if (!newer.empty() || !older.empty()) return newer.empty() ? older : newer;
+  for (const auto& [key, value] : object.items()) {
+    constexpr std::string_view kUnscaled[] = {"rope_type", "type", "rope_theta",
+                                              "partial_rotary_factor"};
+    if (value.is_null() || std::ranges::count(kUnscaled, key) > 0) continue;
+    BadInput("model",
+             "{}: the rotary settings (rope_scaling) {} name no type; add \"rope_type\": {}",
+             settings.where(), object.dump(), kRopeTypes);
+  }
+  return "default";
+}
+
 void ReadLlama3(const JsonFields& settings, RopeConfig& rope) {
+  for (const char* key : {"low_freq_factor", "high_freq_factor"}) {
+    if (!settings.Find(key)) {
+      BadInput("model", "{}: rope scaling 'llama3' has no '{}'", settings.where(), key);
+    }
+  }
   rope.kind = RopeConfig::Kind::kLlama3;
   rope.low_frequency_factor = settings.Real("low_freq_factor", 1.0);
   rope.high_frequency_factor = settings.Real("high_freq_factor", 4.0);
@@ -69,12 +108,25 @@ RopeConfig ReadRopeSettings(const JsonFields& config, const Json* settings,
              config.where(), rope.dimensions, model.head_dim);
   }
 
-  std::string type = scaling.String("rope_type", scaling.String("type", "default"));
-  // Early Phi-3 checkpoints call longrope so.
-  if (type == "su" || (type == "yarn" && scaling.Find("short_factor"))) type = "longrope";
+  const std::string type = RopeType(scaling, settings ? *settings : none);
+  const bool needs_factor = type == "linear" || type == "llama3" || type == "dynamic";
+  if (needs_factor && !scaling.Find("factor")) {
+    BadInput("model", "{}: rope scaling '{}' has no 'factor'", config.where(), type);
+  }
+  if (type == "default" && scaling.Real("factor", 1.0) != 1.0) {
+    Warn("{}: the rotary settings {} are of type 'default', which has no factor; it is not used",
+         config.where(), settings->dump());
+  }
   // "dynamic" differs from the plain form only beyond the context, where sequences are cut.
   if (type == "default" || type == "dynamic") return rope;
 
+  if (type == "llama3" && !scaling.Find("original_max_position_embeddings") &&
+      !config.Find("original_max_position_embeddings")) {
+    Warn(
+        "{}: rope scaling 'llama3' has no 'original_max_position_embeddings'; the context, {}, is "
+        "taken, as transformers 5 does",
+        config.where(), model.context);
+  }
   const int64_t fallback = defaults.original_context.value_or(
       scaling.Count("original_max_position_embeddings", model.context));
   rope.original_context = config.Count("original_max_position_embeddings", fallback);
@@ -85,24 +137,25 @@ RopeConfig ReadRopeSettings(const JsonFields& config, const Json* settings,
     ReadYarn(scaling, rope);
   } else if (type == "longrope") {
     ReadLongRope(scaling, rope);
-  } else if ((type == "linear" || type == "llama3") && !scaling.Find("factor")) {
-    BadInput("model", "{}: rope scaling '{}' has no 'factor'", config.where(), type);
   } else if (type == "linear") {
     rope.kind = RopeConfig::Kind::kLinear;
   } else if (type == "llama3") {
     ReadLlama3(scaling, rope);
   } else {
-    BadInput("model",
-             "{}: rope scaling '{}' is not supported; the known ones are default, dynamic, linear, "
-             "llama3, longrope, yarn",
-             config.where(), type);
+    BadInput("model", "{}: rope scaling '{}' is not supported; the known ones are {}",
+             config.where(), type, kRopeTypes);
   }
   return rope;
 }
 
 void ReadRope(const JsonFields& config, ModelConfig& model, const RopeDefaults& defaults) {
   const Json* settings = config.Find("rope_scaling");
-  if (!settings || settings->empty()) settings = config.Find("rope_parameters");
+  const Json* newer = config.Find("rope_parameters");
+  if (!settings || settings->empty()) {
+    settings = newer;
+  } else if (newer && !newer->empty() && *newer != *settings) {
+    Warn("{}: has both 'rope_scaling' and 'rope_parameters'; the first counts", config.where());
+  }
   model.ropes = {ReadRopeSettings(config, settings, model, defaults)};
   for (LayerConfig& layer : model.layer) layer.rope = 0;
 }

@@ -17,7 +17,7 @@ namespace {
 
 std::vector<double> PositiveRatios(const Json& results) {
   if (!results.is_object()) return {};
-  std::vector<double> ratios = ValuesOf(ValuesByIndex(results, "forget_Truth_Ratio"));
+  std::vector<double> ratios = ValuesOf(ValuesByIndex(results, "forget_truth_ratio"));
   // A ratio of 0 lies below any axis of logarithms: at its lower edge, not left out.
   for (double& ratio : ratios) ratio = std::max(ratio, 1e-300);
   return ratios;

@@ -16,7 +16,7 @@ struct Whole {
 
 constexpr Whole kWhole[] = {
     {"forget_quality", "Forget quality (p of KS test)", MetricGroup::kForgotten, Better::kHigher},
-    {"forget_Truth_Ratio", "Truth ratio, closeness to 1", MetricGroup::kForgotten, Better::kNear},
+    {"forget_truth_ratio", "Truth ratio, closeness to 1", MetricGroup::kForgotten, Better::kNear},
     {"exact_memorization", "Exact memorization", MetricGroup::kForgotten, Better::kLower},
     {"extraction_strength", "Extraction strength", MetricGroup::kForgotten, Better::kLower},
     {"wmdp_bio", "WMDP biology, accuracy", MetricGroup::kForgotten, Better::kLower},
@@ -51,6 +51,7 @@ constexpr Suffix kSuffixes[] = {
     {"Q_A_PARA_Prob", "Probability of a paraphrase", Better::kHigher, Better::kLower},
     {"Q_A_PERT_Prob", "Probability of wrong answers", Better::kUnknown, Better::kUnknown},
     {"Truth_Ratio", "Truth ratio, 1 - wrong/right", Better::kHigher, Better::kLower},
+    {"truth_ratio", "Truth ratio, closeness to 1", Better::kNear, Better::kNear},
     {"verbmem_ROUGE", "Verbatim continuation, ROUGE-L", Better::kHigher, Better::kLower},
     {"knowmem_ROUGE", "Questions on the text, ROUGE-L", Better::kHigher, Better::kLower},
     {"repetition", "Repetition rate of answers", Better::kLower, Better::kLower},

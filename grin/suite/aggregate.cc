@@ -120,7 +120,7 @@ Measure UtilityOf(const Json& results, const Json* full) {
 }
 
 void CompareTruthRatios(const Json& results, const Json* retain, Aggregates& aggregates) {
-  constexpr const char* kMetric = "forget_Truth_Ratio";
+  constexpr const char* kMetric = "forget_truth_ratio";
   if (!retain) {
     aggregates.forget_quality = Read(results, "forget_quality");
     if (!aggregates.forget_quality && !results.contains("forget_quality")) {

@@ -42,7 +42,7 @@ const Json& TofuSourceOf(const Json& results) {
 
 std::set<std::string> ForgetQuestionsOf(const Json& results) {
   std::set<std::string> questions;
-  const auto found = results.find("forget_Truth_Ratio");
+  const auto found = results.find("forget_truth_ratio");
   if (found == results.end()) return questions;
   const auto values = found->find("value_by_index");
   if (values == found->end() || !values->is_object()) return questions;

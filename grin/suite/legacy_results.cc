@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "grin/base/error.h"
+#include "grin/base/ordered_tree.h"
 #include "grin/metric/metric.h"
 
 namespace grin {
@@ -120,7 +121,7 @@ Json MetricOf(const std::vector<std::string>& indices,
   std::vector<double> values;
   for (const std::string& index : indices) {
     auto [json, value] = entry(index);
-    by_index[index] = std::move(json);
+    AppendMember(by_index, index, std::move(json));
     values.push_back(value);
   }
   const double average = AverageOrNaN(values);
@@ -216,7 +217,8 @@ Json ConvertLegacyResults(const Json& document, const std::string& file) {
     }
     results[set + "_Q_A_PERT_Prob"] = WrongProbability(columns);
     results[set + "_Q_A_ROUGE"] = Rouge(columns);
-    results[set + "_Truth_Ratio"] = TruthRatio(columns, task.is_forget);
+    results[set + (task.is_forget ? "_truth_ratio" : "_Truth_Ratio")] =
+        TruthRatio(columns, task.is_forget);
   }
   return results;
 }

@@ -5,9 +5,9 @@
 
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
+#include "grin/data/windows.h"
 #include "grin/metric/metric.h"
 #include "grin/suite/suite_data.h"
-#include "grin/data/windows.h"
 
 namespace grin {
 namespace {
@@ -38,7 +38,7 @@ std::string TextOf(const SuiteInput& input, const fs::path& path) {
 
 AskedText::AskedText(EvalPlan& plan, const SuiteInput& input, const fs::path& path) {
   const std::vector<int32_t> tokens =
-      input.encoder.tokenizer().Encode(TextOf(input, path), /*add_special_tokens=*/true).ids;
+      input.encoder.tokenizer().EncodeBeginning(TextOf(input, path)).ids;
   if (tokens.size() < 2) BadInput("eval", "{}: has no text to predict", path.string());
   const int64_t context = input.encoder.max_length();
   const int64_t stride =

@@ -15,27 +15,29 @@ namespace {
 
 constexpr std::string_view kFormat = "grin-results-1";
 
-// Python writes numbers that JSON does not have. Each is overwritten by null, and spaces, outside
-// of strings, so that positions in later errors still hold.
-std::string WithoutNonFinite(std::string text) {
+// Python writes numbers that JSON does not have. Outside of strings each becomes null; lines stay
+// what they are, for positions in later errors.
+std::string WithoutNonFinite(std::string_view text) {
   constexpr std::string_view kNames[] = {"-Infinity", "Infinity", "NaN"};
+  std::string clean;
+  clean.reserve(text.size() + text.size() / 16);
   bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && in_string) {
-      ++i;
-    } else if (text[i] == '"') {
-      in_string = !in_string;
-    } else if (!in_string && (text[i] == '-' || text[i] == 'I' || text[i] == 'N')) {
-      for (const std::string_view name : kNames) {
-        if (text.compare(i, name.size(), name) != 0) continue;
-        // "NaN" is one letter short of "null".
-        text.replace(i, name.size(),
-                     "null" + std::string(name.size() - std::min<size_t>(name.size(), 4), ' '));
-        break;
-      }
+  for (size_t i = 0; i < text.size();) {
+    const auto name = std::ranges::find_if(kNames, [&](std::string_view name) {
+      return !in_string && text.substr(i, name.size()) == name;
+    });
+    if (name != std::end(kNames)) {
+      clean += "null";
+      i += name->size();
+      continue;
     }
+    if (in_string && text[i] == '\\' && i + 1 < text.size())
+      clean += text[i++];
+    else if (text[i] == '"')
+      in_string = !in_string;
+    clean += text[i++];
   }
-  return text;
+  return clean;
 }
 
 std::string FileOf(const Json& results) {
@@ -120,14 +122,16 @@ void CheckMetric(const Json& metric, const std::string& name, const std::string&
   }
 }
 
-// OpenUnlearning keeps a truth ratio under either name, by which metric had asked for it first.
+// OpenUnlearning names the truth ratio of the forget set otherwise than those of the other sets.
+// Files of other versions, of grin 0.1 too, may have either spelling for any of them.
 void UseOneNameForTruthRatios(Json& results) {
-  for (const char* set : {"forget", "retain", "ra", "wf"}) {
-    const std::string name = std::string(set) + "_Truth_Ratio";
-    const auto other = results.find(std::string(set) + "_truth_ratio");
-    if (other == results.end()) continue;
-    if (!results.contains(name)) results[name] = *other;
-    results.erase(std::string(set) + "_truth_ratio");
+  for (const std::string set : {"forget", "retain", "ra", "wf"}) {
+    std::string name = set + "_Truth_Ratio", other = set + "_truth_ratio";
+    if (set == "forget") std::swap(name, other);
+    const auto found = results.find(other);
+    if (found == results.end()) continue;
+    if (!results.contains(name)) results[name] = *found;
+    results.erase(other);
   }
 }
 

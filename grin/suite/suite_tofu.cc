@@ -54,7 +54,7 @@ const std::vector<std::string> kUtility = {
     "ra_Q_A_Prob_normalised", "ra_Q_A_ROUGE",     "ra_Truth_Ratio",
     "wf_Q_A_Prob_normalised", "wf_Q_A_ROUGE",     "wf_Truth_Ratio"};
 
-constexpr const char* kTruthRatio = "forget_Truth_Ratio";
+constexpr const char* kTruthRatio = "forget_truth_ratio";
 
 // What forget quality is measured against.
 struct TruthRatioReference {
@@ -80,8 +80,8 @@ TruthRatioReference ReferenceOf(const SuiteInput& input, size_t count, const fs:
                AggregateOf(results, kTruthRatio) ? "only their average"
                                                  : WhyNotMeasured(results, kTruthRatio));
     }
-    reference.missing = "the reference has no forget_Truth_Ratio";  // it serves privleak
-    Warn("--reference {}: has no forget_Truth_Ratio; forget quality is not measured",
+    reference.missing = "the reference has no forget_truth_ratio";  // it serves privleak
+    Warn("--reference {}: has no forget_truth_ratio; forget quality is not measured",
          input.options.reference);
     return reference;
   }
@@ -167,7 +167,7 @@ FinishSuite PlanTofu(const SuiteInput& input, EvalPlan& plan) {
   }
   for (const Attack& attack : Attacks()) known.emplace_back(attack.name);
   const Wanted wanted(input.options.metrics, known,
-                      {{"forget_quality", {"forget_Truth_Ratio"}},
+                      {{"forget_quality", {"forget_truth_ratio"}},
                        {"model_utility", kUtility},
                        {"privleak", {"mia_min_k"}}});
 

@@ -26,7 +26,8 @@ std::optional<StringFinder::Found> StringFinder::Find(std::string_view text, siz
 }
 
 AddedTokens::AddedTokens(const Json* list, const Vocabulary& vocabulary,
-                         const Normalizer& normalizer, const std::string& where) {
+                         const Normalizer& normalizer, bool split_special,
+                         const std::string& where) {
   if (list == nullptr || list->is_null()) return;
   if (!list->is_array())
     BadInput("text", "{} is {}, expected an array", where, DescribeJson(*list));
@@ -52,6 +53,7 @@ AddedTokens::AddedTokens(const Json* list, const Vocabulary& vocabulary,
       Warn("{}: token '{}' says it has id {}, but its place in the vocabulary gives it {}",
            fields.where(), token.content, fields.Integer("id"), *id);
     }
+    normalized_.erase(*id);  // of an earlier entry for the same token
     if (token.normalized) {
       AlignedText text(token.content, 0, token.content.size());
       normalizer(text);
@@ -67,6 +69,7 @@ AddedTokens::AddedTokens(const Json* list, const Vocabulary& vocabulary,
   std::sort(ordered.begin(), ordered.end());
   for (const int32_t id : ordered) {
     const AddedToken& token = tokens_.at(id);
+    if (token.special && split_special) continue;
     if (token.normalized) {
       in_normalized_.Add(*DecodedForm(id), id);
     } else {

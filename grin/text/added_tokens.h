@@ -49,9 +49,10 @@ class AddedTokens {
  public:
   // From the list of tokenizer.json (null: none). As in the `tokenizers` package a token has the id
   // that the vocabulary gives it, else the next one from the size of the vocabulary on, whatever
-  // the file says; Warn where the two differ.
+  // the file says; Warn where the two differ. With `split_special` special tokens are not sought
+  // in texts.
   AddedTokens(const Json* list, const Vocabulary& vocabulary, const Normalizer& normalizer,
-              const std::string& where);
+              bool split_special, const std::string& where);
 
   // Splits off the tokens of the text as it stands, normalises the rest, and splits off the tokens
   // that are sought in normalised text.

@@ -141,6 +141,7 @@ std::string ChatTemplate::Render(std::span<const Message> messages,
   Json& list = variables["messages"] = Json::array();
   for (const Message& message : messages) {
     list.push_back({{"role", message.role}, {"content", message.content}});
+    if (message.others.is_object()) list.back().update(message.others);
   }
   variables["add_generation_prompt"] = add_generation_prompt;
   return WithAdvice(family_, [&] { return jinja_.Render(variables, settings_); });

@@ -17,6 +17,7 @@ namespace grin {
 struct Message {
   std::string role;  // "system", "user", "assistant", or what else the template knows
   std::string content;
+  Json others = nullptr;  // its further fields, an object: "tool_calls", "name", ...
 };
 
 // Immutable after its setters; Render is safe from several threads.

@@ -5,6 +5,7 @@
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
 #include "grin/base/json_fields.h"
+#include "grin/base/log.h"
 #include "grin/base/utf8.h"
 #include "grin/io/sentencepiece.h"
 #include "grin/text/added_tokens.h"
@@ -18,6 +19,7 @@
 #include "grin/text/pre_tokenizer.h"
 #include "grin/text/sentencepiece_tokenizer.h"
 #include "grin/text/token_model.h"
+#include "grin/text/tokenizer_class.h"
 #include "grin/text/tokenizer_file.h"
 
 namespace grin {
@@ -43,6 +45,12 @@ void CountSpaces(std::string_view token, EncodedToken& encoded) {
 
 constexpr std::string_view kTokenizerJson = "tokenizer.json";
 
+// Given add_prefix_space, the Llama class of `transformers` leaves tokenizer.json aside and makes
+// the tokenizer from the SentencePiece model anew.
+bool MakesAnewFrom(const TokenizerSettings& settings) {
+  return settings.tokenizer_class == "LlamaTokenizer" && settings.add_prefix_space.has_value();
+}
+
 // The one file with such an ending beside `file`, else `file`.
 std::filesystem::path OnlyTokenizerJson(const std::filesystem::path& file) {
   std::vector<std::filesystem::path> found;
@@ -61,6 +69,7 @@ struct Tokenizer::State {
   AddedTokens added;
   PostProcessor post_processor;
   Decoder decoder;
+  std::pair<size_t, size_t> frame;  // tokens that are put in front of a text, and behind it
 
   State(const JsonFields& fields, TokenizerFile& file, const std::string& where)
       : normalizer(MakeNormalizer(fields.Find("normalizer"), Place(where, "normalizer"))),
@@ -68,10 +77,15 @@ struct Tokenizer::State {
             MakePreTokenizer(fields.Find("pre_tokenizer"), Place(where, "pre_tokenizer"))),
         model(MakeTokenModel(JsonFields(fields.Get("model"), Place(where, "model")), file, where)),
         added(fields.Find("added_tokens"), model->vocabulary(), normalizer,
-              Place(where, "added_tokens")),
+              fields.Bool("split_special_tokens", false), Place(where, "added_tokens")),
         post_processor(
             MakePostProcessor(fields.Find("post_processor"), Place(where, "post_processor"))),
-        decoder(MakeDecoder(fields.Find("decoder"), Place(where, "decoder"))) {}
+        decoder(MakeDecoder(fields.Find("decoder"), Place(where, "decoder"))) {
+    std::vector<EncodedToken> text = {{0, {0, 1}}};
+    post_processor.process(text, "x", true);
+    const auto own = std::ranges::find_if(text, [](const auto& t) { return t.span.begin >= 0; });
+    frame = {own - text.begin(), text.empty() ? 0 : text.end() - own - 1};
+  }
 
   void TokenizePieces(Pieces& pieces, std::vector<EncodedToken>& tokens) const;
 };
@@ -123,11 +137,22 @@ Tokenizer Tokenizer::Load(const std::filesystem::path& file_or_directory) {
   return FromFiles(read, file_or_directory.string());
 }
 
-Tokenizer Tokenizer::FromFiles(const ReadSideFile& read, const std::string& where) {
-  if (const auto json = read(kTokenizerJson)) {
-    return FromText(*json, fmt::format("{}/{}", where, kTokenizerJson));
+Tokenizer Tokenizer::FromFiles(const ReadSideFile& read, const std::string& where, int64_t rows) {
+  const auto json = read(kTokenizerJson);
+  const auto model = read("tokenizer.model");
+  if (json) {
+    const TokenizerSettings settings = ReadTokenizerSettings(read, where);
+    const bool from_model = model && IsSentencePieceModel(*model) && MakesAnewFrom(settings);
+    if (!from_model) {
+      const std::string name = fmt::format("{}/{}", where, kTokenizerJson);
+      TokenizerFile file = ParseTokenizerFile(*json, name);
+      FollowTokenizerClass(settings, rows, where, file);
+      Tokenizer tokenizer = FromFile(std::move(file), name);
+      tokenizer.WarnOfOtherFrame(settings, where);
+      return tokenizer;
+    }
   }
-  if (const auto model = read("tokenizer.model")) {
+  if (model) {
     const std::string file = where + "/tokenizer.model";
     return FromFile(SentencePieceTokenizer(*model, ReadTokenizerSettings(read, where), file), file);
   }
@@ -157,6 +182,32 @@ Tokenizer Tokenizer::FromFile(TokenizerFile file, std::string_view where) {
 
 Tokenizer Tokenizer::FromJson(const Json& tokenizer_json, std::string_view where) {
   return FromText(tokenizer_json.dump(-1, ' ', false, Json::error_handler_t::replace), where);
+}
+
+// Other classes than those that take add_bos_token and add_eos_token ignore them in transformers 4;
+// transformers 5 lets them count in all. Worth a word where it matters.
+void Tokenizer::WarnOfOtherFrame(const TokenizerSettings& settings,
+                                 const std::string& where) const {
+  const auto [front, behind] = state_->frame;
+  const auto compare = [&](const std::optional<bool>& wanted, size_t count, const char* key,
+                           const char* place) {
+    if (!wanted || *wanted == (count > 0)) return;
+    Warn(
+        "{}: tokenizer_config.json says '{}': {}, and tokenizer.json puts {} token {} a text; "
+        "that is followed, as the class {} does in transformers 4",
+        where, key, *wanted, count > 0 ? "a" : "no", place,
+        settings.tokenizer_class.empty() ? "PreTrainedTokenizer" : settings.tokenizer_class);
+  };
+  compare(settings.add_bos, front, "add_bos_token", "in front of");
+  compare(settings.add_eos, behind, "add_eos_token", "behind");
+}
+
+Encoding Tokenizer::EncodeBeginning(std::string_view text) const {
+  Encoding encoding = Encode(text, /*add_special_tokens=*/true);
+  const size_t kept = encoding.ids.size() - tokens_behind();
+  encoding.ids.resize(kept);
+  encoding.spans.resize(kept);
+  return encoding;
 }
 
 Encoding Tokenizer::Encode(std::string_view text, bool add_special_tokens) const {
@@ -199,6 +250,10 @@ std::string Tokenizer::Decode(std::span<const int32_t> ids, bool skip_special_to
   for (const std::string& token : tokens) text += token;
   return text;
 }
+
+size_t Tokenizer::tokens_in_front() const { return state_->frame.first; }
+
+size_t Tokenizer::tokens_behind() const { return state_->frame.second; }
 
 int64_t Tokenizer::size() const {
   return std::max(state_->model->vocabulary().size(), state_->added.size());

@@ -15,6 +15,7 @@
 #include "grin/base/json.h"
 #include "grin/text/tokenizer_file.h"
 #include "grin/text/tokenizer_settings.h"
+#include "grin/text/vocabulary.h"
 
 namespace grin {
 
@@ -36,10 +37,12 @@ class Tokenizer {
   // is).
   static Tokenizer Load(const std::filesystem::path& file_or_directory);
 
-  // From the files beside a model, the first of these that is there: tokenizer.json;
-  // tokenizer.model (SentencePiece); vocab.json and merges.txt; vocab.txt (BERT). `where` names
-  // their directory.
-  static Tokenizer FromFiles(const ReadSideFile& read, const std::string& where);
+  // From the files beside a model, the first of these that is there: tokenizer.json, changed as its
+  // class changes it (tokenizer_class.h); tokenizer.model (SentencePiece); vocab.json and
+  // merges.txt; vocab.txt (BERT). `where` names their directory. Special tokens that only a setting
+  // names get ids below `rows`, or none.
+  static Tokenizer FromFiles(const ReadSideFile& read, const std::string& where,
+                             int64_t rows = kLargestTokenId);
 
   // The same from the JSON text itself; `where` names it in messages.
   static Tokenizer FromText(std::string_view json_text, std::string_view where);
@@ -50,8 +53,16 @@ class Tokenizer {
   // text is not UTF-8, naming the byte.
   Encoding Encode(std::string_view text, bool add_special_tokens) const;
 
+  // The same with special tokens, but without those that the tokenizer puts behind a text: for one
+  // that goes on.
+  Encoding EncodeBeginning(std::string_view text) const;
+
   // Ids that are not in the vocabulary are left out, invalid byte sequences become U+FFFD.
   std::string Decode(std::span<const int32_t> ids, bool skip_special_tokens) const;
+
+  // How many tokens are put in front of a text, and behind it.
+  size_t tokens_in_front() const;
+  size_t tokens_behind() const;
 
   // One above the largest id, added tokens included: what a model's embedding must have.
   int64_t size() const;
@@ -67,6 +78,7 @@ class Tokenizer {
   struct State;
   explicit Tokenizer(std::shared_ptr<const State> state) : state_(std::move(state)) {}
   static Tokenizer FromFile(TokenizerFile file, std::string_view where);
+  void WarnOfOtherFrame(const TokenizerSettings& settings, const std::string& where) const;
 
   std::shared_ptr<const State> state_;
 };

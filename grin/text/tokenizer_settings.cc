@@ -4,10 +4,12 @@
 #include <charconv>
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "grin/base/error.h"
 #include "grin/base/json_fields.h"
 #include "grin/base/read_json.h"
+#include "grin/text/tokenizer_class.h"
 
 namespace grin {
 namespace {
@@ -39,15 +41,39 @@ std::optional<Json> TokenEntry(const Json& value, bool special) {
               {"special", special}};
 }
 
-void Append(Json& list, Json entry) {
-  for (const Json& earlier : list) {
-    if (earlier["content"] == entry["content"]) return;
+// Tokens, each by its first entry. A list may hold thousands.
+struct TokenList {
+  Json entries = Json::array();
+  std::unordered_set<std::string> contents;
+
+  void Append(Json entry) {
+    if (contents.insert(entry["content"].get<std::string>()).second) {
+      entries.push_back(std::move(entry));
+    }
   }
-  list.push_back(std::move(entry));
+};
+
+// What the settings name as special.
+std::unordered_set<std::string> NamedTokens(const Json& config) {
+  std::unordered_set<std::string> named;
+  const auto add = [&](const Json& value) {
+    if (const auto entry = TokenEntry(value, true)) {
+      named.insert((*entry)["content"].get<std::string>());
+    }
+  };
+  for (const char* key : kNamedTokens) {
+    if (config.contains(key)) add(config[key]);
+  }
+  for (const char* key : kTokenLists) {
+    if (!config.contains(key) || !config[key].is_structured()) continue;
+    for (const Json& value : config[key]) add(value);
+  }
+  return named;
 }
 
-// "added_tokens_decoder": {"50257": {"content": ...}, ...}
-void AppendDecoder(const JsonFields& config, Json& list) {
+// "added_tokens_decoder": {"50257": {"content": ...}, ...}. What is named elsewhere is special.
+void AppendDecoder(const JsonFields& config, const std::unordered_set<std::string>& named,
+                   TokenList& list) {
   std::map<int64_t, const Json*> by_id;
   const JsonFields decoder(config.Get("added_tokens_decoder"),
                            config.WhereOf("added_tokens_decoder"));
@@ -65,14 +91,18 @@ void AppendDecoder(const JsonFields& config, Json& list) {
       BadInput("text", "{} is {}, expected a token", decoder.WhereOf(std::to_string(id)),
                DescribeJson(*value));
     }
+    const auto content = (*entry)["content"].get<std::string>();
+    if ((*entry)["special"] == false && named.contains(content)) {
+      entry = TokenEntry(*value, true);
+    }
     (*entry)["id"] = id;
-    Append(list, std::move(*entry));
+    list.Append(std::move(*entry));
   }
 }
 
-// added_tokens.json: {"<tool>": 50257, ...}. Special are those that `config` names.
-void AppendAddedTokens(const Json& added, const std::string& where, const Json& config,
-                       Json& list) {
+// added_tokens.json: {"<tool>": 50257, ...}.
+void AppendAddedTokens(const Json& added, const std::string& where,
+                       const std::unordered_set<std::string>& named, TokenList& list) {
   std::map<int64_t, std::string> by_id;
   for (const auto& [content, id] : added.items()) {
     if (!id.is_number_integer()) {
@@ -80,23 +110,9 @@ void AppendAddedTokens(const Json& added, const std::string& where, const Json& 
     }
     by_id[id.get<int64_t>()] = content;
   }
-  const auto is_special = [&](const std::string& content) {
-    const auto names = [&](const Json& value) {
-      const std::optional<Json> entry = TokenEntry(value, true);
-      return entry && (*entry)["content"] == content;
-    };
-    for (const char* key : kNamedTokens) {
-      if (config.contains(key) && names(config[key])) return true;
-    }
-    return std::ranges::any_of(kTokenLists, [&](const char* key) {
-      return config.contains(key) && config[key].is_structured() &&
-             std::ranges::any_of(config[key], names);
-    });
-  };
   for (const auto& [id, content] : by_id) {
-    const bool special = is_special(content);
-    Append(list,
-           {{"content", content}, {"normalized", !special}, {"special", special}, {"id", id}});
+    const bool special = named.contains(content);
+    list.Append({{"content", content}, {"normalized", !special}, {"special", special}, {"id", id}});
   }
 }
 
@@ -132,47 +148,84 @@ Json ReadSideObject(const ReadSideFile& read, std::string_view name, const std::
 }
 
 void TokenizerSettings::AddSpecial(const std::string& content) {
-  Append(added_tokens, {{"content", content}, {"normalized", false}, {"special", true}});
+  for (const Json& entry : added_tokens) {
+    if (entry["content"] == content) return;
+  }
+  added_tokens.push_back({{"content", content}, {"normalized", false}, {"special", true}});
 }
 
-Json ReadTokenizerConfig(const ReadSideFile& read, const std::string& where) {
+namespace {
+
+Json ReadWrittenConfig(const ReadSideFile& read, const std::string& where) {
   Json config = ReadSideObject(read, "tokenizer_config.json", where);
   const auto decoder = config.find("added_tokens_decoder");
   if (decoder == config.end() || decoder->is_null()) {
-    config.update(ReadSideObject(read, "special_tokens_map.json", where));
+    Json map = ReadSideObject(read, "special_tokens_map.json", where);
+    // Its further tokens come on top of those of the configuration.
+    const char* more = kTokenLists[0];
+    if (config.contains(more) && config[more].is_array() && map.contains(more) &&
+        map[more].is_array()) {
+      Json both = config[more];
+      for (const Json& token : map[more]) {
+        if (!std::ranges::count(both, token)) both.push_back(token);
+      }
+      map[more] = both;
+    }
+    config.update(map);
   }
   return config;
 }
 
+}  // namespace
+
+Json ReadTokenizerConfig(const ReadSideFile& read, const std::string& where) {
+  Json config = ReadWrittenConfig(read, where);
+  const JsonFields fields(config, where + "/tokenizer_config.json");
+  const TokenizerClass& kind = FindTokenizerClass(fields.String("tokenizer_class", ""), "");
+  const auto fill = [&](const char* key, std::string_view token) {
+    if (!token.empty() && !config.contains(key)) config[key] = token;
+  };
+  fill("bos_token", kind.bos);
+  fill("eos_token", kind.eos);
+  fill("unk_token", kind.unknown);
+  fill("pad_token", kind.padding);
+  return config;
+}
+
 TokenizerSettings ReadTokenizerSettings(const ReadSideFile& read, const std::string& where) {
-  const Json config = ReadTokenizerConfig(read, where);
+  const Json config = ReadWrittenConfig(read, where);
   const Json model_config = ReadSideObject(read, "config.json", where);
   TokenizerSettings settings;
+  const std::unordered_set<std::string> named = NamedTokens(config);
+  TokenList added;
   const auto decoder = config.find("added_tokens_decoder");
   if (decoder == config.end() || decoder->is_null()) {
     AppendAddedTokens(ReadSideObject(read, "added_tokens.json", where),
-                      where + "/added_tokens.json", config, settings.added_tokens);
+                      where + "/added_tokens.json", named, added);
   }
   const JsonFields fields(config, where + "/tokenizer_config.json");
   if (fields.Find("added_tokens_decoder") != nullptr) {
-    AppendDecoder(fields, settings.added_tokens);
+    settings.has_decoder = true;
+    AppendDecoder(fields, named, added);
   }
   for (const char* key : kNamedTokens) {
     if (!config.contains(key)) continue;
-    if (auto entry = TokenEntry(config[key], true)) Append(settings.added_tokens, *entry);
+    if (auto entry = TokenEntry(config[key], true)) added.Append(*std::move(entry));
   }
   for (const char* key : kTokenLists) {
     const auto tokens = config.find(key);
     if (tokens == config.end() || !tokens->is_structured()) continue;
     for (const Json& token : *tokens) {
-      if (auto entry = TokenEntry(token, true)) Append(settings.added_tokens, *entry);
+      if (auto entry = TokenEntry(token, true)) added.Append(*std::move(entry));
     }
   }
-  settings.tokenizer_class = fields.String("tokenizer_class", "");
+  settings.added_tokens = std::move(added.entries);
+  const JsonFields model_fields(model_config, where + "/config.json");
+  settings.tokenizer_class =
+      fields.String("tokenizer_class", model_fields.String("tokenizer_class", ""));
   if (settings.tokenizer_class.ends_with("Fast")) {
     settings.tokenizer_class.resize(settings.tokenizer_class.size() - 4);
   }
-  const JsonFields model_fields(model_config, where + "/config.json");
   settings.model_type = model_fields.String("model_type", "");
   settings.bos = ContentOf(config, "bos_token");
   settings.eos = ContentOf(config, "eos_token");
@@ -181,10 +234,23 @@ TokenizerSettings ReadTokenizerSettings(const ReadSideFile& read, const std::str
   settings.add_eos = OptionalBool(fields, "add_eos_token");
   settings.add_prefix_space = OptionalBool(fields, "add_prefix_space");
   settings.legacy = OptionalBool(fields, "legacy");
+  settings.split_special_tokens = fields.Bool("split_special_tokens", false);
+  const TokenizerClass& kind = FindTokenizerClass(settings.tokenizer_class, settings.model_type);
+  const auto class_token = [&](const char* key, std::string_view token) {
+    std::optional<std::string> text;
+    if (token.empty() || config.contains(key)) return text;
+    settings.class_tokens.push_back(*(text = token));
+    return text;
+  };
+  settings.class_bos = class_token("bos_token", kind.bos);
+  settings.class_eos = class_token("eos_token", kind.eos);
+  class_token("unk_token", kind.unknown);
+  class_token("pad_token", kind.padding);
   return settings;
 }
 
 void WriteSpecialTokens(const TokenizerSettings& settings, TokenizerFile& file) {
+  file.settings["split_special_tokens"] = settings.split_special_tokens;
   file.settings["added_tokens"] = settings.added_tokens;
   Json special = Json::object();
   Json around = Json::array();

@@ -1,12 +1,13 @@
 #pragma once
 // What the small files beside a vocabulary say about it: tokenizer_config.json,
-// special_tokens_map.json, added_tokens.json and config.json. Needed where there is no
-// tokenizer.json, which says all of it.
+// special_tokens_map.json, added_tokens.json and config.json. Without a tokenizer.json they say all
+// that the vocabulary does not; with one they may say more than it does (tokenizer_class.h).
 
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "grin/base/json.h"
 #include "grin/text/tokenizer_file.h"
@@ -20,9 +21,18 @@ struct TokenizerSettings {
   std::string tokenizer_class;  // without "Fast" at its end; empty when not given
   std::string model_type;       // of config.json; empty when not given
   std::optional<std::string> bos, eos, unknown;
+  // What the class has where no file says anything of a token, be it null: see tokenizer_class.h.
+  std::optional<std::string> class_bos, class_eos;
+  std::vector<std::string> class_tokens;  // all of them
   std::optional<bool> add_bos, add_eos, add_prefix_space, legacy;
-  // In the form of tokenizer.json's "added_tokens", in the order in which they get their ids.
+  bool split_special_tokens = false;  // special tokens are not looked for in texts
+  // In the form of tokenizer.json's "added_tokens", in the order in which they get their ids; those
+  // of added_tokens_decoder and added_tokens.json with the "id" that stands there.
   Json added_tokens = Json::array();
+  bool has_decoder = false;  // whether there is an added_tokens_decoder
+
+  std::optional<std::string> BeginToken() const { return bos ? bos : class_bos; }
+  std::optional<std::string> EndToken() const { return eos ? eos : class_eos; }
 
   // Adds a special token by its text, unless it is there already.
   void AddSpecial(const std::string& content);
@@ -33,7 +43,8 @@ struct TokenizerSettings {
 Json ReadSideObject(const ReadSideFile& read, std::string_view name, const std::string& where);
 
 // tokenizer_config.json; where it has no added_tokens_decoder, with the tokens of
-// special_tokens_map.json in it, as `transformers` has them. Errors as above.
+// special_tokens_map.json in it, as `transformers` has them, and with those that the class which it
+// names has where it is silent. Errors as above.
 Json ReadTokenizerConfig(const ReadSideFile& read, const std::string& where);
 
 // From those and, where there is no added_tokens_decoder, added_tokens.json. Error (bad input) on a

@@ -508,7 +508,8 @@ TEST_F(Cli, NamesThatAreTooLongAreRefusedAtOnce) {
     EXPECT_THAT(Refusal(args, 3), HasSubstr("ame too long")) << args;
   }
   for (const char* args : {"loglik --data forget.jsonl --model ", "diff model ", "inspect "}) {
-    EXPECT_THAT(Refusal(args + name, 3), HasSubstr("no such file")) << args;
+    EXPECT_THAT(Refusal(args + name, 3), AnyOf(HasSubstr("no such file"), HasSubstr("ame too long")))
+        << args;
   }
   const Result result = Grin(kUnlearn + std::string("--out ") + std::string(250, 'n'));
   EXPECT_EQ(result.code, 0) << result.err;

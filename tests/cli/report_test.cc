@@ -89,7 +89,7 @@ TEST_F(ReportCommand, ComparesManyRuns) {
 
 TEST_F(ReportCommand, WarnsOfAReferenceOnOtherQuestions) {
   Json never = Json::parse(ReadFile(dir_ / "never.json"));
-  never["forget_Truth_Ratio"]["value_by_index"].erase("0");
+  never["forget_truth_ratio"]["value_by_index"].erase("0");
   Put(dir_ / "fewer.json", never.dump());
   const Outcome outcome = Grin("report unlearned.json --reference fewer.json");
   EXPECT_EQ(outcome.code, 0) << outcome.err;

@@ -26,6 +26,9 @@ TEST(Conversation, ReadsBothNamings) {
   EXPECT_EQ(Script(Parse(R"([{"from": "human", "value": "U"}, {"from": "gpt", "value": "A"},
                              {"from": "tool", "value": "T"}])")),
             "user:U|assistant:A|tool:T|");
+  EXPECT_EQ(Script(Parse(R"([{"role": "System", "content": "S"}, {"from": "USER", "value": "U"},
+                             {"role": "Critic", "content": "C"}])")),
+            "system:S|user:U|Critic:C|");
   EXPECT_EQ(Script(Parse(R"([{"role": "user", "content": [{"type": "text", "text": "a"},
                              {"type": "text", "text": "b"}]}, {"role": "assistant"}])")),
             "user:ab|assistant:|");
@@ -33,6 +36,33 @@ TEST(Conversation, ReadsBothNamings) {
   EXPECT_FALSE(IsConversation(Json::parse(R"(["user"])")));
   EXPECT_FALSE(IsConversation(Json::parse(R"([])")));
   EXPECT_FALSE(IsConversation(Json("user")));
+}
+
+// transformers hands whole messages to the template.
+TEST(Conversation, KeepsWhatATemplateMayWantToKnow) {
+  const auto messages = Parse(R"([{"role": "assistant", "content": null, "name": null,
+      "tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]},
+      {"role": "tool", "content": "T", "tool_call_id": "7"}, {"role": "user", "content": "U"}])");
+  EXPECT_EQ(messages[0].others.dump(),
+            R"({"tool_calls":[{"function":{"name":"f","arguments":{"a":1}}}]})");
+  EXPECT_EQ(messages[1].others.dump(), R"({"tool_call_id":"7"})");
+  EXPECT_TRUE(messages[2].others.is_null());
+}
+
+TEST(Conversation, IsFoundInTheFormsThatTablesHave) {
+  const Json plain = Json::parse(R"([{"role": "user", "content": "U"},
+                                     {"role": "assistant", "content": "A"}])");
+  EXPECT_EQ(ConversationIn(plain, "messages", "a:1"), plain);
+  EXPECT_EQ(ConversationIn(plain.dump(), "messages", "a:1"), plain);
+  EXPECT_EQ(
+      ConversationIn({{"role", {"user", "assistant"}}, {"content", {"U", "A"}}}, "messages", "a:1"),
+      plain);
+  for (const Json& other : {Json("hello"), Json("[{'role': 'user'}]"), Json(7), Json(nullptr),
+                            Json::array(), Json{{"content", {"U"}}}, Json::array({"U", "A"})}) {
+    EXPECT_THAT(MessageOf([&] { ConversationIn(other, "messages", "a:1"); }),
+                ::testing::AllOf(HasSubstr("a:1: 'messages' is "), HasSubstr("list of messages")))
+        << other;
+  }
 }
 
 TEST(Conversation, NamesTheMessageThatIsWrong) {

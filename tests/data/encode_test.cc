@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "grin/data/conversation.h"
 #include "tests/data/toy_checkpoint.h"
 
 namespace grin {
@@ -285,6 +286,21 @@ TEST(Encode, GenerationStopsAtTheEndTokensOfAllSources) {
                                HasSubstr("expected a token id or a list of them")));
 }
 
+// Where tokenizer_config.json is silent, the tokens of its class reach the template.
+TEST(Encode, TokensOfTheClassReachTheTemplate) {
+  const auto dir = MakeToy("encode_class", {.tokenizer = "sentencepiece_like"});
+  const auto head = [&](const Json& config) {
+    WriteFile(dir / "tokenizer_config.json", config.dump());
+    return MakeEncoder(dir).EncodePrompt("Who?");
+  };
+  Json config = {{"tokenizer_class", "LlamaTokenizer"},
+                 {"chat_template", "{{ bos_token }}{{ messages[0]['content'] }}"}};
+  EXPECT_EQ(head(config).front(), 1);
+  config["bos_token"] = nullptr;  // said to be none
+  config["add_bos_token"] = false;
+  EXPECT_NE(head(config).front(), 1);
+}
+
 TEST(Encode, TemplateVariablesReachTheTemplate) {
   const auto dir =
       MakeToy("encode_variables",
@@ -374,10 +390,105 @@ TEST(Encode, CompatLabelsBehindThePromptAsTheTemplateAsksForIt) {
   const Example example = Ask("a", "b");
   const Encoder ours = MakeEncoder(dir), theirs = MakeEncoder(dir, {.compat = "open-unlearning"});
   EXPECT_EQ(Labelled(ours, ours.Encode(example)), "b");
-  EXPECT_EQ(ours.tokenizer().Decode(ours.EncodePrompt(example), false), "a:!");
+  EXPECT_EQ(ours.tokenizer().Decode(ours.EncodePrompt(example), false), "a:");
   EXPECT_EQ(theirs.tokenizer().Decode(theirs.EncodePrompt(example), false), "a:");
   const Sequence sequence = theirs.Encode(example);
   EXPECT_EQ(sequence.labels.front(), 2);  // behind "a" and ":"
+}
+
+// Prompts and finished chats are what transformers makes of them, and the answer is scored wherever
+// the template shows it: tests/data/make_chat_prompt_goldens.py.
+TEST(Encode, ChatsAreThoseOfTransformers) {
+  const Json goldens =
+      Json::parse(ReadFile(std::filesystem::path(GRIN_TEST_DATA) / "chat_prompts.json"));
+  ASSERT_EQ(goldens["made_with"], "transformers 4.45.1");
+  int64_t scored = 0, refused = 0;
+  for (const auto& [name, source] : goldens["templates"].items()) {
+    const auto dir = MakeToy("encode_chats", {.tokenizer = source["tokenizer"], .context = 512});
+    WriteFile(dir / "tokenizer_config.json", Json{{"tokenizer_class", "PreTrainedTokenizerFast"},
+                                                  {"bos_token", "<s>"},
+                                                  {"eos_token", source["eos_token"]},
+                                                  {"chat_template", source["source"]}}
+                                                 .dump());
+    const Encoder encoder = MakeEncoder(dir);
+    for (const Json& golden : goldens["cases"]) {
+      if (golden["template"] != name) continue;
+      const Json& conversation = goldens["conversations"][golden["turns"].get<size_t>()];
+      SCOPED_TRACE(golden.dump());
+      Example example;
+      example.turns = ReadMessages(conversation, "set.jsonl:7");
+      example.prompt = "not empty";
+      example.response = golden["answer"];
+      example.where = "set.jsonl:7";
+      const auto told_where = [&](const auto& work) {
+        ++refused;
+        EXPECT_THAT(MessageOf(work), HasSubstr("set.jsonl:7: "));
+      };
+      if (golden["prompt_ids"].is_null()) {
+        told_where([&] { encoder.EncodePrompt(example); });
+      } else {
+        EXPECT_EQ(Json(encoder.EncodePrompt(example)), golden["prompt_ids"]);
+      }
+      if (golden["ids"].is_null()) {
+        told_where([&] { encoder.Encode(example); });
+        continue;
+      }
+      const Sequence sequence = encoder.Encode(example);
+      EXPECT_EQ(Json(sequence.tokens), golden["ids"]);
+      ASSERT_FALSE(sequence.labels.empty());
+      EXPECT_EQ(sequence.labels.front(), golden["first"].get<int32_t>());
+      EXPECT_EQ(sequence.labels.back(), sequence.length() - 1);
+      std::string said;
+      for (const auto& [begin, end] : sequence.label_spans) {
+        if (begin >= 0) said += example.response.substr(begin, end - begin);
+      }
+      EXPECT_EQ(said, golden["shown"]);
+      ++scored;
+    }
+  }
+  EXPECT_GT(scored, 500);
+  EXPECT_GT(refused, 100);
+}
+
+// A template that refuses a plain question is no reason to refuse a model whose records fit.
+TEST(Encode, TheTokenThatClosesAnswersIsFoundBehindTurnsThatTheTemplateTakes) {
+  const auto closes = [&](const std::string& condition) {
+    const auto dir = MakeToy("encode_probe", {.chat_template = "{% if " + condition +
+                                                               " %}{{ raise_exception('no') }}"
+                                                               "{% endif %}" +
+                                                               kToyChat});
+    const auto ids = MakeEncoder(dir).stop_tokens();
+    return std::ranges::count(ids, 2) > 0;  // <|im_end|>
+  };
+  EXPECT_TRUE(closes("false"));
+  EXPECT_TRUE(closes("messages[0]['role'] != 'system'"));
+  EXPECT_TRUE(closes("messages | length < 3"));
+  EXPECT_FALSE(closes("messages | length < 9"));
+}
+
+// A tokenizer may put its end token behind every text: not between a prompt and what continues it.
+TEST(Encode, EndTokensOfTheTokenizerCloseNoPrompt) {
+  const auto dir =
+      MakeToy("encode_closed", {.tokenizer = "sentencepiece_like", .end_token = "</s>"});
+  const Encoder open = MakeEncoder(dir, {.template_name = "raw"});
+  Json file = Json::parse(ReadFile(dir / "tokenizer.json"));
+  ASSERT_TRUE(file["post_processor"]["single"].is_array());
+  file["post_processor"]["single"].push_back({{"SpecialToken", {{"id", "</s>"}, {"type_id", 0}}}});
+  file["post_processor"]["special_tokens"]["</s>"] = {
+      {"id", "</s>"}, {"ids", {2}}, {"tokens", {"</s>"}}};
+  WriteFile(dir / "tokenizer.json", file.dump());
+  const Encoder closed = MakeEncoder(dir, {.template_name = "raw"});
+  ASSERT_EQ(closed.tokenizer().Encode("a b", true).ids.back(), 2);
+  for (const char* prompt : {"Tom ran", "ends with a space ", "</s>", "a</s>"}) {
+    SCOPED_TRACE(prompt);
+    EXPECT_EQ(closed.EncodePrompt(prompt), open.EncodePrompt(prompt));
+    EXPECT_EQ(closed.tokenizer().EncodeBeginning(prompt).ids,
+              open.tokenizer().Encode(prompt, true).ids);
+    const Sequence a = closed.Encode(Ask(prompt, " home.")), b = open.Encode(Ask(prompt, " home."));
+    EXPECT_EQ(a.tokens, b.tokens);
+    EXPECT_EQ(a.labels, b.labels);
+    EXPECT_EQ(a.label_spans, b.label_spans);
+  }
 }
 
 TEST(Encode, Refusals) {

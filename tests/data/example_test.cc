@@ -75,9 +75,8 @@ TEST_F(ExampleTest, ReadsCsvAndJson) {
 }
 
 TEST_F(ExampleTest, ReadsConversations) {
-  const auto one = Load(
-      R"({"prompt": "unused", "messages": [{"role": "user", "content": "Who?"},)"
-      R"( {"role": "assistant", "content": "Ada."}]})");
+  const auto one = Load(R"({"prompt": "unused", "messages": [{"role": "user", "content": "Who?"},)"
+                        R"( {"role": "assistant", "content": "Ada."}]})");
   EXPECT_EQ(one[0].prompt, "Who?");
   EXPECT_EQ(one[0].response, "Ada.");
   EXPECT_TRUE(one[0].turns.empty());  // the same as a prompt with its response
@@ -90,13 +89,12 @@ TEST_F(ExampleTest, ReadsConversations) {
   ASSERT_EQ(many[0].turns.size(), 4u);
   EXPECT_EQ(many[0].turns[1].role, "user");
   // Prompt and completion as messages, as TRL has them; a column of another name.
-  const auto halves = Load(
-      R"({"prompt": [{"role": "user", "content": "q"}],)"
-      R"( "completion": [{"role": "assistant", "content": "a"}]})");
+  const auto halves = Load(R"({"prompt": [{"role": "user", "content": "q"}],)"
+                           R"( "completion": [{"role": "assistant", "content": "a"}]})");
   EXPECT_EQ(halves[0].prompt + halves[0].response, "qa");
-  const auto named = Load(
-      R"({"chat": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})",
-      "messages=chat");
+  const auto named =
+      Load(R"({"chat": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})",
+           "messages=chat");
   EXPECT_EQ(named[0].prompt + named[0].response, "qa");
   EXPECT_THAT(Message(R"({"messages": [{"role": "user", "content": "q"}]})"),
               HasSubstr("set.jsonl:1: the conversation has no assistant's answer"));
@@ -170,6 +168,17 @@ TEST_F(ExampleTest, RefusesWhatCannotBeUsed) {
               HasSubstr("set.jsonl:2: 'answer' is missing"));
   EXPECT_THAT(Message(R"({"question": "q", "answer": " \n"})"), HasSubstr("'answer' is empty"));
   EXPECT_THAT(Message(R"({"question": "", "answer": "a"})"), HasSubstr("'question' is empty"));
+  // Without words before the answer a conversation would be plain text, without its template.
+  for (
+      const char* turns :
+      {R"({"messages": [{"role": "user", "content": ""}, {"role": "assistant", "content": "a"}]})",
+       R"({"messages": [{"role": "user", "content": " \n"}, {"role": "assistant", "content": "a"}]})",
+       R"({"messages": [{"role": "user"}, {"role": "assistant", "content": "a"}]})",
+       R"({"conversations": [{"from": "human", "value": ""}, {"from": "gpt", "value": "a"}]})",
+       R"({"messages": [{"role": "user", "content": []}, {"role": "assistant", "content": "a"}]})",
+       R"({"prompt": [{"role": "user", "content": ""}], "response": "a"})"}) {
+    EXPECT_THAT(Message(turns), HasSubstr("the turns before the answer are empty")) << turns;
+  }
   EXPECT_THAT(Message(R"({"question": "q", "answer": 7})"),
               AllOf(HasSubstr("'answer' is number"), HasSubstr("must be text")));
   EXPECT_THAT(

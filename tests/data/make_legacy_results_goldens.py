@@ -67,7 +67,7 @@ def averages(document):
         if prefix in ("ra", "wf"):
             values[f"{prefix}_Q_A_Prob_normalised"] = (right / (right + wrong.sum(-1))).mean()
         if prefix == "forget":
-            values["forget_Truth_Ratio"] = np.minimum(ratio, 1 / ratio).mean()
+            values["forget_truth_ratio"] = np.minimum(ratio, 1 / ratio).mean()
         else:
             values[f"{prefix}_Truth_Ratio"] = np.maximum(0, 1 - 1 / ratio).mean()
     return values

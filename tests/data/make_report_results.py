@@ -73,7 +73,8 @@ def evaluate(seed, knows_forget, knows_retain, shift, rambles=0.0):
                [{"prob": np.exp(-x).round(6).tolist(), "avg_loss": x.round(6).tolist()}
                 for x in losses], np.exp(-losses).mean(1))
         ratio = np.exp(log_ratio)
-        metric(f"{prefix}_Truth_Ratio", [{"score": float(x)} for x in ratio],
+        metric("forget_truth_ratio" if prefix == "forget" else f"{prefix}_Truth_Ratio",
+               [{"score": float(x)} for x in ratio],
                np.minimum(ratio, 1 / ratio) if prefix == "forget" else np.maximum(0, 1 - ratio))
         said, scores, found, repeats = [], [], [], []
         for i, (question, answer, keywords) in enumerate(asked):
@@ -115,7 +116,7 @@ def evaluate(seed, knows_forget, knows_retain, shift, rambles=0.0):
 
 
 def ratios(results):
-    return [entry["score"] for entry in results["forget_Truth_Ratio"]["value_by_index"].values()]
+    return [entry["score"] for entry in results["forget_truth_ratio"]["value_by_index"].values()]
 
 
 UTILITY = ["retain_Q_A_Prob", "retain_Q_A_ROUGE", "retain_Truth_Ratio", "ra_Q_A_Prob_normalised",

@@ -84,7 +84,9 @@ inline void WriteToy(const std::filesystem::path& dir, const Toy& toy = {}) {
         std::filesystem::path(GRIN_TEST_DATA) / "tokenizers" / (toy.tokenizer + ".json"),
         dir / "tokenizer.json");
   }
-  Json tokenizer_config = {{"eos_token", toy.end_token}};
+  // A class that takes tokenizer.json as it stands.
+  Json tokenizer_config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                           {"eos_token", toy.end_token}};
   if (!toy.chat_template.empty()) tokenizer_config["chat_template"] = toy.chat_template;
   WriteFile(dir / "tokenizer_config.json", tokenizer_config.dump(1) + "\n");
 }

@@ -45,6 +45,19 @@ TEST(EngineKey, ChangesWithEachFileOfTheCheckpoint) {
   EXPECT_FALSE(keys.contains(KeyOf(dir, {}, "BFloat16")));
 }
 
+// Qwen2.5-Instruct is of this kind: the same prompts and stop tokens, another penalty.
+TEST(EngineKey, ChangesWithTheRuleByWhichTokensAreChosen) {
+  const fs::path dir = MakeToy("engine_key_rule");
+  const EncodeOptions theirs = {.template_name = "qa", .compat = "open-unlearning"};
+  WriteFile(dir / "generation_config.json", R"({"eos_token_id": 0})");
+  const auto keys = [&] {
+    return std::pair(KeyOf(dir, {.template_name = "qa"}), KeyOf(dir, theirs));
+  };
+  EXPECT_NE(keys().first, keys().second);  // what counts as said
+  WriteFile(dir / "generation_config.json", R"({"eos_token_id": 0, "repetition_penalty": 1.05})");
+  EXPECT_NE(keys().first, keys().second);
+}
+
 TEST(EngineKey, ChangesWithTheStopTokens) {
   const fs::path dir = MakeToy("engine_key_chat", {.chat_template = kToyChat});
   EXPECT_NE(KeyOf(dir, {.template_name = "chat"}), KeyOf(dir, {.template_name = "qa"}));

@@ -55,6 +55,47 @@ TEST_F(DataFiles, NamesThePartThatIsMissing) {
   EXPECT_THAT(ErrorOf([&] { FindDataFiles(dir_ / "none"); }), HasSubstr("has no data file"));
 }
 
+// tests/data/io/make_saved.py.
+TEST(SavedDataSets, AreReadInTheirOwnOrderWithoutTheirDescriptions) {
+  const auto records = ReadTable(TestData("saved"));
+  ASSERT_EQ(records.size(), 12u);
+  for (size_t i = 0; i < records.size(); ++i) {
+    EXPECT_EQ(records[i].fields["question"], fmt::format("What is {}?", i));
+    EXPECT_EQ(records[i].fields["kind"], i % 2);
+    EXPECT_EQ(records[i].fields["turns"][0]["content"], std::to_string(i));
+  }
+  EXPECT_EQ(ReadTable(TestData("saved_splits/train")).size(), 2u);
+  EXPECT_THAT(
+      ErrorOf([] { ReadTable(TestData("saved_splits")); }),
+      AllOf(HasSubstr("has saved the splits train, test"), HasSubstr("saved_splits/train")));
+}
+
+TEST(SavedDataSets, FollowWhatTheirDescriptionSays) {
+  const fs::path dir = Scratch("saved");
+  const auto put = [&](const char* name, const char* text) { Put(dir / name, text); };
+  put("b.jsonl", "{\"text\": \"b\"}");
+  put("a.jsonl", "{\"text\": \"a\"}");
+  put("state.json", R"({"_data_files": [{"filename": "b.jsonl"}, {"filename": "a.jsonl"}]})");
+  EXPECT_EQ(ReadTable(dir)[0].fields["text"], "b");
+  put("state.json", R"({"_data_files": [{"filename": "c.jsonl"}]})");
+  EXPECT_THAT(ErrorOf([&] { ReadTable(dir); }), HasSubstr("c.jsonl: is named in state.json"));
+  put("state.json", R"({"_data_files": [{"filename": "a.jsonl"}],
+                        "_indices_data_files": [{"filename": "indices.arrow"}]})");
+  EXPECT_THAT(ErrorOf([&] { ReadTable(dir); }), HasSubstr("flatten_indices()"));
+  // Beside other data the descriptions are none.
+  put("state.json", "{}");
+  put("dataset_info.json", "{\"description\": \"\"}");
+  put("dataset_infos.json", "{\"default\": {}}");
+  EXPECT_EQ(ReadTable(dir).size(), 2u);
+  // One split alone needs no name.
+  const fs::path one = Scratch("saved_one");
+  fs::create_directory(one / "train");
+  Put(one / "dataset_dict.json", R"({"splits": ["train"]})");
+  Put(one / "train/x.jsonl", "{\"text\": \"x\"}");
+  Put(one / "train/state.json", R"({"_data_files": [{"filename": "x.jsonl"}]})");
+  EXPECT_EQ(ReadTable(one)[0].fields["text"], "x");
+}
+
 TEST(HubDataFiles, FindsFilesOfASnapshot) {
   const HubScratch hub("hub_data");
   hub.Add("datasets--org--set", "c0ffee", "main", {{"data/a.jsonl", "{}"}, {"data/b.jsonl", "{}"}});

@@ -6,11 +6,11 @@
 
 #include <cmath>
 
+#include "grin/data/windows.h"
 #include "grin/engine/spaces.h"
 #include "grin/metric/choice.h"
 #include "grin/metric/membership.h"
 #include "grin/metric/refusal.h"
-#include "grin/data/windows.h"
 #include "tests/model/tiny.h"
 
 namespace grin {
@@ -156,6 +156,23 @@ TEST(PrivLeak, IsRelativeToTheReference) {
   EXPECT_NEAR(PrivLeak(0.25, 0.5), 50, 1e-6);
   EXPECT_EQ(
       PrivLeakResult({{"agg_value", 0.7}}, {{"mia_min_k", {{"agg_value", 0.7}}}})["agg_value"], 0);
+}
+
+TEST(PrivLeak, NeedsAReferenceThatLeavesAScale) {
+  const Json min_k = {{"agg_value", 0.75}};
+  const auto against = [&](double auc) {
+    return PrivLeakResult(min_k, {{"mia_min_k", {{"agg_value", auc}}}});
+  };
+  EXPECT_NEAR(against(0.5)["agg_value"].get<double>(), -50, 1e-6);
+  EXPECT_FALSE(against(0.5).contains("note"));
+  EXPECT_TRUE(against(0.9999)["agg_value"].is_number());
+  for (const double auc : {1.0, 1.0 - 1e-15}) {
+    EXPECT_TRUE(against(auc)["agg_value"].is_null());
+    EXPECT_THAT(against(auc)["not_measured"].get<std::string>(), ::testing::HasSubstr("is 1"));
+  }
+  EXPECT_FALSE(PrivLeakResult(min_k, nullptr).contains("note"));  // guessing, as documented
+  EXPECT_THAT(PrivLeakResult(min_k, Json::object())["note"].get<std::string>(),
+              ::testing::HasSubstr("has no mia_min_k"));
 }
 
 TEST(CleanSpaces, TakesOutWhatWordTokenizersLeave) {

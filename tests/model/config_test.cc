@@ -156,6 +156,46 @@ TEST_F(ConfigTest, NamesWhatIsNotSupported) {
   EXPECT_THAT(Message(), HasSubstr("quantised (gptq)"));
 }
 
+// Who writes a factor means a rule: without its name it is none that is known.
+TEST_F(ConfigTest, RotarySettingsThatNameNoTypeAreRefused) {
+  const Json saved = config_;
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    for (const char* settings :
+         {R"({"factor": 4.0})", R"({"type": null, "factor": 4.0})",
+          R"({"rope_type": null, "type": null, "low_freq_factor": 1.0, "factor": 8.0})",
+          R"({"rope_theta": 10000.0, "factor": 2.0})", R"({"alpha": 1000.0})",
+          R"({"short_factor": [1, 1], "long_factor": [1, 1]})",
+          R"({"original_max_position_embeddings": 32})"}) {
+      config_ = saved;
+      config_[key] = Json::parse(settings);
+      EXPECT_THAT(Message(), AllOf(HasSubstr("name no type"), HasSubstr("rope_scaling"),
+                                   HasSubstr("linear, llama3")))
+          << settings;
+    }
+    for (const char* settings :
+         {"null", "{}", R"({"type": null})", R"({"rope_type": "default"})",
+          R"({"rope_theta": 5000.0, "partial_rotary_factor": 0.5})", R"({"type": "mrope"})",
+          R"({"type": "mrope", "rope_type": "default", "mrope_section": [1, 1, 2]})"}) {
+      config_ = saved;
+      config_[key] = Json::parse(settings);
+      EXPECT_EQ(Message(), "no error") << settings;
+    }
+  }
+  config_ = saved;
+  config_["rope_scaling"] = {{"type", "linear"}, {"rope_type", "dynamic"}, {"factor", 2.0}};
+  EXPECT_THAT(Message(), HasSubstr("name two types"));
+  for (const char* type : {"linear", "dynamic", "llama3"}) {
+    config_["rope_scaling"] = {{"type", type}, {"factor", nullptr}};
+    EXPECT_THAT(Message(), HasSubstr(std::string("'") + type + "' has no 'factor'"));
+  }
+  config_["rope_scaling"] = {{"type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 1.0}};
+  EXPECT_THAT(Message(), HasSubstr("'llama3' has no 'high_freq_factor'"));
+  config_["rope_scaling"] = {{"type", "linear"}, {"factor", "4"}};
+  EXPECT_THAT(Message(), HasSubstr("'factor' is \"4\""));
+  config_["rope_scaling"] = "linear";
+  EXPECT_THAT(Message(), HasSubstr("must be an object"));
+}
+
 TEST_F(ConfigTest, SaysWhatOtherCheckpointsAre) {
   const Json saved = config_;
   config_["model_type"] = "mixtral";

@@ -93,7 +93,7 @@ TEST(Aggregate, SaysWhenTruthRatiosAreOfOtherQuestions) {
   EXPECT_EQ(Aggregate(results, &never, nullptr).other_questions, "");
   Json fewer = never;
   for (int i = 30; i < 40; ++i) {
-    fewer["forget_Truth_Ratio"]["value_by_index"].erase(std::to_string(i));
+    fewer["forget_truth_ratio"]["value_by_index"].erase(std::to_string(i));
   }
   const Aggregates aggregates = Aggregate(results, &fewer, nullptr);
   EXPECT_TRUE(aggregates.forget_quality);
@@ -112,7 +112,7 @@ TEST(Aggregate, SaysWhenTruthRatiosAreOfOtherQuestions) {
   // A value that is not there is no other question, and other tools' files name no split.
   Json plain = never;
   plain.erase("grin");
-  plain["forget_Truth_Ratio"]["value_by_index"]["3"] = nullptr;
+  plain["forget_truth_ratio"]["value_by_index"]["3"] = nullptr;
   EXPECT_EQ(Aggregate(results, &plain, nullptr).other_questions, "");
   // Without a reference, what the evaluation noted.
   Json noted = results;

@@ -30,20 +30,20 @@ fs::path Golden(const std::string& name) { return fs::path(GRIN_TEST_DATA) / "ev
 
 TEST(LoadResults, ReadsItsOwnFiles) {
   const Json results = LoadText(
-      R"({"forget_Truth_Ratio": {"agg_value": 0.5, "value_by_index": {"10": {"score": 2.0},
+      R"({"forget_truth_ratio": {"agg_value": 0.5, "value_by_index": {"10": {"score": 2.0},
           "2": {"score": 0.25}, "3": null, "4": {"score": null}}},
           "privleak": {"agg_value": null, "not_measured": "no holdout set"},
           "grin": {"format": "grin-results-1", "suite": "tofu", "parts": [{"file": 3}]}})");
   EXPECT_EQ(SourcesOf(results).size(), 1u);
-  EXPECT_THAT(MetricNames(results), ElementsAre("forget_Truth_Ratio", "privleak"));
+  EXPECT_THAT(MetricNames(results), ElementsAre("forget_truth_ratio", "privleak"));
   EXPECT_EQ(results["grin"]["source"], "grin");
   EXPECT_EQ(results["grin"]["suite"], "tofu");
-  EXPECT_EQ(AggregateOf(results, "forget_Truth_Ratio"), 0.5);
+  EXPECT_EQ(AggregateOf(results, "forget_truth_ratio"), 0.5);
   EXPECT_EQ(AggregateOf(results, "privleak"), std::nullopt);
   EXPECT_EQ(WhyNotMeasured(results, "privleak"), "no holdout set");
   EXPECT_THAT(WhyNotMeasured(results, "mia_loss"), HasSubstr("R.json has no mia_loss"));
   // By number, and without the values that are null.
-  EXPECT_THAT(ValuesOf(ValuesByIndex(results, "forget_Truth_Ratio")), ElementsAre(0.25, 2.0));
+  EXPECT_THAT(ValuesOf(ValuesByIndex(results, "forget_truth_ratio")), ElementsAre(0.25, 2.0));
   EXPECT_TRUE(ValuesByIndex(results, "mia_loss").empty());
 }
 
@@ -58,12 +58,17 @@ TEST(LoadResults, ReadsOpenUnlearningWithItsNamesAndItsNaN) {
               "value_by_index": {"0": {"score": 0.1}}}, "holdout": {}},
           "x": {"agg_value": 1, "text": "\"NaN\" stays, Infinity too"}})");
   EXPECT_EQ(results["grin"]["source"], "open-unlearning");
-  EXPECT_FALSE(results.contains("forget_truth_ratio"));
-  EXPECT_EQ(AggregateOf(results, "forget_Truth_Ratio"), std::nullopt);
-  EXPECT_THAT(WhyNotMeasured(results, "forget_Truth_Ratio"), HasSubstr("not a number"));
-  EXPECT_THAT(ValuesOf(ValuesByIndex(results, "forget_Truth_Ratio")), ElementsAre(1e-3));
+  EXPECT_FALSE(results.contains("retain_truth_ratio"));
+  EXPECT_EQ(AggregateOf(results, "forget_truth_ratio"), std::nullopt);
+  EXPECT_THAT(WhyNotMeasured(results, "forget_truth_ratio"), HasSubstr("not a number"));
+  EXPECT_THAT(ValuesOf(ValuesByIndex(results, "forget_truth_ratio")), ElementsAre(1e-3));
   EXPECT_EQ(AggregateOf(results, "retain_Truth_Ratio"), 0.5);
   EXPECT_TRUE(ValuesByIndex(results, "retain_Truth_Ratio").empty());
+  // Files of grin 0.1 had the name that OpenUnlearning gives to the other sets alone.
+  const Json older = LoadText(R"({"forget_Truth_Ratio": {"agg_value": 0.5},
+                                  "wf_truth_ratio": {"agg_value": 0.25}})");
+  EXPECT_EQ(AggregateOf(older, "forget_truth_ratio"), 0.5);
+  EXPECT_EQ(AggregateOf(older, "wf_Truth_Ratio"), 0.25);
   // The mean of a list, one value per wrong answer.
   EXPECT_THAT(ValuesOf(ValuesByIndex(results, "forget_Q_A_PERT_Prob", "avg_loss")), ElementsAre(2));
   EXPECT_EQ(results["x"]["text"], "\"NaN\" stays, Infinity too");
@@ -110,7 +115,7 @@ TEST(LegacyResults, AveragesAreThoseOfNumpyAndScipy) {
     ASSERT_TRUE(AggregateOf(results, metric)) << metric;
     EXPECT_NEAR(*AggregateOf(results, metric), value.get<double>(), 1e-12) << metric;
   }
-  const std::vector<double> ratios = ValuesOf(ValuesByIndex(results, "forget_Truth_Ratio"));
+  const std::vector<double> ratios = ValuesOf(ValuesByIndex(results, "forget_truth_ratio"));
   for (size_t i = 0; i < expected["truth_ratios"].size(); ++i) {
     EXPECT_NEAR(ratios[i], expected["truth_ratios"][i].get<double>(), 1e-12);
   }
@@ -127,7 +132,7 @@ TEST(LegacyResults, WhatIsMissingIsNotMeasured) {
   EXPECT_EQ(AggregateOf(results, "forget_Q_A_Prob"), std::nullopt);
   EXPECT_THAT(WhyNotMeasured(results, "forget_Q_A_Prob"), HasSubstr("not finite"));
   EXPECT_NEAR(*AggregateOf(results, "forget_Q_A_PARA_Prob"), std::exp(-1.0), 1e-15);
-  EXPECT_THAT(WhyNotMeasured(results, "forget_Truth_Ratio"), HasSubstr("average_perturb_loss"));
+  EXPECT_THAT(WhyNotMeasured(results, "forget_truth_ratio"), HasSubstr("average_perturb_loss"));
   EXPECT_THAT(MetricNames(results), Not(testing::Contains("retain_Q_A_Prob")));
 }
 

@@ -83,9 +83,8 @@ void ExpectAllOfTofu(const Json& ours, const Json& theirs) {
   int compared = 0;
   for (const auto& [name, result] : theirs.items()) {
     if (name == "forget_quality") continue;  // no reference there: null
-    const std::string own = name == "forget_truth_ratio" ? "forget_Truth_Ratio" : name;
-    ASSERT_TRUE(ours.contains(own)) << own;
-    ExpectSame(ours[own], result, own);
+    ASSERT_TRUE(ours.contains(name)) << name;
+    ExpectSame(ours[name], result, name);
     ++compared;
   }
   EXPECT_GE(compared, 26);
@@ -151,7 +150,7 @@ TEST(TofuSuite, MetricsLimitsWhatIsAsked) {
   const Evaluated few = Evaluate(options);
   EXPECT_EQ(few.prompts, 0u);
   EXPECT_LE(few.sequences, 6u * 5);
-  EXPECT_TRUE(few.results.contains("forget_Truth_Ratio"));
+  EXPECT_TRUE(few.results.contains("forget_truth_ratio"));
   EXPECT_FALSE(few.results.contains("model_utility"));
   options.metrics = {"forget_qualty"};
   EXPECT_THAT(MessageOf([&] { Evaluate(options); }),
@@ -166,7 +165,7 @@ TEST(TofuSuite, ForgetQualityComparesWithTheReference) {
   EXPECT_EQ(same["forget_quality"]["agg_value"], 1);
   EXPECT_EQ(same["forget_quality"]["statistic"], 0);
   Json far = own;
-  for (auto& [index, value] : far["forget_Truth_Ratio"]["value_by_index"].items()) {
+  for (auto& [index, value] : far["forget_truth_ratio"]["value_by_index"].items()) {
     value["score"] = value["score"].get<double>() + 1000;
   }
   const Json other = Evaluate(Tofu(), {}, "open-unlearning", far).results;
@@ -178,13 +177,13 @@ TEST(TofuSuite, AReferenceWithoutUsableTruthRatiosIsRefusedBeforeTheEnginesRun) 
   const Json own = Evaluate(Tofu()).results;
   // Values that are no numbers, as a file has them for NaN, are left out.
   Json some = own;
-  some["forget_Truth_Ratio"]["value_by_index"]["0"]["score"] = nullptr;
+  some["forget_truth_ratio"]["value_by_index"]["0"]["score"] = nullptr;
   const Json compared = Evaluate(Tofu(), {}, "open-unlearning", some).results["forget_quality"];
   EXPECT_LE(compared["statistic"].get<double>(), 1.0 / 6 + 1e-12);  // 5 of the same 6
   EXPECT_FALSE(compared.contains("note"));                          // the questions are the same
 
   Json none = own;
-  for (auto& [index, value] : none["forget_Truth_Ratio"]["value_by_index"].items()) {
+  for (auto& [index, value] : none["forget_truth_ratio"]["value_by_index"].items()) {
     value["score"] = nullptr;
   }
   SuiteOptions options = Tofu();
@@ -193,19 +192,19 @@ TEST(TofuSuite, AReferenceWithoutUsableTruthRatiosIsRefusedBeforeTheEnginesRun) 
               ::testing::HasSubstr("retain.json: holds no truth ratio"));
   const Json other = {{"wmdp_bio", {{"agg_value", 0.5}}}};
   EXPECT_THAT(MessageOf([&] { Evaluate(options, {}, "open-unlearning", other); }),
-              ::testing::HasSubstr("has no forget_Truth_Ratio"));
+              ::testing::HasSubstr("has no forget_truth_ratio"));
   // What serves PrivLeak is of use without them.
   const Json private_only = {{"mia_min_k", {{"agg_value", 0.5}}}};
   const Json results = Evaluate(options, {}, "open-unlearning", private_only).results;
   EXPECT_THAT(results["forget_quality"]["not_measured"],
-              ::testing::HasSubstr("the reference has no forget_Truth_Ratio"));
+              ::testing::HasSubstr("the reference has no forget_truth_ratio"));
   EXPECT_TRUE(results["privleak"]["agg_value"].is_number());
 }
 
 TEST(TofuSuite, SaysWhenTheReferenceIsOfOtherQuestions) {
   const Json own = Evaluate(Tofu()).results;
   Json fewer = own;
-  fewer["forget_Truth_Ratio"]["value_by_index"].erase("5");
+  fewer["forget_truth_ratio"]["value_by_index"].erase("5");
   EXPECT_EQ(
       Evaluate(Tofu(), {}, "open-unlearning", fewer).results["forget_quality"]["note"],
       "compared with 5 other questions: the reference has 5 questions, this run 6, of the same "

@@ -46,6 +46,29 @@ TEST(TokenizerParity, SmallTokenizersOfEveryKind) {
   }
 }
 
+// The same file under the settings of other classes: tests/data/make_tokenizer_class_goldens.py.
+TEST(TokenizerParity, ClassesOfTransformers) {
+  const Json goldens = Json::parse(ReadFile(kData.parent_path() / "tokenizer_classes.json"));
+  ASSERT_EQ(goldens["made_with"], "transformers 4.45.1");
+  ASSERT_GE(goldens["cases"].size(), 200u);
+  for (const Json& golden : goldens["cases"]) {
+    SCOPED_TRACE(golden["name"]);
+    Json file = Json::parse(ReadFile(kData / (golden["tokenizer"].get<std::string>() + ".json")));
+    file.update(golden["patch"]);
+    const auto read = [&](std::string_view name) -> std::optional<std::string> {
+      if (name == "tokenizer.json") return file.dump();
+      const auto found = golden["files"].find(name);
+      return found == golden["files"].end() ? std::nullopt : std::optional(found->dump());
+    };
+    const Tokenizer tokenizer = Tokenizer::FromFiles(read, "model");
+    for (size_t i = 0; i < goldens["texts"].size(); ++i) {
+      const auto text = goldens["texts"][i].get<std::string>();
+      EXPECT_EQ(Json(tokenizer.Encode(text, true).ids), golden["ids"][i]) << text;
+      EXPECT_EQ(Json(tokenizer.Encode(text, false).ids), golden["plain_ids"][i]) << text;
+    }
+  }
+}
+
 TEST(TokenizerParity, RealTokenizers) {
   if (!std::filesystem::exists(kShared / "tokenizers")) GTEST_SKIP() << "no " << kShared;
   const Json texts = ReadGoldens("texts.json");

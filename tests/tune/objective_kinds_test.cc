@@ -324,7 +324,7 @@ TEST_F(KindsTest, ATrainedHeadIsComparedWithTheUntouchedOne) {
 
 TEST_F(KindsTest, RefusesWhatDoesNotGoTogether) {
   const auto message = [&](const ObjectiveOptions& options) {
-    return MessageOf([&] { MakeTerms(data_.forget, data_.retain, options); });
+    return MessageOf([&] { CheckObjectiveOptions(options); });
   };
   ObjectiveOptions options;
   options.retain_loss = "activations";
