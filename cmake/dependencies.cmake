@@ -18,6 +18,10 @@ find_package(ICU REQUIRED COMPONENTS uc i18n)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(ONIGURUMA REQUIRED IMPORTED_TARGET oniguruma)
+# Oniguruma has a regcomp and a regexec of its own; whoever else calls those means the C library's, which
+# therefore has to come first.
+add_library(grin_oniguruma INTERFACE)
+target_link_libraries(grin_oniguruma INTERFACE c PkgConfig::ONIGURUMA)
 find_package(ZLIB REQUIRED)
 find_package(CURL REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
