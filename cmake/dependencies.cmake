@@ -21,7 +21,8 @@ pkg_check_modules(ONIGURUMA REQUIRED IMPORTED_TARGET oniguruma)
 # Oniguruma has a regcomp and a regexec of its own; whoever else calls those means the C library's, which
 # therefore has to come first.
 add_library(grin_oniguruma INTERFACE)
-target_link_libraries(grin_oniguruma INTERFACE c PkgConfig::ONIGURUMA)
+target_link_libraries(grin_oniguruma INTERFACE PkgConfig::ONIGURUMA)
+target_link_options(grin_oniguruma INTERFACE LINKER:--push-state,--no-as-needed,-lc,--pop-state)
 find_package(ZLIB REQUIRED)
 find_package(CURL REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)

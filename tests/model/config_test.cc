@@ -191,7 +191,7 @@ TEST_F(ConfigTest, RotarySettingsThatNameNoTypeAreRefused) {
   config_["rope_scaling"] = {{"type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 1.0}};
   EXPECT_THAT(Message(), HasSubstr("'llama3' has no 'high_freq_factor'"));
   config_["rope_scaling"] = {{"type", "linear"}, {"factor", "4"}};
-  EXPECT_THAT(Message(), HasSubstr("'factor' is \"4\""));
+  EXPECT_THAT(Message(), HasSubstr("factor is '4', expected a positive number"));
   config_["rope_scaling"] = "linear";
   EXPECT_THAT(Message(), HasSubstr("must be an object"));
 }
