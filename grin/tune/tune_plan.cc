@@ -10,6 +10,7 @@
 #include "grin/base/random.h"
 #include "grin/data/keywords.h"
 #include "grin/io/table.h"
+#include "grin/model/tensor_names.h"
 
 namespace grin {
 namespace {
@@ -33,11 +34,9 @@ void CheckReach(const Model& model, const std::vector<LossTerm>& terms, Trainabl
     deepest = std::max(deepest, HiddenLayer(term.settings, model.config));
   }
   int64_t above = 0;
-  for (int64_t layer = deepest + 1; layer < model.config.layers; ++layer) {
-    for (const std::string& name : model.BlockMatrices(layer)) {
-      if (const MaskedParameter* parameter = trainable.Find(name)) {
-        above += parameter->master.numel();
-      }
+  for (const MaskedParameter& parameter : trainable.parameters()) {
+    if (PlaceOfWeight(parameter.name).layer.value_or(0) > deepest) {
+      above += parameter.master.numel();
     }
   }
   if (above == 0 || trainable.everything()) return;
