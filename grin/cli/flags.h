@@ -43,6 +43,8 @@ class Flags {
       } else {
         if (!value.empty()) option->capture_default_str();
       }
+      // Scripts put what a user adds behind their own flags: the last one counts.
+      if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) option->take_last();
     }
     option->group(heading_);
     entries_[name] = {option, KindOfField<T>()};

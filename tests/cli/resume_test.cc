@@ -16,6 +16,7 @@
 #include <sstream>
 #include <thread>
 
+#include "tests/cli/grin_command.h"
 #include "tests/data/toy_checkpoint.h"
 
 namespace grin {
@@ -48,7 +49,13 @@ Json WithoutTimes(const Json& json) {
 
 class Resume : public ::testing::Test {
  protected:
-  fs::path dir_ = EmptyDirectory("resume");
+  fs::path dir_ = ScratchDirectory();
+
+  // A test that was killed may have left its file system there.
+  static fs::path ScratchDirectory() {
+    umount2((fs::path(testing::TempDir()) / "grin_resume").c_str(), MNT_DETACH);
+    return EmptyDirectory("resume");
+  }
 
   Resume() { WriteInputs(dir_); }
 
@@ -77,10 +84,10 @@ class Resume : public ::testing::Test {
   }
 
   pid_t Start(const std::string& args) const {
+    const std::string command =
+        fmt::format("exec {} {} >stdout.txt 2>stderr.txt </dev/null", GrinCommand(), args);
     const pid_t pid = fork();
     if (pid != 0) return pid;
-    const std::string command = "exec '" GRIN_BINARY_DIR "/grin' " + args +
-                                " >stdout.txt 2>stderr.txt </dev/null";
     if (chdir(dir_.c_str()) == 0) {
       setenv("OMP_NUM_THREADS", "1", 1);
       execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
@@ -361,6 +368,7 @@ TEST_F(Resume, ForceThrowsTheStateAway) {
 TEST_F(Resume, TwoProcessesDoNotShareAnOutput) {
   const pid_t first = Start(Unlearn() + "--epochs 100 --out out");
   while (!Exists("out.state/start.safetensors")) {
+    ASSERT_EQ(waitpid(first, nullptr, WNOHANG), 0) << Errors();
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   EXPECT_EQ(Grin(Unlearn() + "--epochs 100 --out out --resume"), 3);
@@ -400,7 +408,8 @@ class ResumeOnASmallDisk : public Resume {
 
 TEST_F(ResumeOnASmallDisk, AResultThatCannotBeWrittenLeavesTheState) {
   if (!mounted_) GTEST_SKIP() << "no file system can be mounted here: needs the superuser";
-  for (const std::string& command : {Unlearn(), Finetune()}) {
+  for (const std::string& kind : {Unlearn(), Finetune()}) {
+    const std::string command = kind + "--epochs 60 ";  // far from its end when the disk is full
     ASSERT_EQ(Grin(command + "--out whole"), 0) << Errors();
     const pid_t pid = Start(command + "--out out");
     while (LogLines("out") < 2) std::this_thread::sleep_for(std::chrono::microseconds(100));

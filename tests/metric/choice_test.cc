@@ -72,7 +72,8 @@ double LogProbability(const fs::path& dir, const std::string& given, const std::
     sequence.tokens.push_back(id);
   }
   double sum = 0;
-  for (const float logp : ScoreSequences(model, {sequence})[0].logp) sum += logp;
+  const auto scores = ScoreSequences(model, {sequence});
+  for (const float logp : scores[0].logp) sum += logp;
   return sum;
 }
 
@@ -107,7 +108,7 @@ TEST(Choice, ALetterThatMeltsIntoThePromptIsScoredWithItsEnd) {
 // The letter melts and leaves tokens behind: what lies there is not the letter's alone.
 TEST(Choice, ALetterThatChangesThePromptsTokensIsScoredFromTheChange) {
   const fs::path dir = MakeToy("choice_shifts");
-  WriteTokenizer(dir, {{"r", ":"}, {":", "\u0120"}, {"r", ":\u0120"}});
+  WriteTokenizer(dir, {{":", "\u0120"}, {"r", ":\u0120"}, {"r", ":"}});
   const Asked asked = Ask(dir);
   for (size_t c = 0; c < 3; ++c) {
     const std::string letter(1, static_cast<char>('A' + c));
