@@ -25,16 +25,23 @@ extern "C" void OnSignal(int signal) {
 std::mutex stderr_mutex;
 bool bar_on_line = false;  // under stderr_mutex
 
+// A stderr that cannot be written, say a file on a full disk, is no reason to end a run.
+template <typename... Args>
+void WriteToStderr(fmt::format_string<Args...> format, Args&&... args) {
+  const std::string text = fmt::format(format, std::forward<Args>(args)...);
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
 void ClearBar() {
   if (!bar_on_line) return;
-  fmt::print(stderr, "\r\033[K");
+  WriteToStderr("\r\033[K");
   bar_on_line = false;
 }
 
 void PrintLine(std::string_view mark, std::string_view message) {
   const std::lock_guard lock(stderr_mutex);
   ClearBar();
-  fmt::print(stderr, "{}{}\n", mark, message);
+  WriteToStderr("{}{}\n", mark, message);
   std::fflush(stderr);
 }
 
@@ -48,9 +55,9 @@ void DrawBar(const ProgressReport& report) {
     const std::string left =
         report.done > 0 ? FormatDuration(report.seconds * (1.0 - share) / share) + " left"
                         : "starting";
-    fmt::print(stderr, "{} [{}{}] {:3.0f}%  {}{}{}", report.label, std::string(filled, '#'),
-               std::string(kWidth - filled, '.'), 100.0 * share, left,
-               report.figures.empty() ? "" : "  ", report.figures);
+    WriteToStderr("{} [{}{}] {:3.0f}%  {}{}{}", report.label, std::string(filled, '#'),
+                  std::string(kWidth - filled, '.'), 100.0 * share, left,
+                  report.figures.empty() ? "" : "  ", report.figures);
     bar_on_line = true;
   }
   std::fflush(stderr);
