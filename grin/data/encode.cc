@@ -233,7 +233,9 @@ Encoder::Rendered Encoder::RenderChat(const Example& example) const {
       begin = std::ranges::mismatch(rendered.text, other).in1 - rendered.text.begin();
     } catch (const Error& error) {  // a template that is particular about answers
       if (error.error_class() != ErrorClass::kBadInput) throw;
-      begin = std::min(rendered.text.rfind(Trimmed(answer)), rendered.text.size());
+      begin = rendered.text.rfind(answer);
+      if (begin == std::string::npos) begin = rendered.text.rfind(Trimmed(answer));
+      begin = std::min(begin, rendered.text.size());
     }
   }
   const std::optional<ShownAnswer> shown =
