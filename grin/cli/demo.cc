@@ -162,7 +162,9 @@ class Demo {
   }
 
   Workspace Open(const std::string& model, int64_t seed) const {
-    WorkspaceOptions where{.model = {model}, .data = {}, .compute = compute_};
+    WorkspaceOptions where;
+    where.model.model = model;
+    where.compute = compute_;
     where.compute.seed = seed;
     return OpenWorkspace(where);
   }
@@ -220,8 +222,8 @@ class Demo {
   // From the taught model to a checkpoint of its own, with the mask of the first seed.
   DemoColumn UnlearnWith(int64_t seed) {
     Workspace workspace = Open((out_ / "taught").string(), seed);
-    const LoadedTask task{
-        .task = MakeTask(*workspace.encoder, sets_[0].examples, keep_, /*allow_overlap=*/false)};
+    LoadedTask task;
+    task.task = MakeTask(*workspace.encoder, sets_[0].examples, keep_, /*allow_overlap=*/false);
     UnlearnOptions options = unlearn_;
     options.output = {.out = UnlearnedPath(seed).string(), .force = true};
     options.state.save_minutes = 0;  // a seed is made again as a whole

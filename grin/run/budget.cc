@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <string_view>
+#include <variant>
 
 #include "grin/base/error.h"
 #include "grin/model/footprint.h"
+#include "grin/tune/tune_plan.h"
 
 namespace grin {
 namespace {
@@ -112,6 +114,20 @@ int64_t TrainedBytes(const Model& model, bool keeps_states) {
              static_cast<double>(tensor.nbytes());
   }
   return static_cast<int64_t>(bytes);
+}
+
+int64_t ReferenceBytes(const Model& model, const Task& task, const ObjectiveOptions& options) {
+  const int64_t row =
+      model.config.hidden * static_cast<int64_t>(c10::elementSize(model.weights->dtype()));
+  int64_t bytes = 0;
+  for (const LossTerm& term : MakeTerms(task.forget_sequences, task.retain_sequences, options)) {
+    if (!term.objective->needs_reference) continue;
+    const bool one_number = std::holds_alternative<OnLogp>(term.objective->kind);
+    for (const Sequence& sequence : *term.sequences) {
+      bytes += static_cast<int64_t>(sequence.labels.size()) * (one_number ? 4 : row);
+    }
+  }
+  return bytes;
 }
 
 void CheckBudget(const Model& model, const ComputeOptions& compute, int64_t reserved) {

@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <string>
 
+#include "grin/data/task.h"
 #include "grin/locate/locate.h"
 #include "grin/model/decoder.h"
 #include "grin/run/options.h"
+#include "grin/tune/options.h"
 
 namespace grin {
 
@@ -24,6 +26,9 @@ int64_t ScoreBytes(const Model& model, const LocateOptions& options);
 int64_t TrainedBytes(const Model& model, const LocateOptions& options);
 int64_t TrainedBytes(const Model& model, const Mask& mask);
 int64_t TrainedBytes(const Model& model, bool keeps_states);
+
+// Bytes of what the objectives compare with: values of the untouched model at every label.
+int64_t ReferenceBytes(const Model& model, const Task& task, const ObjectiveOptions& options);
 
 // Error (memory) when the weights and `reserved` bytes for other things do not fit.
 void CheckBudget(const Model& model, const ComputeOptions& compute, int64_t reserved);

@@ -125,8 +125,9 @@ TrainResult RunTune(Workspace& workspace, const LoadedTask& loaded,
   if (output.whole()) return ReadWholeResult(options.output.out, *output.whole());
   const bool keeps_states = options.objective.keep == "best";
   const int64_t trained = mask ? TrainedBytes(model, *mask) : TrainedBytes(model, keeps_states);
+  const int64_t compared = ReferenceBytes(model, task, options.objective);
   const int64_t pass_tokens =
-      RecordedPassTokens(model, workspace.options.compute, trained, LongestOf(task));
+      RecordedPassTokens(model, workspace.options.compute, trained + compared, LongestOf(task));
   return output.Run([&] {
     TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
                   SeedOf(workspace), pass_tokens);
@@ -150,7 +151,8 @@ Json RunTuneDry(Workspace& workspace, const LoadedTask& loaded, const TuneRunOpt
   const Model& model = workspace.model;
   const Task& task = loaded.task;
   const int64_t pass_tokens =
-      RecordedPassTokens(model, workspace.options.compute, 0, LongestOf(task));
+      RecordedPassTokens(model, workspace.options.compute,
+                         ReferenceBytes(model, task, options.objective), LongestOf(task));
   const TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
                       SeedOf(workspace), pass_tokens);
   const auto& terms = plan.terms();

@@ -61,8 +61,9 @@ UnlearnResult Unlearn(Workspace& workspace, const LoadedTask& loaded,
   const int64_t trained =
       options.mask ? TrainedBytes(model, *options.mask) : TrainedBytes(model, options.locate);
   const int64_t scored = options.mask ? 0 : ScoreBytes(model, options.locate);
+  const int64_t compared = ReferenceBytes(model, task, options.objective);
   const int64_t pass_tokens =
-      RecordedPassTokens(model, compute, scored + trained, LongestOf(task));
+      RecordedPassTokens(model, compute, scored + trained + compared, LongestOf(task));
   const auto seed = static_cast<uint64_t>(compute.seed);
 
   return output.Run([&] {

@@ -51,6 +51,25 @@ TEST(Budget, CountsWhatIsInScope) {
   EXPECT_EQ(TrainedBytes(model, /*keeps_states=*/true), all * (16 + 8 + 4));
 }
 
+TEST(Budget, CountsWhatObjectivesCompareWith) {
+  const ToyRun toy("budget_reference");
+  const Workspace workspace = OpenWorkspace(toy.where());
+  const Task task = LoadTask(workspace, toy.task()).task;
+  const auto labels = [](const std::vector<Sequence>& sequences) {
+    int64_t count = 0;
+    for (const Sequence& sequence : sequences) count += static_cast<int64_t>(sequence.labels.size());
+    return count;
+  };
+  const auto bytes = [&](const ObjectiveOptions& options) {
+    return ReferenceBytes(workspace.model, task, options);
+  };
+  const int64_t forget = labels(task.forget_sequences), retain = labels(task.retain_sequences);
+  constexpr int64_t kRow = 24 * 4;  // a hidden row of the toy, in fp32
+  EXPECT_EQ(bytes({.objective = "npo"}), 4 * forget);
+  EXPECT_EQ(bytes({.objective = "graddiff"}), 0);
+  EXPECT_EQ(bytes({.objective = "npo", .retain_loss = "kl"}), 4 * forget + kRow * retain);
+}
+
 // Weights and the program's own 300 MiB fit, and little else.
 constexpr int64_t kProgram = int64_t{300} << 20;
 
