@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <cerrno>
 #include <cstring>
 
@@ -69,10 +70,16 @@ void CheckFileName(const fs::path& path) {
   BadInput("io", "{}: cannot be written: {}", path.string(), std::strerror(errno));
 }
 
-void CheckSpace(const fs::path& place, int64_t bytes) {
+double FreeSpace(const fs::path& place) {
   struct statvfs disk {};
-  if (statvfs(ExistingFolder(place).c_str(), &disk) != 0) return;  // what is not known is not checked
-  const auto free = static_cast<double>(disk.f_bavail) * static_cast<double>(disk.f_frsize);
+  if (statvfs(ExistingFolder(place).c_str(), &disk) != 0) {
+    return std::numeric_limits<double>::infinity();  // what is not known is not checked
+  }
+  return static_cast<double>(disk.f_bavail) * static_cast<double>(disk.f_frsize);
+}
+
+void CheckSpace(const fs::path& place, int64_t bytes) {
+  const double free = FreeSpace(place);
   if (static_cast<double>(bytes) <= free) return;
   BadInput("io", "{}: the result takes {:.3f} GB, the disk has {:.3f} GB left; make room, or choose "
            "another --out", place.string(), static_cast<double>(bytes) / 1e9, free / 1e9);
@@ -94,15 +101,19 @@ int64_t CheckpointBytes(const Checkpoint& source, std::optional<DType> float_dty
   return bytes;
 }
 
+int64_t OutputBytes(const Checkpoint& source) {
+  int64_t mask_bits = 0;
+  for (const TensorInfo& info : source.tensors()) mask_bits += info.elements();
+  constexpr int64_t kRecords = int64_t{1} << 20;  // grin.json, log and report
+  return CheckpointBytes(source) + mask_bits / 8 + kRecords;
+}
+
 OutputDirectory::OutputDirectory(const OutputOptions& output, const Checkpoint& source,
                                  const Json& document)
     : output_(output),
       source_(source),
       directory_(FreePlace(output, OutputKind::kDirectory), output.force) {
-  int64_t mask_bits = 0;
-  for (const TensorInfo& info : source.tensors()) mask_bits += info.elements();
-  constexpr int64_t kRecords = int64_t{1} << 20;  // grin.json, log and report
-  CheckSpace(output.out, CheckpointBytes(source) + mask_bits / 8 + kRecords);
+  CheckSpace(output.out, OutputBytes(source));
   WriteFile(directory_.path() / "grin.json", document.dump(2) + "\n");
 }
 

@@ -31,12 +31,18 @@ void CheckOutput(const OutputOptions& output, OutputKind kind);
 // Error (bad input) when the file system takes no file of this name.
 void CheckFileName(const std::filesystem::path& path);
 
+// Bytes that are left on the disk under `place`; infinite where that is not known.
+double FreeSpace(const std::filesystem::path& place);
+
 // Error (bad input) when the disk under `place` has less room than that.
 void CheckSpace(const std::filesystem::path& place, int64_t bytes);
 
 // Bytes of a checkpoint that is written like `source`, with float tensors in `float_dtype` where that
 // is given.
 int64_t CheckpointBytes(const Checkpoint& source, std::optional<DType> float_dtype = {});
+
+// Bytes of the whole output directory of a run on `source`, generously.
+int64_t OutputBytes(const Checkpoint& source);
 
 // The output directory of a run: a complete checkpoint with grin.json, mask, log and report.
 class OutputDirectory {

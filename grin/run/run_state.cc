@@ -10,11 +10,12 @@
 #include <cstring>
 
 #include "grin/base/atomic_file.h"
+#include "grin/base/digest.h"
 #include "grin/base/error.h"
 #include "grin/base/hash.h"
 #include "grin/base/interrupt.h"
 #include "grin/base/log.h"
-#include "grin/base/digest.h"
+#include "grin/run/output.h"
 
 namespace grin {
 namespace {
@@ -51,6 +52,16 @@ LocateReport LocatedFrom(const Json& json) {
           .seconds = FromExactJson(json.at("seconds"))};
 }
 
+int64_t BytesOfState(const TuneState& state) {
+  if (state.finished) return static_cast<int64_t>(state.master.nbytes());
+  int64_t bytes = 0;
+  for (const at::Tensor& tensor :
+       {state.master, state.m, state.v, state.best.master, state.pending.master}) {
+    if (tensor.defined()) bytes += static_cast<int64_t>(tensor.nbytes());
+  }
+  return bytes;
+}
+
 // Null where there is no such file or it is no JSON object.
 Json ReadRunFile(const fs::path& path) {
   std::error_code error;
@@ -61,7 +72,7 @@ Json ReadRunFile(const fs::path& path) {
 
 std::string Shown(const Json* value) {
   if (!value) return "unknown";
-  return value->is_string() ? "'" + value->get<std::string>() + "'" : value->dump();
+  return value->is_string() ? fmt::format("'{}'", value->get<std::string>()) : value->dump();
 }
 
 // Calls f(name, before, now) for each name whose values differ; null where it has none.
@@ -323,25 +334,29 @@ void RunState::SaveStart(const Start& start) {
 
 void RunState::Save(const TuneState& state) {
   if (!saves_) return;
-  for (const int trial : {1, 2}) {
+  last_save_ = std::chrono::steady_clock::now();
+  std::error_code ignored;
+  for (bool again = true; again;) {
+    again = false;
     try {
+      if (FreeSpace(path_) < static_cast<double>(kept_free_ + BytesOfState(state))) {
+        BadInput("run", "{}: the disk is too full for a state, beside the room that the output needs",
+                 path_.string());
+      }
       SaveTuneState(path_ / GenerationName(state.step), state);
       saved_step_ = state.step;
-      break;
     } catch (const Error& failure) {
       const auto generations = Generations();
-      std::error_code ignored;
-      if (trial == 1 && generations.size() >= kGenerations) {  // room for the new one
+      again = generations.size() >= kGenerations;  // the oldest one makes room
+      if (again) {
         fs::remove(generations.back(), ignored);
-        continue;
+      } else {
+        Warn("{}; the run goes on without this state", failure.what());
       }
-      Warn("{}; the run goes on without this state", failure.what());
     }
   }
   const auto generations = Generations();
-  std::error_code ignored;
   for (size_t i = kGenerations; i < generations.size(); ++i) fs::remove(generations[i], ignored);
-  last_save_ = std::chrono::steady_clock::now();
 }
 
 void RunState::BetweenSteps(const TuneState& state) {

@@ -74,6 +74,9 @@ class RunState {
   // Seconds that earlier runs took for what this one need not do again.
   double seconds_before() const { return seconds_before_; }
 
+  // So many bytes of the disk are for the output: no state is saved that would leave less.
+  void KeepFree(int64_t bytes) { kept_free_ = bytes; }
+
   // Whether there is something to go on from.
   bool saved() const { return saved_start_; }
 
@@ -99,6 +102,7 @@ class RunState {
   std::filesystem::path path_;
   int directory_ = -1;  // descriptor, locked; -1: there is none
   bool saves_ = false;
+  int64_t kept_free_ = 0;
   std::optional<Start> start_;
   std::optional<TuneState> step_;
   std::optional<int64_t> saved_step_;  // the newest state on the disk

@@ -95,6 +95,7 @@ TrainingOutput::TrainingOutput(const OutputOptions& output, const StateOptions& 
   if (!state.resume) CheckOutput(output, OutputKind::kDirectory);
   directory_.emplace(output, *workspace.checkpoint, document);
   state_.emplace(out_, output.force, state, identity);
+  state_->KeepFree(OutputBytes(*workspace.checkpoint));
 }
 
 void TrainingOutput::AddAdvice(const Error& error) const {

@@ -50,6 +50,7 @@ Json WithoutTimes(const Json& json) {
 class Resume : public ::testing::Test {
  protected:
   fs::path dir_ = ScratchDirectory();
+  fs::path errors_ = EmptyDirectory("resume_errors") / "stderr.txt";  // not on the disk that is filled
 
   // A test that was killed may have left its file system there.
   static fs::path ScratchDirectory() {
@@ -85,7 +86,8 @@ class Resume : public ::testing::Test {
 
   pid_t Start(const std::string& args) const {
     const std::string command =
-        fmt::format("exec {} {} >stdout.txt 2>stderr.txt </dev/null", GrinCommand(), args);
+        fmt::format("exec {} {} >/dev/null 2>'{}' </dev/null", GrinCommand(), args,
+                    errors_.string());
     const pid_t pid = fork();
     if (pid != 0) return pid;
     if (chdir(dir_.c_str()) == 0) {
@@ -103,7 +105,7 @@ class Resume : public ::testing::Test {
   }
 
   int Grin(const std::string& args) const { return Wait(Start(args)); }
-  std::string Errors() const { return ReadFile(dir_ / "stderr.txt"); }
+  std::string Errors() const { return ReadFile(errors_); }
 
   // Sends `signal` once `when` holds, or a run that ends before it is left alone.
   int SignalWhen(const std::string& args, int signal, const std::function<bool()>& when) const {
@@ -135,6 +137,13 @@ class Resume : public ::testing::Test {
     int64_t lines = 0;
     for (std::string line; std::getline(log, line);) ++lines;
     return lines;
+  }
+
+  // For a minute at most.
+  void WaitForLog(const std::string& out, int64_t lines) const {
+    for (int i = 0; i < 600000 && LogLines(out) < lines; ++i) {
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
   }
 
   void ExpectSameOutput(const std::string& expected, const std::string& got) const {
@@ -412,8 +421,8 @@ TEST_F(ResumeOnASmallDisk, AResultThatCannotBeWrittenLeavesTheState) {
     const std::string command = kind + "--epochs 60 ";  // far from its end when the disk is full
     ASSERT_EQ(Grin(command + "--out whole"), 0) << Errors();
     const pid_t pid = Start(command + "--out out");
-    while (LogLines("out") < 2) std::this_thread::sleep_for(std::chrono::microseconds(100));
-    // Its stderr is on this disk too, and the room that it makes by removing a state is filled again.
+    WaitForLog("out", 2);
+    // The room that it makes by removing a state is filled again.
     int status = 0;
     do {
       Fill();
@@ -436,12 +445,15 @@ TEST_F(ResumeOnASmallDisk, AStateThatCannotBeWrittenIsAWarning) {
   const std::string command = Finetune() + "--epochs 30 ";
   ASSERT_EQ(Grin(command + "--out whole"), 0) << Errors();
   const pid_t pid = Start(command + "--out out");
-  while (LogLines("out") < 2) std::this_thread::sleep_for(std::chrono::microseconds(100));
+  WaitForLog("out", 2);
   Fill();
-  // Long enough for a save to fail; its log cannot grow, so its time is taken as a measure.
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  const std::string warning = "the run goes on without this state";
+  for (int i = 0; i < 60000 && Errors().find(warning) == std::string::npos; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   Free();
   EXPECT_EQ(Wait(pid), 0) << Errors();
+  EXPECT_THAT(Errors(), HasSubstr(warning));
   ExpectSameOutput("whole", "out");
   ExpectNothingLeft();
 }
