@@ -17,6 +17,17 @@ function(grin_room name)
   endif()
 endfunction()
 
+# The stand-in device of the tests.
+function(grin_stand_in)
+  add_library(grin_standin STATIC ${CMAKE_SOURCE_DIR}/tests/standin/standin.cc)
+  target_include_directories(grin_standin PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(grin_standin PUBLIC grin_torch)
+  add_executable(grin_standin_test ${CMAKE_SOURCE_DIR}/tests/standin/standin_test.cc)
+  target_link_libraries(grin_standin_test PRIVATE grin_standin GTest::gtest GTest::gtest_main)
+  target_compile_options(grin_standin_test PRIVATE -O0)
+  grin_add_test(standin grin_standin_test -*Slow*:*Live*)
+endfunction()
+
 # grin_room_tests(NAME [rooms...]): one test program per room, from tests/NAME/*_test.cc; `rooms` are
 # those that its tests use beside it. Tests whose name contains "Slow" or "Live" carry that CTest
 # label.
