@@ -3,12 +3,13 @@
 namespace grin {
 
 extern const Command kUnlearn, kLocate, kPerturb, kTune, kFinetune, kLoglik, kGenerate, kTokenize,
-    kDiff, kInspect, kFetch, kConvert, kDemo, kEval, kReport, kVersion;
+    kDiff, kInspect, kMask, kFetch, kConvert, kDemo, kEval, kReport, kVersion;
 
 std::span<const Command* const> Commands() {
   static const Command* const commands[] = {
       &kUnlearn,  &kLocate,   &kPerturb, &kTune,    &kFinetune, &kEval,    &kReport, &kLoglik,
-      &kGenerate, &kTokenize, &kDiff,    &kInspect, &kFetch,    &kConvert, &kDemo,   &kVersion};
+      &kGenerate, &kTokenize, &kDiff,    &kInspect, &kMask,     &kFetch,   &kConvert, &kDemo,
+      &kVersion};
   return commands;
 }
 

@@ -1,4 +1,4 @@
-// grin finetune: the same loop with the plain loss and no mask.
+// grin finetune: the same loop with the plain loss, on every weight or on those of a mask.
 
 #include "grin/cli/command.h"
 #include "grin/run/stages.h"
@@ -36,7 +36,7 @@ std::function<void()> SetUpFinetune(Flags& flags, const CommonOptions& common) {
 extern const Command kFinetune;
 const Command kFinetune = {
     .name = "finetune",
-    .summary = "plain supervised fine-tuning of every weight (to make full and retain models)",
+    .summary = "plain supervised fine-tuning of every weight, or of a mask (to make full and retain models)",
     .examples = "Example:\n  grin finetune --model M --data full.jsonl --epochs 5 --lr 2e-5 --out FULL",
     .set_up = SetUpFinetune};
 

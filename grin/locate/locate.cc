@@ -19,18 +19,6 @@
 namespace grin {
 namespace {
 
-// At most `limit` of the sequences (all for 0), drawn at random, in their own order.
-std::vector<const Sequence*> SampleForLocate(const std::vector<Sequence>& sequences, int64_t limit,
-                                             uint64_t seed, const char* stream) {
-  const auto count = static_cast<int64_t>(sequences.size());
-  if (limit <= 0 || limit >= count) return Pointers(sequences);
-  auto drawn = DrawWithoutReplacement(RandomStream(seed, stream), count, limit);
-  std::ranges::sort(drawn);
-  std::vector<const Sequence*> sample;
-  for (const int64_t i : drawn) sample.push_back(&sequences[static_cast<size_t>(i)]);
-  return sample;
-}
-
 std::vector<ScopeCandidate> Candidates(const Model& model) {
   const auto matrices = model.BlockMatrices();
   const std::set<std::string> in_blocks(matrices.begin(), matrices.end());
@@ -73,6 +61,23 @@ std::vector<ModuleDensity> DensityByModule(const Mask& mask) {
   return list;
 }
 
+std::vector<const Sequence*> SampleForLocate(const std::vector<Sequence>& sequences, int64_t limit,
+                                             uint64_t seed, std::string_view set) {
+  const auto count = static_cast<int64_t>(sequences.size());
+  if (limit <= 0 || limit >= count) return Pointers(sequences);
+  const RandomStream random(seed, std::string("locate/").append(set));
+  auto drawn = DrawWithoutReplacement(random, count, limit);
+  std::ranges::sort(drawn);
+  std::vector<const Sequence*> sample;
+  for (const int64_t i : drawn) sample.push_back(&sequences[static_cast<size_t>(i)]);
+  return sample;
+}
+
+Statistic StatisticOf(const LocateOptions& options) {
+  if (options.statistic != "auto") return ParseStatistic(options.statistic);
+  return FindScoreMethod(options.locate).by_importance ? Statistic::kRms : Statistic::kMean;
+}
+
 void CheckLocateOptions(const LocateOptions& options) {
   FindScoreMethod(options.locate);
   if (!(options.fraction > 0 && options.fraction <= 1)) {
@@ -82,7 +87,15 @@ void CheckLocateOptions(const LocateOptions& options) {
     BadUsage("locate", "--locate-sample is {}; it must be 0 (all) or more", options.locate_sample);
   }
   ParseScope(options.scope);
-  ParseStatistic(options.statistic);
+  StatisticOf(options);
+  if (!(options.threshold >= 0)) {
+    BadUsage("locate", "--threshold is {}; it must be above 0, or 0: by --fraction",
+             options.threshold);
+  }
+  if (!(options.mu > 0)) BadUsage("locate", "--mu is {}; it must be above 0", options.mu);
+  if (!(options.retain_weight >= 0)) {
+    BadUsage("locate", "--retain-weight is {}; it must not be negative", options.retain_weight);
+  }
   Epsilon::Parse(options.epsilon);
 }
 
@@ -108,7 +121,7 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
   const auto scored = [&](size_t i, const at::Tensor& values) {
     return rows.defined() && names[i] == embedding ? values.index_select(0, rows) : values;
   };
-  const GradientPassOptions pass{.statistic = ParseStatistic(options.statistic),
+  const GradientPassOptions pass{.statistic = StatisticOf(options),
                                  .pass_tokens = pass_tokens};
   const Epsilon epsilon = Epsilon::Parse(options.epsilon);
 
@@ -116,7 +129,7 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
   LocateReport& out = report ? *report : local;
   std::vector<ScoreTensor> g_retain, g_forget;
   if (method.needs_retain) {
-    const auto drawn = SampleForLocate(retain, options.locate_sample, seed, "locate/retain");
+    const auto drawn = SampleForLocate(retain, options.locate_sample, seed, "retain");
     out.retain_sequences = static_cast<int64_t>(drawn.size());
     GradientPassOptions named = pass;
     named.progress = "locate: retain gradients";
@@ -124,7 +137,7 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
     for (size_t i = 0; i < names.size(); ++i) g_retain[i].values = scored(i, g_retain[i].values);
   }
   if (method.needs_forget) {
-    const auto drawn = SampleForLocate(forget, options.locate_sample, seed, "locate/forget");
+    const auto drawn = SampleForLocate(forget, options.locate_sample, seed, "forget");
     out.forget_sequences = static_cast<int64_t>(drawn.size());
     GradientPassOptions named = pass;
     named.progress = "locate: forget gradients";
@@ -135,7 +148,7 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
     g_forget = AccumulateGradients(model, drawn, names, named);
     for (size_t i = 0; i < names.size(); ++i) g_forget[i].values = scored(i, g_forget[i].values);
   }
-  if (method.needs_retain) {
+  if (method.uses_epsilon) {
     const float value = ResolveEpsilon(epsilon, g_retain);
     out.epsilon = value;
     out.share_below_epsilon = ShareBelow(g_retain, value);
@@ -147,11 +160,19 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
     if (method.needs_retain) input.retain_gradient = std::move(g_retain[i].values);
     input.epsilon = static_cast<float>(out.epsilon);
     input.seed = seed;
+    input.statistic = pass.statistic;
+    input.mu = options.mu;
+    input.retain_weight = options.retain_weight;
     scores.push_back({names[i], method.function(input)});
   }
   int64_t total = 0;
   for (const ScoreTensor& score : scores) total += score.values.numel();
-  const int64_t count = RoundedCount(options.fraction, total);
+  const int64_t count = options.threshold > 0 ? CountAbove(scores, options.threshold)
+                                              : RoundedCount(options.fraction, total);
+  if (count == 0 && options.threshold > 0) {
+    BadUsage("locate", "no score of --locate {} is above --threshold {}, among {} weights; lower it",
+             options.locate, options.threshold, total);
+  }
   if (count == 0) {
     BadUsage("locate", "--fraction {} of {} weights selects none", options.fraction, total);
   }
@@ -169,7 +190,16 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
   }
   mask.metadata()["method"] = options.locate;
   mask.metadata()["fraction"] = fmt::format("{}", options.fraction);
-  mask.metadata()["statistic"] = options.statistic;
+  if (options.threshold > 0) {
+    mask.metadata()["fraction"] =
+        fmt::format("{}", static_cast<double>(count) / static_cast<double>(total));
+    mask.metadata()["threshold"] = fmt::format("{}", options.threshold);
+  }
+  mask.metadata()["statistic"] = NameOf(pass.statistic);
+  if (options.locate == "wagle") mask.metadata()["mu"] = fmt::format("{}", options.mu);
+  if (options.locate == "perta") {
+    mask.metadata()["retain_weight"] = fmt::format("{}", options.retain_weight);
+  }
   mask.metadata()["seed"] = fmt::format("{}", seed);
   out.seconds = clock.seconds();
 
@@ -177,7 +207,7 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
        options.locate, mask.count(), mask.total(),
        100.0 * static_cast<double>(mask.count()) / static_cast<double>(mask.total()),
        FormatDuration(out.seconds), out.forget_sequences, out.retain_sequences);
-  if (method.needs_retain) {
+  if (method.uses_epsilon) {
     mask.metadata()["epsilon"] = fmt::format("{}", out.epsilon);
     Info("  epsilon {:.4g} ({}); {:.1f} % of the retain gradients are below it", out.epsilon,
          options.epsilon, 100.0 * out.share_below_epsilon);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "grin/base/table.h"
@@ -17,7 +18,10 @@ struct LocateOptions {
   std::string locate = "grin";
   double fraction = 0.05;
   std::string epsilon = "50%";
-  std::string statistic = "mean";
+  std::string statistic = "auto";
+  double threshold = 0;
+  double mu = 1e-6;
+  double retain_weight = 1;
   std::vector<std::string> scope;
   int64_t locate_sample = 256;
 
@@ -27,7 +31,14 @@ struct LocateOptions {
     visit("fraction", fraction, "share of the scored weights that is selected, 0 to 1");
     visit("epsilon", epsilon,
           "constant of the ratio: a percentile of |g_r| (50%), mean, or a number");
-    visit("statistic", statistic, "of a set's gradients: mean (signed), abs or rms (per sequence)");
+    visit("statistic", statistic,
+          "of a set's gradients: mean (signed), abs or rms (per sequence); auto: rms for ssd and perta, "
+          "whose F is its square, else mean");
+    visit("threshold", threshold,
+          "select every weight whose score is above this, instead of --fraction (ssd's own is 10); 0: "
+          "by --fraction");
+    visit("mu", mu, "of wagle: the smaller, the more the retain gradient counts; 1e-6 .. 1");
+    visit("retain-weight", retain_weight, "a of perta: how much the retain set's importance counts");
     visit("scope", scope,
           "name patterns of the weights that are scored; default: the blocks' linear matrices; "
           "+embeddings adds the embedding's rows of tokens that occur in the data");
@@ -35,6 +46,14 @@ struct LocateOptions {
           "sequences of each set that the gradients are taken over, drawn by --seed; 0: all");
   }
 };
+
+// The statistic that the gradients are taken of.
+Statistic StatisticOf(const LocateOptions& options);
+
+// At most `limit` of the sequences (all for 0), drawn by seed, in their own order: those that the
+// gradients of the "forget" or the "retain" set are taken over.
+std::vector<const Sequence*> SampleForLocate(const std::vector<Sequence>& sequences, int64_t limit,
+                                             uint64_t seed, std::string_view set);
 
 struct LocateReport {
   int64_t forget_sequences = 0, retain_sequences = 0;
@@ -49,7 +68,8 @@ void CheckLocateOptions(const LocateOptions& options);
 // pattern that selects none.
 std::vector<std::string> ScoredNames(const Model& model, const LocateOptions& options);
 
-// Scores the weights in scope and selects round-half-up(fraction * N) of them. The mask's metadata
+// Scores the weights in scope and selects round-half-up(fraction * N) of them, or those above the
+// threshold. The mask's metadata
 // says how it was made. Logs epsilon and the density per kind of module.
 Mask Locate(const Model& model, const std::vector<Sequence>& forget,
             const std::vector<Sequence>& retain, const LocateOptions& options, uint64_t seed,

@@ -1,5 +1,6 @@
 #include "grin/locate/score.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -30,6 +31,42 @@ at::Tensor GradientRatio(const ScoreInput& input) {
 
 at::Tensor Saliency(const ScoreInput& input) { return input.forget_gradient.contiguous().abs_(); }
 
+// WAGLE (arXiv 2410.17509). The sign of g_f is that of a loss which falls as the set is known better.
+at::Tensor WeightAttribution(const ScoreInput& input) {
+  const at::Tensor scores = input.forget_gradient.contiguous();
+  const at::Tensor moved = input.weight.detach().to(at::kFloat).sub(input.retain_gradient, 1 / input.mu);
+  return scores.mul_(moved).abs_();
+}
+
+// SNIP (Lee et al. 2019): how much the forget loss would change, to first order, if the weight were 0.
+at::Tensor Sensitivity(const ScoreInput& input) {
+  return input.forget_gradient.contiguous().mul_(input.weight.detach().to(at::kFloat)).abs_();
+}
+
+// The ratio of two importances: of the gradients themselves where their squares could not be held in
+// fp32, squared afterwards. 0 where both gradients are 0.
+at::Tensor& RatioOfImportances(const at::Tensor& above, const at::Tensor& below, at::Tensor& out,
+                               Statistic statistic) {
+  const at::Tensor nothing = above.eq(0).logical_and_(below.eq(0));
+  at::div_out(out, above, below).abs_();
+  if (statistic == Statistic::kRms) out.square_();
+  return out.masked_fill_(nothing, 0);
+}
+
+// Selective synaptic dampening (Foster et al. 2024).
+at::Tensor ImportanceRatio(const ScoreInput& input) {
+  at::Tensor scores = input.forget_gradient.contiguous();
+  return RatioOfImportances(scores, input.retain_gradient, scores, input.statistic);
+}
+
+// Per-parameter task arithmetic (arXiv 2601.22030): F_f / (F_f + a F_r) = 1 / (1 + a F_r / F_f).
+at::Tensor ImportanceShare(const ScoreInput& input) {
+  at::Tensor scores = input.forget_gradient.contiguous();
+  const at::Tensor none = scores.eq(0);
+  RatioOfImportances(input.retain_gradient, scores, scores, input.statistic);
+  return scores.mul_(input.retain_weight).add_(1).reciprocal_().masked_fill_(none, 0);
+}
+
 at::Tensor Magnitude(const ScoreInput& input) {
   return input.weight.detach()
       .to(at::kFloat, /*non_blocking=*/false, /*copy=*/true)
@@ -50,11 +87,38 @@ at::Tensor Random(const ScoreInput& input) {
 at::Tensor All(const ScoreInput& input) { return at::ones(input.weight.sizes(), at::kFloat); }
 
 constexpr std::array kMethods{
-    ScoreMethod{"grin", "|g_f| / (|g_r| + eps), 0 where both are 0", true, true, GradientRatio},
-    ScoreMethod{"salun", "|g_f|", true, false, Saliency},
-    ScoreMethod{"magnitude", "|theta|", false, false, Magnitude},
-    ScoreMethod{"random", "uniform in [0, 1), by seed, tensor and position", false, false, Random},
-    ScoreMethod{"all", "1: every weight alike", false, false, All},
+    ScoreMethod{.name = "grin",
+                .formula = "|g_f| / (|g_r| + eps), 0 where both are 0",
+                .needs_forget = true,
+                .needs_retain = true,
+                .uses_epsilon = true,
+                .function = GradientRatio},
+    ScoreMethod{
+        .name = "salun", .formula = "|g_f|", .needs_forget = true, .function = Saliency},
+    ScoreMethod{.name = "wagle",
+                .formula = "|(theta - g_r / mu) g_f|",
+                .needs_forget = true,
+                .needs_retain = true,
+                .function = WeightAttribution},
+    ScoreMethod{
+        .name = "snip", .formula = "|theta g_f|", .needs_forget = true, .function = Sensitivity},
+    ScoreMethod{.name = "ssd",
+                .formula = "F_f / F_r, 0 where both are 0",
+                .needs_forget = true,
+                .needs_retain = true,
+                .by_importance = true,
+                .function = ImportanceRatio},
+    ScoreMethod{.name = "perta",
+                .formula = "F_f / (F_f + a F_r), 0 where F_f is 0",
+                .needs_forget = true,
+                .needs_retain = true,
+                .by_importance = true,
+                .function = ImportanceShare},
+    ScoreMethod{.name = "magnitude", .formula = "|theta|", .function = Magnitude},
+    ScoreMethod{.name = "random",
+                .formula = "uniform in [0, 1), by seed, tensor and position",
+                .function = Random},
+    ScoreMethod{.name = "all", .formula = "1: every weight alike", .function = All},
 };
 
 struct StatisticRow {
@@ -92,6 +156,10 @@ int64_t TotalSize(const std::vector<ScoreTensor>& tensors) {
 
 Statistic ParseStatistic(std::string_view text) {
   return FindRow("locate", "statistic", kStatistics, text).value;
+}
+
+std::string_view NameOf(Statistic statistic) {
+  return std::ranges::find(kStatistics, statistic, &StatisticRow::value)->name;
 }
 
 Epsilon Epsilon::Parse(std::string_view text) {

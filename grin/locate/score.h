@@ -23,6 +23,7 @@ enum class Statistic {
 
 // "mean", "abs", "rms". Error (usage) for another word.
 Statistic ParseStatistic(std::string_view text);
+std::string_view NameOf(Statistic statistic);
 
 // The constant that keeps the ratio finite where the retain gradient vanishes.
 struct Epsilon {
@@ -48,6 +49,9 @@ struct ScoreInput {
   at::Tensor retain_gradient;  // fp32, in the weight's shape
   float epsilon = 0;
   uint64_t seed = 0;
+  Statistic statistic = Statistic::kMean;  // that the gradients are of
+  double mu = 1;                           // of wagle
+  double retain_weight = 1;                // of perta
 };
 
 struct ScoreMethod {
@@ -55,6 +59,10 @@ struct ScoreMethod {
   std::string_view formula;  // one line, for --help
   bool needs_forget;
   bool needs_retain;
+  // Compares importances: the mean square of a gradient (Fisher), where the statistic is rms, which is
+  // then the default; or its magnitude.
+  bool by_importance;
+  bool uses_epsilon;
   // The scores in the weight's shape, fp32 and contiguous; in the memory of forget_gradient where
   // there is one.
   at::Tensor (*function)(const ScoreInput& input);

@@ -160,6 +160,14 @@ Mask SelectTopK(const std::vector<ScoreTensor>& scores, int64_t k) {
   return Mask(std::move(tensors));
 }
 
+int64_t CountAbove(const std::vector<ScoreTensor>& scores, double value) {
+  at::Tensor count = at::zeros({}, at::kLong);
+  for (const ScoreTensor& tensor : scores) {
+    count = count.to(tensor.values.device()).add_(tensor.values.gt(value).sum());
+  }
+  return count.item<int64_t>();
+}
+
 float Percentile(const std::vector<ScoreTensor>& values, double p, bool absolute) {
   const int64_t total = ScoreCount(values);
   if (!(p >= 0 && p <= 100))

@@ -27,6 +27,9 @@ int64_t RoundedCount(double fraction, int64_t total);
 // one of which nothing is selected. Error (bad input) naming the tensor when a score is NaN.
 Mask SelectTopK(const std::vector<ScoreTensor>& scores, int64_t k);
 
+// How many scores of all tensors together exceed a value.
+int64_t CountAbove(const std::vector<ScoreTensor>& scores, double value);
+
 // The p-th percentile, p in 0..100, by the lower method: sorted[floor(p / 100 * (n - 1))]; of the
 // absolute values where `absolute`. Error (bad input) on NaN, or where there are no values.
 float Percentile(const std::vector<ScoreTensor>& values, double p, bool absolute = true);

@@ -8,15 +8,33 @@
 #include "grin/base/table.h"
 #include "grin/model/parallel.h"
 #include "grin/perturb/gaussian.h"
+#include "grin/perturb/reset.h"
+#include "grin/perturb/shrink.h"
 
 namespace grin {
 namespace {
 
-void LeaveAlone(std::string_view, const at::Tensor&, at::Tensor&, double, uint64_t) {}
+void LeaveAlone(const PerturbInput&, at::Tensor&) {}
 
 constexpr std::array kPerturbations{
-    Perturbation{"gaussian", "theta += N(0, sigma^2)", PerturbGaussian},
-    Perturbation{"none", "theta stays as it is", LeaveAlone},
+    Perturbation{.name = "gaussian",
+                 .formula = "theta += N(0, sigma^2)",
+                 .uses_sigma = true,
+                 .function =
+                     [](const PerturbInput& input, at::Tensor& values) {
+                       PerturbGaussian(input.name, input.indices, values, input.sigma, input.seed);
+                     }},
+    Perturbation{.name = "reset",
+                 .formula = "theta = N(mean, std^2) of the weight's tensor",
+                 .uses_moments = true,
+                 .function = PerturbReset},
+    Perturbation{.name = "shrink",
+                 .formula = "theta = (1 - a) theta + a b U(-x, x), x = sqrt(6 / (in + out))",
+                 .function = PerturbShrink},
+    Perturbation{.name = "zero",
+                 .formula = "theta = 0",
+                 .function = [](const PerturbInput&, at::Tensor& values) { values.zero_(); }},
+    Perturbation{.name = "none", .formula = "theta stays as it is", .function = LeaveAlone},
 };
 
 }  // namespace
@@ -27,12 +45,12 @@ const Perturbation& FindPerturbation(std::string_view name) {
   return FindRow("perturb", "perturbation", kPerturbations, name);
 }
 
-double StandardDeviation(const at::Tensor& weight) {
+Moments MomentsOf(const at::Tensor& weight) {
   const at::Tensor whole = weight.contiguous();
   const int64_t size = whole.numel();
-  if (size == 0) return 0;
+  if (size == 0) return {};
   return AT_DISPATCH_FLOATING_TYPES_AND2(
-      at::kHalf, at::kBFloat16, whole.scalar_type(), "StandardDeviation", [&] {
+      at::kHalf, at::kBFloat16, whole.scalar_type(), "MomentsOf", [&] {
         const scalar_t* values = whole.const_data_ptr<scalar_t>();
         const auto mean_of = [&](const auto& f) {
           return SumOverPieces(size,
@@ -45,8 +63,10 @@ double StandardDeviation(const at::Tensor& weight) {
                  static_cast<double>(size);
         };
         const double mean = mean_of([](double x) { return x; });
-        return std::sqrt(mean_of([=](double x) { return (x - mean) * (x - mean); }));
+        return Moments{mean, std::sqrt(mean_of([=](double x) { return (x - mean) * (x - mean); }))};
       });
 }
+
+double StandardDeviation(const at::Tensor& weight) { return MomentsOf(weight).deviation; }
 
 }  // namespace grin

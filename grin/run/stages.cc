@@ -19,10 +19,10 @@ void CheckOptionalOutput(const OutputOptions& output, OutputKind kind) {
   if (!output.out.empty()) CheckOutput(output, kind);
 }
 
-// The mask of a tune run, or none where every weight is trained.
-std::optional<Mask> LoadMask(const TuneRunOptions& options) {
-  if (options.mask.empty()) return std::nullopt;
-  return Mask::Load(options.mask);
+// The mask in a file, or none where every weight is trained.
+std::optional<Mask> LoadMask(const std::string& file) {
+  if (file.empty()) return std::nullopt;
+  return Mask::Load(file);
 }
 
 TrainResult ReadWholeResult(const std::string& out, const Json& document) {
@@ -113,7 +113,7 @@ TrainResult RunTune(Workspace& workspace, const LoadedTask& loaded,
   CheckRun(workspace.options.compute, options);
   const Model& model = workspace.model;
   const Task& task = loaded.task;
-  const std::optional<Mask> mask = LoadMask(options);
+  const std::optional<Mask> mask = LoadMask(options.mask);
   TrainResult result;
   result.document = Provenance("tune", RecipeOf(workspace.options, loaded.options, options));
   result.document["inputs"] = loaded.inputs;
@@ -179,23 +179,27 @@ TrainResult RunFinetune(Workspace& workspace, const FinetuneRunOptions& options)
   CheckRun(workspace.options.compute, options);
   const LoadedData data = LoadData(workspace, options.data);
   const Model& model = workspace.model;
+  const std::optional<Mask> mask = LoadMask(options.mask);
   TrainResult result;
   result.document = Provenance("finetune", RecipeOf(workspace.options, options));
   result.document["inputs"] = {{"data", data.input}};
-  TrainingOutput output(options.output, options.state, workspace, DataFiles(workspace, data),
+  Json files = DataFiles(workspace, data);
+  AddFile(files, options.mask);
+  TrainingOutput output(options.output, options.state, workspace, std::move(files),
                         result.document);
   if (output.whole()) return ReadWholeResult(options.output.out, *output.whole());
   const int64_t pass_tokens =
-      RecordedPassTokens(model, workspace.options.compute, TrainedBytes(model, false),
+      RecordedPassTokens(model, workspace.options.compute,
+                         mask ? TrainedBytes(model, *mask) : TrainedBytes(model, false),
                          LongestOf(data.sequences));
   return output.Run([&] {
     RunState* state = output.state();
     if (state && !state->TakeStart()) state->SaveStart({});
-    Trainable trainable = Trainable::Everything(model);
+    Trainable trainable = mask ? Trainable(model, *mask) : Trainable::Everything(model);
     result.tuned = Finetune(model, trainable, data.sequences, options.steps, SeedOf(workspace),
                             pass_tokens, state ? state->Hooks() : TuneHooks{});
     result.document["cost"] = {{"tune_seconds", result.tuned.seconds}};
-    output.Finish(trainable, nullptr, result.tuned, clock, result.document);
+    output.Finish(trainable, mask ? &*mask : nullptr, result.tuned, clock, result.document);
     return result;
   });
 }

@@ -94,6 +94,7 @@ Json RunTuneDry(Workspace& workspace, const LoadedTask& task, const TuneRunOptio
 
 struct FinetuneRunOptions {
   std::string data;  // files
+  std::string mask;  // file; empty: every weight is trained
   StepOptions steps{.lr = 2e-5};
   OutputOptions output;
   StateOptions state;
@@ -101,13 +102,14 @@ struct FinetuneRunOptions {
   template <typename Visitor>
   void Visit(Visitor& visit) {
     visit.List("data", data, "what the model is to learn: questions and answers, or text");
+    visit("mask", mask, "train only the weights of this mask file; default: every weight");
     steps.Visit(visit);
   }
 };
 
 void CheckRun(const ComputeOptions& compute, const FinetuneRunOptions& options);
 
-// Plain supervised fine-tuning of every weight.
+// Plain supervised fine-tuning of every weight, or of those of a mask.
 TrainResult RunFinetune(Workspace& workspace, const FinetuneRunOptions& options);
 
 }  // namespace grin

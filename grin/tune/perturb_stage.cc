@@ -13,6 +13,12 @@ void CheckPerturbOptions(const PerturbOptions& options) {
   if (!(options.noise >= 0)) {
     BadUsage("perturb", "--noise is {}; it must not be negative", options.noise);
   }
+  if (!(options.shrink >= 0 && options.shrink <= 1)) {
+    BadUsage("perturb", "--shrink is {}; it must be 0 to 1", options.shrink);
+  }
+  if (!(options.shrink_noise >= 0)) {
+    BadUsage("perturb", "--shrink-noise is {}; it must not be negative", options.shrink_noise);
+  }
 }
 
 void Perturb(const Model& model, Trainable& trainable, const PerturbOptions& options,
@@ -20,13 +26,21 @@ void Perturb(const Model& model, Trainable& trainable, const PerturbOptions& opt
   CheckPerturbOptions(options);
   const Perturbation& perturbation = FindPerturbation(options.perturb);
   const bool relative = options.noise_scale == "relative";
-  if (options.noise == 0) return;
+  if (perturbation.uses_sigma && options.noise == 0) return;
   for (MaskedParameter& parameter : trainable.parameters()) {
-    const double unit =
-        relative ? StandardDeviation(model.weights->tensors().at(parameter.name)) : 1.0;
-    const at::Tensor indices =
-        parameter.indices.defined() ? parameter.indices.to(at::kLong) : parameter.indices;
-    perturbation.function(parameter.name, indices, parameter.master, options.noise * unit, seed);
+    const at::Tensor& weight = model.weights->tensors().at(parameter.name);
+    PerturbInput input{.name = parameter.name,
+                       .indices = parameter.indices.defined() ? parameter.indices.to(at::kLong)
+                                                              : parameter.indices,
+                       .shape = weight.sizes(),
+                       .shrink = options.shrink,
+                       .shrink_noise = options.shrink_noise,
+                       .seed = seed};
+    if (perturbation.uses_moments || (perturbation.uses_sigma && relative)) {
+      input.moments = MomentsOf(weight);
+    }
+    input.sigma = options.noise * (relative ? input.moments.deviation : 1.0);
+    perturbation.function(input, parameter.master);
   }
   trainable.WriteBack();
 }

@@ -140,6 +140,42 @@ TEST_F(Cli, SettingsThatAreWrongAreNamedByLineAndColumn) {
   EXPECT_THAT(refusal("config = \"other.toml\"\n", 2), HasSubstr("unknown setting 'config'"));
 }
 
+TEST_F(Cli, MasksArePutTogetherAndCompared) {
+  WriteSets();
+  const std::string locate =
+      "locate --model model --forget forget.jsonl --retain retain.jsonl --threads 1 ";
+  ASSERT_EQ(Grin(locate + "--fraction 0.2 --out a.safetensors").code, 0);
+  ASSERT_EQ(Grin(locate + "--locate snip --fraction 0.1 --out b.safetensors").code, 0);
+  const auto json = [&](const std::string& args) {
+    const Result result = Grin("mask " + args + " --json");
+    EXPECT_EQ(result.code, 0) << args << result.err;
+    return Json::parse(result.out);
+  };
+  const Json overlap = json("overlap a.safetensors b.safetensors");
+  const int64_t a = overlap["total"]["a"], b = overlap["total"]["b"], both = overlap["total"]["both"];
+  const int64_t entries = overlap["total"]["entries"];
+  EXPECT_NEAR(overlap["total"]["chance"].get<double>(),
+              static_cast<double>(a) * static_cast<double>(b) / static_cast<double>(entries), 1e-6);
+  EXPECT_EQ(json("stats a.safetensors")["selected"], a);
+  EXPECT_EQ(json("union a.safetensors b.safetensors --out u.safetensors")["selected"], a + b - both);
+  EXPECT_EQ(json("intersect a.safetensors b.safetensors --out i.safetensors")["selected"], both);
+  EXPECT_EQ(json("subtract a.safetensors b.safetensors --out s.safetensors")["selected"], a - both);
+  EXPECT_THAT(Grin("mask overlap a.safetensors b.safetensors").out, HasSubstr("times chance"));
+  EXPECT_THAT(Refusal("mask overlp a.safetensors b.safetensors", 2),
+              HasSubstr("did you mean overlap?"));
+  EXPECT_THAT(Refusal("mask union a.safetensors --out x", 2), HasSubstr("two masks or more"));
+  EXPECT_THAT(Refusal("mask union a.safetensors b.safetensors", 2), HasSubstr("--out"));
+  EXPECT_THAT(Refusal("mask stats a.safetensors --out x", 2), HasSubstr("--out says nothing"));
+  EXPECT_THAT(Refusal("mask subtract a.safetensors u.safetensors --out x", 3),
+              HasSubstr("the mask would select nothing"));
+  // A mask that was put together is trained like any other, by finetune too.
+  ASSERT_EQ(Grin("finetune --model model --data forget.jsonl --mask i.safetensors --epochs 1 "
+                 "--batch-size 2 --lr 1e-3 --threads 1 --out tuned").code, 0);
+  const Json diff = Json::parse(Grin("diff model tuned --mask i.safetensors --json").out);
+  EXPECT_EQ(diff["outside_mask"], 0);
+  EXPECT_GT(diff["changed"].get<int64_t>(), 0);
+}
+
 TEST_F(Cli, SettingsOfAFileGiveWayToFlags) {
   WriteSets();
   File("recipe.toml",

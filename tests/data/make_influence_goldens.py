@@ -12,9 +12,10 @@ Run: python3 make_influence_goldens.py    (torch 2.13.0, transformers 5.23.0, sa
               v that the pass accumulates, for set forget and retain; statistic mean, abs, rms
   epsilon     [statistic]["50%" | "mean"]: of |g_r|; 50% by the lower method
   below       share of the entries with |g_r| < the 50% epsilon, statistic mean
-  masks       list of {"key", "method", "statistic", "epsilon" (as --epsilon takes it), "fraction",
-              "count" (round-half-up), "margin": relative distance of the last selected score from
-              the first one left out, 0 where equal scores are cut (lower position wins)}
+  masks       list of {"key", "method", "statistic", "epsilon" (as --epsilon takes it), "settings"
+              (of the method: mu, retain_weight, threshold), "fraction", "count" (round-half-up, or
+              the scores above the threshold), "margin": relative distance of the last selected score
+              from the first one left out, 0 where equal scores are cut (lower position wins)}
 <model>_masks.safetensors
   for every mask and scored weight a U8 tensor "<key>/<weight name>": the flat mask packed 8 per
   byte, lowest bit first
@@ -40,7 +41,12 @@ OUT = HERE / "locate"
 MODELS = {"llama_gqa_tied": [0.01, 0.05, 0.2], "mistral_window": [0.05]}
 RECIPES = [("grin", "mean", "50%"), ("grin", "abs", "50%"), ("grin", "rms", "50%"),
            ("grin", "mean", "mean"), ("grin", "mean", "0.003"), ("salun", "mean", None),
-           ("salun", "rms", None), ("magnitude", None, None)]
+           ("salun", "rms", None), ("magnitude", None, None), ("snip", "mean", None),
+           ("wagle", "mean", None, {"mu": 0.1}), ("wagle", "mean", None, {"mu": 1e-6}),
+           ("ssd", "rms", None), ("perta", "rms", None), ("perta", "abs", None),
+           ("perta", "rms", None, {"retain_weight": 20.0})]
+THRESHOLDS = [("ssd", "rms", None, {"threshold": 10.0}), ("ssd", "rms", None, {"threshold": 2.0}),
+              ("perta", "rms", None, {"retain_weight": 5.0, "threshold": 0.5})]
 MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -90,19 +96,35 @@ def epsilon_value(text, retain):
 
 
 def scores(recipe, weights, forget, retain):
-    method, statistic, epsilon = recipe
+    method, statistic, epsilon, settings = (*recipe, {})[:4]
     if method == "magnitude":
         return {n: w.abs() for n, w in weights.items()}
     if method == "salun":
         return {n: g.abs() for n, g in forget[statistic].items()}
+    if method == "snip":
+        return {n: (weights[n] * g).abs() for n, g in forget[statistic].items()}
+    if method == "wagle":
+        return {n: ((weights[n] - retain[statistic][n] / settings["mu"]) * g).abs()
+                for n, g in forget[statistic].items()}
+    if method in ("ssd", "perta"):
+        power = 2 if statistic == "rms" else 1
+        f_f = {n: g.abs() ** power for n, g in forget[statistic].items()}
+        f_r = {n: g.abs() ** power for n, g in retain[statistic].items()}
+        if method == "ssd":
+            return {n: f_f[n] / f_r[n] for n in f_f}
+        a = settings.get("retain_weight", 1.0)
+        return {n: f_f[n] / (f_f[n] + a * f_r[n]) for n in f_f}
     eps = epsilon_value(epsilon, retain[statistic])
     return {n: g.abs() / (retain[statistic][n].abs() + eps) for n, g in forget[statistic].items()}
 
 
-def select(values, names, fraction):
-    """The highest floor(fraction * N + .5), lower position first among equals; and the margin."""
+def select(values, names, fraction, threshold=None):
+    """The highest floor(fraction * N + .5), or those above the threshold, lower position first among
+    equals; and the margin."""
     flat = torch.cat([values[n] for n in names])
     count = math.floor(fraction * flat.numel() + 0.5)
+    if threshold is not None:
+        count = int((flat > threshold).sum())
     order = torch.sort(flat, descending=True, stable=True)
     mask = torch.zeros(flat.numel(), dtype=torch.bool)
     mask[order.indices[:count]] = True
@@ -134,6 +156,9 @@ def masks_of(name, forget, retain, fractions, dtype):
         values = scores(recipe, weights, gradients["forget"], gradients["retain"])
         for fraction in fractions:
             masks.append((recipe, fraction, *select(values, names, fraction)))
+    for recipe in THRESHOLDS:
+        values = scores(recipe, weights, gradients["forget"], gradients["retain"])
+        masks.append((recipe, 0, *select(values, names, 0, recipe[3]["threshold"])))
     return names, shapes, gradients, masks
 
 
@@ -147,12 +172,13 @@ def make(name, fractions, seed):
     sizes = {n: math.prod(shape) for n, shape in shapes.items()}
     rows, tensors = [], {}
     for (recipe, fraction, mask, count, margin), other in zip(masks, again):
-        method, statistic, epsilon = recipe
-        key = "-".join(x for x in (*recipe, str(fraction)) if x)
+        method, statistic, epsilon, settings = (*recipe, {})[:4]
+        words = [f"{name}={value}" for name, value in settings.items()]
+        key = "-".join(x for x in (*recipe[:3], *words, str(fraction)) if x)
         if not torch.equal(mask, other[2]):
             raise SystemExit(f"{name} {key}: fp32 selects other weights; margin {margin:.1e}")
         rows.append({"key": key, "method": method, "statistic": statistic, "epsilon": epsilon,
-                     "fraction": fraction, "count": count, "margin": margin})
+                     "settings": settings, "fraction": fraction, "count": count, "margin": margin})
         bits = packed(mask, names, sizes)
         tensors.update({f"{key}/{n}": b for n, b in bits.items()})
         if key == "grin-mean-50%-0.05":

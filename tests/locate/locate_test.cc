@@ -30,16 +30,20 @@ INSTANTIATE_TEST_SUITE_P(Tiny, LocateTest, ::testing::ValuesIn(kInfluenceModels)
 LocateOptions OptionsOf(const Json& row) {
   LocateOptions options;
   options.locate = row["method"];
-  options.fraction = row["fraction"];
+  if (row["fraction"] > 0) options.fraction = row["fraction"];
   if (row["statistic"].is_string()) options.statistic = row["statistic"];
   if (row["epsilon"].is_string()) options.epsilon = row["epsilon"];
+  const Json& settings = row["settings"];
+  options.mu = settings.value("mu", options.mu);
+  options.retain_weight = settings.value("retain_weight", options.retain_weight);
+  options.threshold = settings.value("threshold", 0.0);
   return options;
 }
 
 TEST_P(LocateTest, SelectsWhatPyTorchSelects) {
   const SafetensorsFile bits(std::filesystem::path(GRIN_TEST_DATA) / "locate" /
                              (std::string(GetParam()) + "_masks.safetensors"));
-  ASSERT_GE(golden_.json["masks"].size(), 8u);
+  ASSERT_GE(golden_.json["masks"].size(), 18u);
   for (const Json& row : golden_.json["masks"]) {
     const std::string key = row["key"];
     const int64_t count = row["count"];
@@ -103,6 +107,13 @@ TEST_P(LocateTest, SaysHowTheMaskWasMade) {
   EXPECT_EQ(selected, mask.count());
 }
 
+TEST_P(LocateTest, ImportancesAreMeanSquaresUnlessOneSaysOtherwise) {
+  EXPECT_EQ(Run({.locate = "ssd"}).metadata().at("statistic"), "rms");
+  EXPECT_EQ(Run({.locate = "perta"}).metadata().at("statistic"), "rms");
+  EXPECT_EQ(Run({.locate = "perta", .statistic = "abs"}).metadata().at("statistic"), "abs");
+  EXPECT_EQ(Run({.locate = "snip"}).metadata().at("statistic"), "mean");
+}
+
 TEST_P(LocateTest, RefusesSettingsThatMakeNoMask) {
   const auto message = [&](LocateOptions options) { return MessageOf([&] { Run(options); }); };
   EXPECT_THAT(message({.locate = "grim"}), HasSubstr("did you mean grin?"));
@@ -111,6 +122,10 @@ TEST_P(LocateTest, RefusesSettingsThatMakeNoMask) {
   EXPECT_THAT(message({.fraction = 1e-9}), HasSubstr("selects none"));
   EXPECT_THAT(message({.statistic = "median"}), HasSubstr("median"));
   EXPECT_THAT(message({.scope = {"nothing.*"}}), HasSubstr("nothing.*"));
+  EXPECT_THAT(message({.mu = 0}), HasSubstr("--mu is 0"));
+  EXPECT_THAT(message({.retain_weight = -1}), HasSubstr("--retain-weight is -1"));
+  EXPECT_THAT(message({.threshold = -1}), HasSubstr("--threshold is -1"));
+  EXPECT_THAT(message({.locate = "perta", .threshold = 1}), HasSubstr("no score of --locate perta"));
 }
 
 }  // namespace

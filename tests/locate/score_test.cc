@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "grin/base/error.h"
@@ -52,6 +53,59 @@ TEST_F(ScoreTest, GrinWithoutEpsilonHasNoNaN) {
 TEST_F(ScoreTest, SalunIsTheForgetGradientsMagnitude) {
   const at::Tensor expected = input_.forget_gradient.abs();
   EXPECT_TRUE(at::equal(Score("salun", input_), expected));
+}
+
+// theta 2, -1, 3; g_f 1, 4, -2; g_r .5, 0, -1.
+ScoreInput ByHandInput(const char* statistic) {
+  return {.name = "w",
+          .weight = at::tensor({2.0f, -1.0f, 3.0f}),
+          .forget_gradient = at::tensor({1.0f, 4.0f, -2.0f}),
+          .retain_gradient = at::tensor({0.5f, 0.0f, -1.0f}),
+          .statistic = ParseStatistic(statistic)};
+}
+
+TEST(ScoreByHand, WagleAndSnip) {
+  ScoreInput input = ByHandInput("mean");
+  input.mu = 0.25;  // (2 - 2) 1, (-1 - 0) 4, (3 + 4) -2
+  EXPECT_TRUE(at::equal(Score("wagle", input), at::tensor({0.0f, 4.0f, 14.0f})));
+  input = ByHandInput("mean");
+  EXPECT_TRUE(at::equal(Score("snip", input), at::tensor({2.0f, 4.0f, 6.0f})));
+  input = ByHandInput("mean");
+  input.weight = input.weight.to(at::kBFloat16);
+  EXPECT_TRUE(at::equal(Score("snip", input), at::tensor({2.0f, 4.0f, 6.0f})));
+}
+
+TEST(ScoreByHand, SsdAndPerta) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  EXPECT_TRUE(at::equal(Score("ssd", ByHandInput("rms")), at::tensor({4.0f, infinity, 4.0f})));
+  EXPECT_TRUE(at::equal(Score("ssd", ByHandInput("abs")), at::tensor({2.0f, infinity, 2.0f})));
+  ScoreInput input = ByHandInput("rms");
+  input.retain_weight = 4;  // 1 / (1 + 4 .25), 16 / 16, 4 / (4 + 4)
+  EXPECT_TRUE(at::equal(Score("perta", input), at::tensor({0.5f, 1.0f, 0.5f})));
+  EXPECT_TRUE(at::allclose(Score("perta", ByHandInput("abs")), at::tensor({2.0f / 3, 1.0f, 2.0f / 3})));
+}
+
+// Gradients whose squares fp32 cannot hold, and none at all.
+TEST(ScoreByHand, SmallImportancesAreComparedAllTheSame) {
+  for (const auto& [method, expected] :
+       {std::pair("ssd", at::tensor({4.0f, 0.0f, 0.0f})),
+        std::pair("perta", at::tensor({0.8f, 0.0f, 0.0f}))}) {
+    const ScoreInput input{.name = "w",
+                           .weight = at::ones({3}),
+                           .forget_gradient = at::tensor({2e-25f, 0.0f, 0.0f}),
+                           .retain_gradient = at::tensor({1e-25f, 1e-25f, 0.0f}),
+                           .statistic = Statistic::kRms};
+    EXPECT_TRUE(at::allclose(Score(method, input), expected, 1e-6)) << method;
+  }
+  for (const char* method : {"ssd", "perta", "wagle", "snip"}) {  // what is wrong is not hidden
+    const float nan = std::nanf("");
+    const ScoreInput input{.name = "w",
+                           .weight = at::ones({1}),
+                           .forget_gradient = at::tensor({nan}),
+                           .retain_gradient = at::tensor({1.0f}),
+                           .statistic = Statistic::kRms};
+    EXPECT_TRUE(std::isnan(Score(method, input).item<float>())) << method;
+  }
 }
 
 TEST_F(ScoreTest, MagnitudeLeavesTheWeightAlone) {
