@@ -11,6 +11,7 @@
 #include <bit>
 #include <cstddef>
 
+#include "grin/model/cpu/dot_columns-inl.h"
 #include "grin/model/cpu/dot_tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -134,8 +135,12 @@ class AlignedRoom {
   size_t size_ = 0;
 };
 
+// Up to this many rows multiply columns that lie side by side where they lie: see DotColumns. More
+// rows are worth the packing.
+constexpr int64_t kFewRows = 12;
+
 template <typename T>
-void MultiplyAs(const DotProducts& p) {
+void MultiplyAs(DotProducts p) {
   const TileTag d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto* right = static_cast<const T*>(p.right.data);
@@ -150,6 +155,18 @@ void MultiplyAs(const DotProducts& p) {
       }
     }
     return;
+  }
+  if (p.rows <= kFewRows && !contiguous) {
+    int64_t done = 0;
+    for (int64_t k = 0; k < p.depth; k += kDepthBlock) {
+      done = DotColumns(p.left + k, p.left_stride, p.rows, right + k * p.right.depth_stride,
+                        p.right.depth_stride, p.columns, std::min(kDepthBlock, p.depth - k), p.out,
+                        p.out_stride, p.add || k > 0);
+    }
+    // Columns that do not fill a register are left.
+    right += done;
+    p.out += done;
+    p.columns -= done;
   }
   thread_local AlignedRoom panel_room, tile_room;
   for (int64_t k = 0; k < p.depth; k += kDepthBlock) {

@@ -61,22 +61,49 @@ TEST(DotProducts, AgreeWithThePlainTwin) {
   }
 }
 
+// The bits of fp32 numbers: unlike equal(), this tells 0 from -0.
+bool SameBits(const at::Tensor& a, const at::Tensor& b) {
+  return a.contiguous().view(at::kInt).equal(b.contiguous().view(at::kInt));
+}
+
 // One row at a time, one column at a time, narrow or widened, however it lies in memory: the same
 // bits.
 TEST(DotProducts, OneNumberIsMadeInOneWay) {
   at::manual_seed(2);
-  for (const int64_t depth : {5, 64, 1000, 1024, 2055}) {
+  for (const int64_t depth : {1, 5, 64, 1000, 1024, 2055}) {
     const at::Tensor left = at::randn({29, depth});
-    const at::Tensor narrow = at::randn({23, depth}).to(at::kBFloat16);
+    const at::Tensor narrow = at::randn({229, depth}).to(at::kBFloat16);
     const at::Tensor whole = MultiplyAll({left, narrow});
-    EXPECT_TRUE(whole.equal(MultiplyAll({left, narrow.to(at::kFloat)})));
-    EXPECT_TRUE(whole.equal(MultiplyAll({left, narrow.t().contiguous().t()})));
-    for (const int64_t rows : {1, 2, 3, 4, 6, 7, 13, 28}) {
-      EXPECT_TRUE(whole.narrow(0, 1, rows).equal(MultiplyAll({left.narrow(0, 1, rows), narrow})));
+    for (const at::Tensor& right : {narrow, narrow.to(at::kFloat), narrow.t().contiguous().t(),
+                                    narrow.to(at::kFloat).t().contiguous().t()}) {
+      SCOPED_TRACE(testing::Message()
+                   << depth << " " << right.scalar_type() << " " << right.strides());
+      EXPECT_TRUE(SameBits(whole, MultiplyAll({left, right})));
+      for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 28}) {
+        EXPECT_TRUE(
+            SameBits(whole.narrow(0, 1, rows), MultiplyAll({left.narrow(0, 1, rows), right})));
+      }
+      for (const int64_t columns : {1, 2, 3, 4, 5, 11, 40, 100, 227}) {
+        for (const int64_t rows : {1, 2, 3, 29}) {
+          EXPECT_TRUE(
+              SameBits(whole.narrow(0, 0, rows).narrow(1, 2, columns),
+                       MultiplyAll({left.narrow(0, 0, rows), right.narrow(0, 2, columns)})));
+        }
+      }
     }
-    for (const int64_t columns : {1, 2, 3, 4, 5, 11}) {
+  }
+}
+
+// Products too small for fp32 leave -0 in a lane, which the zeros of a lane's last step turn to 0.
+TEST(DotProducts, OneNumberIsMadeInOneWayAlsoOfNegativeZeros) {
+  for (int64_t depth = 1; depth <= 40; ++depth) {
+    const at::Tensor left = at::full({20, depth}, -1e-30), right = at::full({70, depth}, 1e-30);
+    const at::Tensor whole = MultiplyAll({left, right});
+    for (const int64_t rows : {1, 2, 3, 20}) {
+      const at::Tensor few = left.narrow(0, 0, rows);
+      EXPECT_TRUE(SameBits(whole.narrow(0, 0, rows), MultiplyAll({few, right})));
       EXPECT_TRUE(
-          whole.narrow(1, 2, columns).equal(MultiplyAll({left, narrow.narrow(0, 2, columns)})));
+          SameBits(whole.narrow(0, 0, rows), MultiplyAll({few, right.t().contiguous().t()})));
     }
   }
 }
