@@ -55,7 +55,7 @@ struct CappedScores {
 CappedScores ScoreCapped(const at::Tensor& q, const at::Tensor& k, const AttentionSpec& spec,
                          const at::Tensor& seen) {
   CappedScores scores;
-  scores.tanh = at::matmul(ByKeyHead(q, k.size(1)), k.transpose(-1, -2))
+  scores.tanh = PairwiseProduct(ByKeyHead(q, k.size(1)), k.transpose(-1, -2))
                     .to(at::kFloat)
                     .mul_(spec.scale / *spec.softcap)
                     .tanh_()
@@ -99,18 +99,24 @@ at::Tensor PackedAttention::Attend(int64_t layer, const AttentionSpec& spec, con
     return Attend(layer, spec, q.to(at::kFloat), k.to(at::kFloat), v.to(at::kFloat))
         .to(q.scalar_type());
   }
+  // On the CPU, a thread of LibTorch's backward pass takes the key head of a sequence. A lone one
+  // is shared by all threads, and its sums are then added in another order than among others. So a
+  // key head of which there is only one stands for as many as there are query heads.
+  const bool lone_head = q.is_cpu() && k.size(1) == 1;
+  const auto for_each_query_head = [&](const at::Tensor& x) {
+    return lone_head ? x.expand({-1, q.size(1), -1, -1}) : x;
+  };
   std::vector<at::Tensor> outputs;
   for (const Segments::Run& run : segments_.runs) {
     const at::Tensor queries = AsHeads(q, run), keys = AsHeads(k, run), values = AsHeads(v, run);
     const std::optional<at::Tensor> seen = Seen(run, spec);
     const at::Tensor out =
-        spec.softcap
-            ? CappedAttention(queries, keys, values, spec, *seen)
-            : at::scaled_dot_product_attention(queries, keys, values, seen, 0.0,
-                                               /*is_causal=*/!seen, spec.scale,
-                                               /*enable_gqa=*/q.size(1) != k.size(1));
-    outputs.push_back(
-        out.transpose(1, 2).reshape({run.count * run.length, q.size(1) * q.size(2)}));
+        spec.softcap ? CappedAttention(queries, keys, values, spec, *seen)
+                     : at::scaled_dot_product_attention(
+                           queries, for_each_query_head(keys), for_each_query_head(values), seen,
+                           0.0, /*is_causal=*/!seen, spec.scale,
+                           /*enable_gqa=*/!lone_head && q.size(1) != k.size(1));
+    outputs.push_back(out.transpose(1, 2).reshape({run.count * run.length, q.size(1) * q.size(2)}));
   }
   return outputs.size() == 1 ? outputs[0] : at::cat(outputs, 0);
 }
@@ -135,9 +141,10 @@ at::Tensor CappedAttention(const at::Tensor& q, const at::Tensor& k, const at::T
     output = at::empty_like(queries);
     ForScoreSlices(queries, [&](int64_t begin, int64_t count) {
       const auto slice = [&](const at::Tensor& t) { return t.narrow(0, begin, count); };
-      const CappedScores scores = ScoreCapped(slice(queries), slice(keys), spec, seen_by(begin, count));
+      const CappedScores scores =
+          ScoreCapped(slice(queries), slice(keys), spec, seen_by(begin, count));
       const at::Tensor shares = ByKeyHead(scores.shares.to(v.scalar_type()), kv_heads);
-      slice(output).copy_(at::matmul(shares, slice(values)).view(slice(output).sizes()));
+      slice(output).copy_(PairwiseProduct(shares, slice(values)).view(slice(output).sizes()));
     });
   }
   return RecordBackward("capped_attention", {q, k, v}, output, [=](const at::Tensor& gradient) {
@@ -145,22 +152,24 @@ at::Tensor CappedAttention(const at::Tensor& q, const at::Tensor& k, const at::T
                      v_gradient = at::empty_like(values);
     ForScoreSlices(queries, [&](int64_t begin, int64_t count) {
       const auto slice = [&](const at::Tensor& t) { return t.narrow(0, begin, count); };
-      const CappedScores scores = ScoreCapped(slice(queries), slice(keys), spec, seen_by(begin, count));
+      const CappedScores scores =
+          ScoreCapped(slice(queries), slice(keys), spec, seen_by(begin, count));
       const at::ScalarType type = gradient.scalar_type();
       const at::Tensor grad = ByKeyHead(slice(gradient), kv_heads);
       const at::Tensor shares = ByKeyHead(scores.shares, kv_heads);
-      slice(v_gradient).copy_(at::matmul(shares.to(type).transpose(-1, -2), grad));
+      slice(v_gradient).copy_(PairwiseProduct(shares.to(type).transpose(-1, -2), grad));
       // Through the softmax, the cap (d tanh = 1 - tanh^2) and the scale.
-      const at::Tensor by_share = at::matmul(grad, slice(values).transpose(-1, -2)).to(at::kFloat);
+      const at::Tensor by_share =
+          PairwiseProduct(grad, slice(values).transpose(-1, -2)).to(at::kFloat);
       const at::Tensor mean = (by_share * shares).sum(-1, true);
       const at::Tensor slope = by_share.sub(mean)
                                    .mul_(shares)
                                    .mul_(ByKeyHead(scores.tanh, kv_heads).square().neg_().add_(1.0))
                                    .mul_(spec.scale)
                                    .to(type);
-      slice(q_gradient).copy_(at::matmul(slope, slice(keys)).view(slice(q_gradient).sizes()));
+      slice(q_gradient).copy_(PairwiseProduct(slope, slice(keys)).view(slice(q_gradient).sizes()));
       slice(k_gradient)
-          .copy_(at::matmul(slope.transpose(-1, -2), ByKeyHead(slice(queries), kv_heads)));
+          .copy_(PairwiseProduct(slope.transpose(-1, -2), ByKeyHead(slice(queries), kv_heads)));
     });
     return std::vector{q_gradient, k_gradient, v_gradient};
   });

@@ -56,23 +56,37 @@ void MultiplyInPieces(const DotProducts& whole) {
   });
 }
 
+// Matrices, or stacks of them, as the kernels of grin/model/cpu take their factors: the left one in
+// fp32 with contiguous rows, the right one contiguous in one of its two dimensions.
+at::Tensor AsLeftFactor(const at::Tensor& a) {
+  const at::Tensor wide = a.to(at::kFloat);
+  return wide.stride(-1) == 1 ? wide : wide.contiguous();
+}
+
+at::Tensor AsRightFactor(const at::Tensor& b) {
+  return b.stride(-1) == 1 || b.stride(-2) == 1 ? b : b.contiguous();
+}
+
+// out = left times right, of the first pair of matrices where they are stacks.
+DotProducts AsProducts(at::Tensor& out, const at::Tensor& left, const at::Tensor& right, bool add) {
+  return {.left = left.const_data_ptr<float>(),
+          .left_stride = left.stride(-2),
+          .right = {.data = right.const_data_ptr(),
+                    .is_bfloat16 = right.scalar_type() == at::kBFloat16,
+                    .column_stride = right.stride(-1),
+                    .depth_stride = right.stride(-2)},
+          .rows = left.size(-2),
+          .columns = right.size(-1),
+          .depth = left.size(-1),
+          .out = out.mutable_data_ptr<float>(),
+          .out_stride = out.stride(-2),
+          .add = add};
+}
+
 // out [M, N] fp32 = a [M, K] times b [K, N]; with `add`, added to what is there. Rows of `out` are
 // contiguous.
 void MultiplyInto(at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool add) {
-  const at::Tensor left = a.to(at::kFloat).contiguous();
-  const at::Tensor right = b.stride(0) == 1 || b.stride(1) == 1 ? b : b.contiguous();
-  MultiplyInPieces({.left = left.const_data_ptr<float>(),
-                    .left_stride = left.size(1),
-                    .right = {.data = right.const_data_ptr(),
-                              .is_bfloat16 = right.scalar_type() == at::kBFloat16,
-                              .column_stride = right.stride(1),
-                              .depth_stride = right.stride(0)},
-                    .rows = left.size(0),
-                    .columns = right.size(1),
-                    .depth = left.size(1),
-                    .out = out.mutable_data_ptr<float>(),
-                    .out_stride = out.stride(0),
-                    .add = add});
+  MultiplyInPieces(AsProducts(out, AsLeftFactor(a), AsRightFactor(b), add));
 }
 
 // Calls visit(begin, rows), the rows in fp32, for blocks of a weight's rows.
@@ -95,6 +109,33 @@ at::Tensor Product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& b
   at::Tensor wide = at::empty({a.size(0), b.size(1)}, a.options().dtype(at::kFloat));
   if (bias.defined()) wide.copy_(bias.expand_as(wide));
   MultiplyInto(wide, a, b, /*add=*/bias.defined());
+  return wide.to(a.scalar_type());
+}
+
+at::Tensor PairwiseProduct(const at::Tensor& a, const at::Tensor& b) {
+  if (!HasDotProducts(a, b)) return at::matmul(a, b);
+  const at::NoGradGuard no_grad;
+  const at::Tensor left = AsLeftFactor(a), right = AsRightFactor(b);
+  const int64_t inner = a.size(1), pairs = a.size(0) * inner, element = right.element_size();
+  at::Tensor wide =
+      at::empty({a.size(0), inner, a.size(2), b.size(3)}, a.options().dtype(at::kFloat));
+  const DotProducts first = AsProducts(wide, left, right, /*add=*/false);
+  const auto of_pair = [&](int64_t pair) {
+    const int64_t i = pair / inner, j = pair % inner;
+    DotProducts product = first;
+    product.left += i * left.stride(0) + j * left.stride(1);
+    product.right.data = static_cast<const char*>(first.right.data) +
+                         (i * right.stride(0) + j * right.stride(1)) * element;
+    product.out += i * wide.stride(0) + j * wide.stride(1);
+    return product;
+  };
+  if (pairs < at::get_num_threads()) {
+    for (int64_t pair = 0; pair < pairs; ++pair) MultiplyInPieces(of_pair(pair));
+  } else {
+    at::parallel_for(0, pairs, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t pair = begin; pair < end; ++pair) Multiply(of_pair(pair));
+    });
+  }
   return wide.to(a.scalar_type());
 }
 

@@ -17,7 +17,10 @@ bool WidensFactors(const at::Tensor& a);
 // a [M, K] times b [K, N], plus bias [N] where defined, in a's type: rounded once, at the end.
 at::Tensor Product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias = {});
 
-// The same in fp32, not rounded to a's type, for a weight [N, K]: out, fp32 [M, N], = a [M, K]
+// The same for many pairs of matrices, a [B, C, M, K] times b [B, C, K, N], without a bias.
+at::Tensor PairwiseProduct(const at::Tensor& a, const at::Tensor& b);
+
+// Product in fp32, not rounded to a's type, for a weight [N, K]: out, fp32 [M, N], = a [M, K]
 // times the weight transposed; and a [M, N], fp32, times the weight, fp32 [M, K]. On other devices
 // the weight is widened block by block.
 void WideProduct(at::Tensor& out, const at::Tensor& a, const at::Tensor& weight);

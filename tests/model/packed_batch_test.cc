@@ -1,5 +1,6 @@
 #include "grin/model/packed_batch.h"
 
+#include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -16,8 +17,7 @@ TEST(Segments, KnowTheirLengthsAndNeighboursOfEqualLength) {
   EXPECT_EQ(segments.rows(), 11);
   EXPECT_EQ(segments.longest, 3);
   EXPECT_TRUE(segments.bounds.equal(at::tensor({0, 3, 6, 6, 8, 11}, at::kInt)));
-  EXPECT_TRUE(segments.Lengths().equal(
-      at::tensor({3, 3, 3, 3, 3, 3, 2, 2, 3, 3, 3}, at::kLong)));
+  EXPECT_TRUE(segments.Lengths().equal(at::tensor({3, 3, 3, 3, 3, 3, 2, 2, 3, 3, 3}, at::kLong)));
   ASSERT_EQ(segments.runs.size(), 3u);  // a sequence without rows takes part in none
   EXPECT_EQ(segments.runs[0].begin, 0);
   EXPECT_EQ(segments.runs[0].count, 2);
@@ -96,6 +96,59 @@ TEST(PackedAttention, EqualsOneQueryAfterAnother) {
       }
     }
   }
+}
+
+// What a sequence gets, and its gradients, are the same to the bit alone and among others of its
+// length and of other lengths; by any number of threads, too, but for the gradients that LibTorch
+// makes.
+TEST(PackedAttention, OfASequenceDoesNotDependOnTheOthers) {
+  at::manual_seed(2);
+  const int threads = at::get_num_threads();
+  const std::vector<int64_t> offsets = {0, 33, 66, 99, 100, 108, 241, 374};
+  for (const int64_t kv_heads : {1, 3}) {
+    for (const std::optional<double> softcap : {std::optional<double>(), {1.5}}) {
+      for (const std::optional<int64_t> window : {std::optional<int64_t>(), {7}}) {
+        for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+          SCOPED_TRACE(testing::Message() << kv_heads << " " << softcap.has_value() << " "
+                                          << window.has_value() << " " << type);
+          const AttentionSpec spec{.scale = 0.4, .softcap = softcap, .window = window};
+          const auto random = [&](int64_t heads) { return at::randn({374, heads, 20}).to(type); };
+          const at::Tensor q = random(3), k = random(kv_heads), v = random(kv_heads);
+          const at::Tensor slope = at::randn({374, 60}).to(type);
+          // The result, and the gradients of queries, keys and values.
+          const auto attend = [&](const Segments& segments, int64_t begin) {
+            std::vector<at::Tensor> inputs;
+            for (const at::Tensor& x : {q, k, v}) {
+              inputs.push_back(x.narrow(0, begin, segments.rows()).clone().requires_grad_(true));
+            }
+            const at::Tensor result =
+                PackedAttention(segments).Attend(0, spec, inputs[0], inputs[1], inputs[2]);
+            result.backward(slope.narrow(0, begin, segments.rows()));
+            return std::vector{result.detach(), inputs[0].grad(), inputs[1].grad(),
+                               inputs[2].grad()};
+          };
+          std::vector<at::Tensor> by_one_thread;
+          for (const int count : {1, 2, 3}) {
+            at::set_num_threads(count);
+            const std::vector<at::Tensor> all = attend(Segments(offsets), 0);
+            if (count == 1) by_one_thread = all;
+            for (size_t i = 0; i < (softcap ? all.size() : 1); ++i) {
+              EXPECT_TRUE(all[i].equal(by_one_thread[i])) << count << " threads, tensor " << i;
+            }
+            for (size_t s = 0; s + 1 < offsets.size(); ++s) {
+              const int64_t begin = offsets[s], length = offsets[s + 1] - begin;
+              const std::vector<at::Tensor> alone = attend(Segments({0, length}), begin);
+              for (size_t i = 0; i < all.size(); ++i) {
+                EXPECT_TRUE(alone[i].equal(all[i].narrow(0, begin, length)))
+                    << "sequence " << s << ", tensor " << i << ", " << count << " threads";
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+  at::set_num_threads(threads);
 }
 
 }  // namespace

@@ -81,6 +81,30 @@ TEST(Product, OfARowDoesNotDependOnTheOthersNorOnTheThreads) {
   at::set_num_threads(threads);
 }
 
+TEST(PairwiseProduct, IsTheProductOfEachPair) {
+  at::manual_seed(5);
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    // As attention has them: heads between the rows, and one factor transposed.
+    const at::Tensor a = at::randn({3, 17, 2, 40}).to(type).transpose(1, 2);
+    const at::Tensor keys = at::randn({3, 23, 2, 40}).to(type).transpose(1, 2);
+    for (const at::Tensor& b : {keys.transpose(2, 3), keys.transpose(2, 3).contiguous(),
+                                at::cat({keys, keys}, 3).slice(3, 0, 80, 2).transpose(2, 3)}) {
+      const at::Tensor product = PairwiseProduct(a, b);
+      ASSERT_EQ(product.sizes(), (std::vector<int64_t>{3, 2, 17, 23}));
+      ASSERT_EQ(product.scalar_type(), type);
+      for (int64_t i = 0; i < 3; ++i) {
+        for (int64_t j = 0; j < 2; ++j) {
+          EXPECT_LE(ShareOfBound(product[i][j], a[i][j], b[i][j]), 1);
+          EXPECT_TRUE(product[i][j].equal(Product(a[i][j], b[i][j])));
+        }
+      }
+      // More threads than pairs.
+      EXPECT_TRUE(
+          PairwiseProduct(a.narrow(0, 1, 1), b.narrow(0, 1, 1)).equal(product.narrow(0, 1, 1)));
+    }
+  }
+}
+
 TEST(WideProduct, AndItsReverseAreNotRoundedToBFloat16) {
   at::manual_seed(3);
   const at::Tensor weight = at::randn({5000, 40}).to(at::kBFloat16);
