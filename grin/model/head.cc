@@ -73,8 +73,9 @@ class RowScores {
     const auto write = [&](at::Tensor& all, const at::Tensor& by_row) {
       if (all.defined()) all.index_copy_(0, labels_.numbers, by_row.index_select(0, labels_.rows));
     };
-    scores.logp.index_copy_(0, labels_.numbers,
-                            logits_ - softmax_.LogNormaliser().index_select(0, labels_.rows));
+    // In float64: of a token that is nearly certain, the difference is far smaller than both.
+    const at::Tensor normaliser = softmax_.LogNormaliser().index_select(0, labels_.rows);
+    scores.logp.index_copy_(0, labels_.numbers, (logits_ - normaliser).to(at::kFloat));
     write(scores.argmax, softmax_.Argmax());
     write(scores.mean, softmax_.Mean());
     write(scores.variance, softmax_.Variance());
@@ -84,7 +85,7 @@ class RowScores {
     }
   }
 
-  at::Tensor LogNormaliser() const { return softmax_.LogNormaliser(); }
+  at::Tensor LogNormaliser() const { return softmax_.LogNormaliser().to(at::kFloat); }
 
  private:
   LabelsOfRows labels_;

@@ -11,7 +11,7 @@ namespace {
 const at::Tensor& ToLogProbabilities(at::Tensor& logits) {
   RunningSoftmax softmax({});
   softmax.Add(logits, 0);
-  return logits.sub_(softmax.LogNormaliser().unsqueeze(1));
+  return logits.sub_(softmax.LogNormaliser().to(at::kFloat).unsqueeze(1));
 }
 
 }  // namespace

@@ -90,7 +90,7 @@ void RunningSoftmax::Merge(const Sums& block) {
 }
 
 at::Tensor RunningSoftmax::LogNormaliser() const {
-  return (sums_.largest + sums_.total.log()).to(at::kFloat);
+  return sums_.largest + sums_.total.log();
 }
 
 at::Tensor RunningSoftmax::Argmax() const { return argmax_; }

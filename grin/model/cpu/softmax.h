@@ -19,7 +19,7 @@ class RunningSoftmax {
   void Add(const at::Tensor& block, int64_t first);
 
   // Of what was added. A row with a NaN gives NaN, and its first NaN as argmax.
-  at::Tensor LogNormaliser() const;  // fp32 [N]: log sum exp
+  at::Tensor LogNormaliser() const;  // float64 [N]: log sum exp
   at::Tensor Argmax() const;         // int64 [N], when asked: the first of equals
   at::Tensor Mean() const;           // fp32 [N], when asked: E[log p]
   at::Tensor Variance() const;       // fp32 [N], when asked: Var[log p]
