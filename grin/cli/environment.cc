@@ -28,15 +28,17 @@ const char* ValueOf(char** environment, const char* name) {
 
 void SetEarlyVariables(int, char** argv, char** environment) {
   static char spin_count[] = "GOMP_SPINCOUNT=20000";
+  static char keep_pages[] = "MIMALLOC_DECOMMIT_DELAY=1000";
   static char no_avx512[] = "GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW";
   static char no_avx[] =
       "GLIBC_TUNABLES=glibc.cpu.hwcaps="
       "-AVX512F,-AVX512VL,-AVX512BW,-AVX2,-AVX,-FMA,-FMA4,-AVX_Fast_Unaligned_Load";
-  char* added[2];
+  char* added[3];
   size_t count = 0;
   if (!ValueOf(environment, "GOMP_SPINCOUNT") && !ValueOf(environment, "OMP_WAIT_POLICY")) {
     added[count++] = spin_count;
   }
+  if (!ValueOf(environment, "MIMALLOC_DECOMMIT_DELAY")) added[count++] = keep_pages;
   const char* instructions = ValueOf(environment, "GRIN_INSTRUCTIONS");
   if (instructions && !ValueOf(environment, "GLIBC_TUNABLES")) {
     if (std::strcmp(instructions, "avx2") == 0) added[count++] = no_avx512;

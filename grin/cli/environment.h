@@ -9,10 +9,14 @@ namespace grin {
 // sleep after some microseconds. By default it spins for milliseconds: on a machine that has other
 // work, each of our threads then holds a core while it waits for the one that has none.
 //
+// MIMALLOC_DECOMMIT_DELAY: freed memory goes back to the system after a second, not after 25
+// milliseconds. A pass over a batch takes longer than those, and the next one would get all of its
+// memory as fresh pages, which the system has to clear.
+//
 // GLIBC_TUNABLES, where GRIN_INSTRUCTIONS is "plain" or "avx2": the C library's own functions, such
 // as memcpy, then keep to that as well (see base/processor.h for all the others).
 //
-// libgomp and the C library read theirs while the program is loaded, so this runs before any
+// libgomp, mimalloc and the C library read theirs while the program is loaded, so this runs before any
 // constructor (as an entry of .preinit_array). Does nothing where starting again fails.
 void SetEarlyVariables(int argc, char** argv, char** environment);
 
