@@ -18,6 +18,8 @@ Set in the environment:
   DATA             folder with forget01.json and retain99.json (default ../shared/data/tofu)
   GRIN             the command (default build/grin)
   ROUNDS           how often each runs (default 1)
+  STEPS, ACCUMULATE, BATCH  for a shorter run: optimiser steps (default 2), batches in each (default
+                   4), records of the forget set in a batch, and as many of the retain set (default 8)
   THREADS          of each (default: all cores)
 
 Nothing of theirs is changed; everything is set on their command line: the model and the local JSON
@@ -84,9 +86,11 @@ def run_open_unlearning(work, model, data, environment):
         f"{retain}.path=json", f"{retain}.name=null", f"+{retain}.data_files={data}/retain99.json",
         "~eval.tofu", "trainer.args.do_eval=false", "trainer.args.eval_on_start=false",
         "trainer.args.eval_strategy=no", "trainer.args.report_to=none",
-        "trainer.args.per_device_train_batch_size=8", "trainer.args.gradient_accumulation_steps=4",
+        f"trainer.args.per_device_train_batch_size={setting('BATCH', '8')}",
+        f"trainer.args.gradient_accumulation_steps={setting('ACCUMULATE', '4')}",
         "trainer.args.warmup_epochs=null", "trainer.args.optim=adamw_torch",
-        "trainer.args.ddp_find_unused_parameters=null", "+trainer.args.max_steps=2",
+        "trainer.args.ddp_find_unused_parameters=null",
+        f"+trainer.args.max_steps={setting('STEPS', '2')}",
         "+trainer.args.use_cpu=true", f"paths.output_dir={work}/open_unlearning",
     ], log, cwd=setting("OPEN_UNLEARNING"), env={
         **environment, "PYTHONPATH": str(work / "stubs"), "HF_HOME": str(work / "hf"),
@@ -102,8 +106,9 @@ def run_grin(work, model, data, environment, threads):
     figures = measured([
         setting("GRIN", str(ROOT / "build/grin")), "unlearn", "--model", model,
         "--forget", f"{data}/forget01.json", "--retain", f"{data}/retain99.json", "--out", str(out),
-        "--locate", "grin", "--fraction", "0.05", "--objective", "npo", "--batch-size", "8",
-        "--accumulate", "4", "--steps", "2", "--dtype", "bfloat16", "--threads", str(threads),
+        "--locate", "grin", "--fraction", "0.05", "--objective", "npo", "--batch-size", setting("BATCH", "8"),
+        "--accumulate", setting("ACCUMULATE", "4"), "--steps", setting("STEPS", "2"),
+        "--dtype", "bfloat16", "--threads", str(threads),
         "--system-prompt", SYSTEM_PROMPT, "--force"], work / "grin.log", env=environment)
     cost = json.loads((out / "grin.json").read_text())["cost"]
     return {**figures, "training": cost["tune_seconds"]}
