@@ -4,6 +4,7 @@
 #include "grin/run/provenance.h"
 #include "grin/run/run_state.h"
 #include "grin/run/stages.h"
+#include "grin/run/unlearn.h"
 
 namespace grin {
 namespace {
@@ -57,6 +58,9 @@ std::function<void()> SetUpLocate(Flags& flags, const CommonOptions& common) {
   flags.Bind("Output", settings->locate.output);
   flags.IgnoreInConfig<PerturbOptions>();
   flags.IgnoreInConfig<ObjectiveOptions>();
+  flags.IgnoreInConfig<MethodOptions>();
+  flags.IgnoreInConfig<MaskFileOptions>();
+  flags.IgnoreInConfig<ForgetGradientOptions>();
   flags.IgnoreInConfig<StepOptions>();
   flags.IgnoreInConfig<StateOptions>();
   return [settings, &common] { LocateCommand(*settings, common); };

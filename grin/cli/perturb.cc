@@ -3,6 +3,7 @@
 #include "grin/cli/command.h"
 #include "grin/run/run_state.h"
 #include "grin/run/stages.h"
+#include "grin/run/unlearn.h"
 
 namespace grin {
 namespace {
@@ -29,6 +30,8 @@ std::function<void()> SetUpPerturb(Flags& flags, const CommonOptions& common) {
   flags.IgnoreInConfig<DataOptions>();
   flags.IgnoreInConfig<LocateOptions>();
   flags.IgnoreInConfig<ObjectiveOptions>();
+  flags.IgnoreInConfig<MethodOptions>();
+  flags.IgnoreInConfig<ForgetGradientOptions>();
   flags.IgnoreInConfig<StepOptions>();
   flags.IgnoreInConfig<StateOptions>();
   return [settings, &common] { PerturbCommand(*settings, common); };

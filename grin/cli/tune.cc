@@ -4,6 +4,7 @@
 #include "grin/locate/locate.h"
 #include "grin/perturb/options.h"
 #include "grin/run/stages.h"
+#include "grin/run/unlearn.h"
 
 namespace grin {
 namespace {
@@ -51,6 +52,7 @@ std::function<void()> SetUpTune(Flags& flags, const CommonOptions& common) {
   flags.Bind("Output", settings->tune.state);
   flags.IgnoreInConfig<LocateOptions>();
   flags.IgnoreInConfig<PerturbOptions>();
+  flags.IgnoreInConfig<MethodOptions>();
   return [settings, &common] { TuneCommand(*settings, common); };
 }
 

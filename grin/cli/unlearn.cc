@@ -29,9 +29,12 @@ std::function<void()> SetUpUnlearn(Flags& flags, const CommonOptions& common) {
   flags.Bind("Input", settings->where.model);
   flags.Bind("Input", settings->task);
   flags.Bind("Input", settings->where.data);
+  flags.Bind("Method", settings->unlearn.method);
+  flags.Bind("Locate: which weights hold the forget data", settings->unlearn.mask_file);
   flags.Bind("Locate: which weights hold the forget data", settings->unlearn.locate);
   flags.Bind("Perturb: shake them loose", settings->unlearn.perturb);
   flags.Bind("Tune: fine-tune only those", settings->unlearn.objective);
+  flags.Bind("Tune: the forget gradient", settings->unlearn.forget_gradient);
   flags.Bind("Tune: steps", settings->unlearn.steps);
   flags.Bind("Output", settings->unlearn.output);
   flags.Bind("Output", settings->unlearn.state);
@@ -48,6 +51,10 @@ const Command kUnlearn = {
         "Examples:\n"
         "  grin unlearn --model M --forget forget.jsonl --retain retain.jsonl --out OUT\n"
         "  grin unlearn --config recipe.toml --seed 1 --out OUT\n"
+        "  grin unlearn --model M --forget F --retain R --surgery pcgrad --rehearse 2 --out OUT\n"
+        "  grin unlearn --model M --forget F --retain R --method task-vector --before BASE --out OUT\n"
+        "  grin unlearn --model OUT --mask OUT/mask.safetensors --method undo --forget F --retain R "
+        "--out FIRM\n"
         "OUT is a complete checkpoint with grin.json (recipe and costs), mask.safetensors and "
         "log.jsonl.",
     .set_up = SetUpUnlearn};

@@ -48,6 +48,9 @@ int64_t PassTokens(const Model& model, const ComputeOptions& compute, int64_t re
   return std::min(tokens, std::max(enough, longest));
 }
 
+// The share of the scored weights that the options may select.
+double ShareOf(const LocateOptions& options) { return options.threshold > 0 ? 1 : options.fraction; }
+
 // Per trained weight: position, master, m, v and gradient; and two states to go back to.
 constexpr double kPosition = 4, kTraining = 16, kStates = 8;
 
@@ -89,7 +92,7 @@ int64_t TrainedBytes(const Model& model, const LocateOptions& options) {
   double bytes = 0;
   for (const std::string& name : ScoredNames(model, options)) {
     const at::Tensor& tensor = model.weights->tensors().at(name);
-    bytes += static_cast<double>(tensor.numel()) * options.fraction *
+    bytes += static_cast<double>(tensor.numel()) * ShareOf(options) *
                  (kPosition + kTraining + kStates) +
              static_cast<double>(tensor.nbytes());
   }
@@ -128,6 +131,40 @@ int64_t ReferenceBytes(const Model& model, const Task& task, const ObjectiveOpti
     }
   }
   return bytes;
+}
+
+int64_t MethodReferenceBytes(const Model& model, const Task& task, const Method& method) {
+  if (!method.run || method.uses_checkpoints) return 0;
+  int64_t labels = 0;
+  for (const Sequence& sequence : task.retain_sequences) {
+    labels += static_cast<int64_t>(sequence.labels.size());
+  }
+  return labels * model.config.hidden *
+         static_cast<int64_t>(c10::elementSize(model.weights->dtype()));
+}
+
+int64_t SelectedCount(const Model& model, const LocateOptions& options) {
+  double count = 0;
+  for (const std::string& name : ScoredNames(model, options)) {
+    count += static_cast<double>(model.weights->tensors().at(name).numel()) * ShareOf(options);
+  }
+  return static_cast<int64_t>(count);
+}
+
+int64_t MatrixBytes(const Model& model, const Mask& mask) {
+  int64_t bytes = 0;
+  for (const MaskTensor& tensor : mask.tensors()) {
+    if (tensor.count > 0 && model.weights->tensors().contains(tensor.name)) {
+      bytes += 4 * tensor.size();
+    }
+  }
+  return bytes;
+}
+
+int64_t ForgetGradientBytes(int64_t selected, const ForgetGradientOptions& options) {
+  if (!options.apart()) return 0;
+  const int64_t rehearsed = options.rehearse == 0 ? 0 : options.rehearse_every == 1 ? 1 : 2;
+  return 4 * selected * (1 + rehearsed);
 }
 
 void CheckBudget(const Model& model, const ComputeOptions& compute, int64_t reserved) {

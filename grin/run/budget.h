@@ -10,6 +10,7 @@
 #include "grin/locate/locate.h"
 #include "grin/model/decoder.h"
 #include "grin/run/options.h"
+#include "grin/tune/method.h"
 #include "grin/tune/options.h"
 
 namespace grin {
@@ -29,6 +30,19 @@ int64_t TrainedBytes(const Model& model, bool keeps_states);
 
 // Bytes of what the objectives compare with: values of the untouched model at every label.
 int64_t ReferenceBytes(const Model& model, const Task& task, const ObjectiveOptions& options);
+
+// The same for a method other than tune, which compares distributions on retain text at most.
+int64_t MethodReferenceBytes(const Model& model, const Task& task, const Method& method);
+
+// How many weights the options will select, at most.
+int64_t SelectedCount(const Model& model, const LocateOptions& options);
+
+// Bytes of one dense gradient of every weight of which a mask selects something.
+int64_t MatrixBytes(const Model& model, const Mask& mask);
+
+// Bytes of a forget gradient that stands apart, and of the copies that a rehearsal takes, for so many
+// selected weights.
+int64_t ForgetGradientBytes(int64_t selected, const ForgetGradientOptions& options);
 
 // Error (memory) when the weights and `reserved` bytes for other things do not fit.
 void CheckBudget(const Model& model, const ComputeOptions& compute, int64_t reserved);

@@ -56,7 +56,8 @@ int64_t BytesOfState(const TuneState& state) {
   if (state.finished) return static_cast<int64_t>(state.master.nbytes());
   int64_t bytes = 0;
   for (const at::Tensor& tensor :
-       {state.master, state.m, state.v, state.best.master, state.pending.master}) {
+       {state.master, state.m, state.v, state.best.master, state.pending.master,
+        state.rehearsal.adversary}) {
     if (tensor.defined()) bytes += static_cast<int64_t>(tensor.nbytes());
   }
   return bytes;

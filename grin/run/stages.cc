@@ -25,6 +25,12 @@ std::optional<Mask> LoadMask(const std::string& file) {
   return Mask::Load(file);
 }
 
+int64_t EveryCount(const Model& model) {
+  int64_t count = 0;
+  for (const auto& [name, tensor] : model.weights->tensors()) count += tensor.numel();
+  return count;
+}
+
 TrainResult ReadWholeResult(const std::string& out, const Json& document) {
   return {.tuned = ReadTuneReport(out, document), .document = document};
 }
@@ -103,6 +109,7 @@ PerturbResult RunPerturb(Workspace& workspace, const PerturbRunOptions& options)
 void CheckRun(const ComputeOptions& compute, const TuneRunOptions& options) {
   RefuseDevice(compute, "weights are trained");
   CheckObjectiveOptions(options.objective);
+  CheckForgetGradientOptions(options.forget_gradient);
   CheckStepOptions(options.steps);
   CheckTrainingOutput(options.output, options.state);
 }
@@ -126,11 +133,13 @@ TrainResult RunTune(Workspace& workspace, const LoadedTask& loaded,
   const bool keeps_states = options.objective.keep == "best";
   const int64_t trained = mask ? TrainedBytes(model, *mask) : TrainedBytes(model, keeps_states);
   const int64_t compared = ReferenceBytes(model, task, options.objective);
-  const int64_t pass_tokens =
-      RecordedPassTokens(model, workspace.options.compute, trained + compared, LongestOf(task));
+  const int64_t apart =
+      ForgetGradientBytes(mask ? mask->count() : EveryCount(model), options.forget_gradient);
+  const int64_t pass_tokens = RecordedPassTokens(model, workspace.options.compute,
+                                                 trained + compared + apart, LongestOf(task));
   return output.Run([&] {
     TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
-                  SeedOf(workspace), pass_tokens);
+                  SeedOf(workspace), pass_tokens, options.forget_gradient);
     RunState* state = output.state();
     if (const auto start = state ? state->TakeStart() : std::nullopt) {
       plan.Prepare(start->plan);

@@ -71,6 +71,7 @@ struct TrainResult {
 struct TuneRunOptions {
   std::string mask;  // file; empty: every weight is trained
   ObjectiveOptions objective;
+  ForgetGradientOptions forget_gradient;
   StepOptions steps;
   OutputOptions output;
   StateOptions state;
@@ -79,6 +80,7 @@ struct TuneRunOptions {
   void Visit(Visitor& visit) {
     visit("mask", mask, "mask file that `grin locate` wrote; default: every weight is trained");
     objective.Visit(visit);
+    forget_gradient.Visit(visit);
     steps.Visit(visit);
   }
 };

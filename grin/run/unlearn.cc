@@ -1,9 +1,12 @@
 #include "grin/run/unlearn.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "grin/base/hash.h"
 #include "grin/base/stopwatch.h"
+#include "grin/gguf/open_checkpoint.h"
+#include "grin/io/model_fingerprint.h"
 #include "grin/run/budget.h"
 #include "grin/run/provenance.h"
 #include "grin/tune/perturb_stage.h"
@@ -13,22 +16,39 @@ namespace grin {
 
 void CheckUnlearn(const ComputeOptions& compute, const UnlearnOptions& options) {
   RefuseDevice(compute, "weights are located and trained");
+  CheckMethodOptions(options.method, options.locate,
+                     !options.mask && !options.mask_file.mask.empty());
   CheckLocateOptions(options.locate);
   CheckPerturbOptions(options.perturb);
   CheckObjectiveOptions(options.objective);
+  CheckForgetGradientOptions(options.forget_gradient);
   CheckStepOptions(options.steps);
   CheckTrainingOutput(options.output, options.state);
 }
 
 namespace {
 
+// Checkpoints that a method compares with.
+struct OtherCheckpoints {
+  explicit OtherCheckpoints(const MethodOptions& options) {
+    if (!options.before.empty()) before = OpenCheckpoint(options.before);
+    if (!options.taught.empty()) taught = OpenCheckpoint(options.taught);
+  }
+
+  std::shared_ptr<const Checkpoint> before, taught;
+};
+
 // What the run reads besides the model.
-Json FilesOf(const Workspace& workspace, const LoadedTask& loaded, const UnlearnOptions& options) {
+Json FilesOf(const Workspace& workspace, const LoadedTask& loaded, const UnlearnOptions& options,
+             const Mask* mask, const OtherCheckpoints& others) {
   Json files = TaskFiles(workspace, loaded);
   AddFile(files, options.objective.refusals);
-  if (options.mask) {
+  for (const auto& other : {others.before, others.taught}) {
+    if (other) files[ValidUtf8(other->path().string())] = ModelFingerprint(*other);
+  }
+  if (mask) {
     uint64_t hash = Fnv1a64({});
-    for (const MaskTensor& tensor : options.mask->tensors()) {
+    for (const MaskTensor& tensor : mask->tensors()) {
       hash = Fnv1a64(tensor.name, hash);
       hash = Fnv1a64({reinterpret_cast<const char*>(tensor.bits.data()), tensor.bits.size()}, hash);
     }
@@ -50,46 +70,92 @@ UnlearnResult Unlearn(Workspace& workspace, const LoadedTask& loaded,
   result.document =
       Provenance("unlearn", RecipeOf(workspace.options, loaded.options, options));
   result.document["inputs"] = loaded.inputs;
+  const Method& method = FindMethod(options.method.method);
+  const OtherCheckpoints others(options.method);
+  for (const auto& [name, other] : {std::pair("before", others.before),
+                                    std::pair("taught", others.taught)}) {
+    if (other) result.document["inputs"][name] = ValidUtf8(other->path().string());
+  }
+  std::optional<Mask> given;
+  if (options.mask) {
+    given = *options.mask;
+  } else if (!options.mask_file.mask.empty()) {
+    given = Mask::Load(options.mask_file.mask);
+    result.document["inputs"]["mask"] = DescribeInput(options.mask_file.mask, given->count());
+  }
+  const LocateOptions locate =
+      method.selection ? method.selection(model, options.locate) : options.locate;
   TrainingOutput output(options.output, options.state, workspace,
-                        FilesOf(workspace, loaded, options), result.document);
+                        FilesOf(workspace, loaded, options, given ? &*given : nullptr, others),
+                        result.document);
   if (output.whole()) {
     result.document = *output.whole();
     result.tuned = ReadTuneReport(options.output.out, result.document);
     result.mask = Mask::Load(std::filesystem::path(options.output.out) / "mask.safetensors");
     return result;
   }
-  const int64_t trained =
-      options.mask ? TrainedBytes(model, *options.mask) : TrainedBytes(model, options.locate);
-  const int64_t scored = options.mask ? 0 : ScoreBytes(model, options.locate);
-  const int64_t compared = ReferenceBytes(model, task, options.objective);
+  const int64_t trained = given ? TrainedBytes(model, *given) : TrainedBytes(model, locate);
+  const int64_t scored = given ? 0 : ScoreBytes(model, locate);
+  const int64_t dense = method.dense_gradients * (given ? MatrixBytes(model, *given) : scored / 2);
+  const int64_t compared = method.run ? MethodReferenceBytes(model, task, method)
+                                      : ReferenceBytes(model, task, options.objective);
+  const int64_t apart = ForgetGradientBytes(given ? given->count() : SelectedCount(model, locate),
+                                            options.forget_gradient);
   const int64_t pass_tokens =
-      RecordedPassTokens(model, compute, scored + trained + compared, LongestOf(task));
+      RecordedPassTokens(model, compute, std::max(scored, dense) + trained + compared + apart,
+                         LongestOf(task));
   const auto seed = static_cast<uint64_t>(compute.seed);
 
+  // The weights that are changed: as they were given, or located on the untouched model.
+  const auto locate_weights = [&] {
+    if (given) return *given;
+    Mask mask = Locate(model, task.forget_sequences, task.retain_sequences, locate, seed,
+                       pass_tokens, &result.located);
+    mask.metadata()["recipe_hash"] = result.document["recipe_hash"];
+    return mask;
+  };
+
   return output.Run([&] {
-    TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps, seed,
-                  pass_tokens);
+    std::optional<TunePlan> plan;
+    if (!method.run) {
+      plan.emplace(model, task, *workspace.encoder, options.objective, options.steps, seed,
+                   pass_tokens, options.forget_gradient);
+    }
     RunState* state = output.state();
     if (auto start = state ? state->TakeStart() : std::nullopt) {
-      plan.Prepare(start->plan);
-      result.mask = options.mask ? *options.mask : std::move(start->mask).value();
+      if (plan) plan->Prepare(start->plan);
+      result.mask = given ? *given : std::move(start->mask).value();
       result.located = start->located;
     } else {
       // Before any noise: reference values and the judge's start are those of the untouched model.
-      plan.Prepare();
-      if (options.mask) {
-        result.mask = *options.mask;
-      } else {
-        result.mask = Locate(model, task.forget_sequences, task.retain_sequences, options.locate,
-                             seed, pass_tokens, &result.located);
-        result.mask.metadata()["recipe_hash"] = result.document["recipe_hash"];
+      if (plan) plan->Prepare();
+      result.mask = locate_weights();
+      if (state) {
+        state->SaveStart({plan ? plan->Prepared() : StateFile{}, result.mask, result.located});
       }
-      if (state) state->SaveStart({plan.Prepared(), result.mask, result.located});
     }
     Trainable trainable(model, result.mask);
+    TuneHooks hooks;
     // The masters of a saved step have their noise already.
-    if (!state || !state->has_step()) Perturb(model, trainable, options.perturb, seed);
-    result.tuned = plan.Run(trainable, state ? state->Hooks() : TuneHooks{});
+    const bool begun = state && state->has_step();
+    if (state) hooks = state->Hooks();
+    if (plan) {
+      if (!begun) Perturb(model, trainable, options.perturb, seed);
+      result.tuned = plan->Run(trainable, std::move(hooks));
+    } else {
+      result.tuned = method.run({.model = model,
+                                 .task = task,
+                                 .trainable = trainable,
+                                 .options = options.method,
+                                 .locate = locate,
+                                 .perturb = options.perturb,
+                                 .steps = options.steps,
+                                 .before = others.before.get(),
+                                 .taught = others.taught.get(),
+                                 .seed = seed,
+                                 .pass_tokens = pass_tokens},
+                                std::move(hooks));
+    }
 
     result.document["cost"] = {{"locate_seconds", result.located.seconds},
                                {"tune_seconds", result.tuned.seconds}};

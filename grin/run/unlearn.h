@@ -1,6 +1,6 @@
 #pragma once
 // The method as one call: locate the weights that hold the forget set, perturb them, and tune only
-// them.
+// them; or another method of the table in grin/tune/method.h.
 //
 //   Workspace workspace = OpenWorkspace({.model = {"MODEL"}});
 //   LoadedTask task = LoadTask(workspace, {.forget = "forget.jsonl", .retain = "retain.jsonl"});
@@ -15,26 +15,43 @@
 #include "grin/perturb/options.h"
 #include "grin/run/training_output.h"
 #include "grin/run/workspace.h"
+#include "grin/tune/method.h"
 #include "grin/tune/options.h"
 #include "grin/tune/tune.h"
 
 namespace grin {
 
+// The weights to change, where they are not to be located.
+struct MaskFileOptions {
+  std::string mask;
+
+  template <typename Visitor>
+  void Visit(Visitor& visit) {
+    visit("mask", mask, "mask file of the weights to change, instead of locating them");
+  }
+};
+
 struct UnlearnOptions {
+  MethodOptions method;
+  MaskFileOptions mask_file;
   LocateOptions locate;
   PerturbOptions perturb;
   ObjectiveOptions objective;
+  ForgetGradientOptions forget_gradient;
   StepOptions steps;
   OutputOptions output;        // nothing is written where output.out is empty
   StateOptions state;          // kept beside the output, to go on from
-  const Mask* mask = nullptr;  // the weights to change; null: they are located
+  const Mask* mask = nullptr;  // the weights to change; null: those of the file, or they are located
 
   // What makes the result: all but the last three.
   template <typename Visitor>
   void Visit(Visitor& visit) {
+    method.Visit(visit);
+    mask_file.Visit(visit);
     locate.Visit(visit);
     perturb.Visit(visit);
     objective.Visit(visit);
+    forget_gradient.Visit(visit);
     steps.Visit(visit);
   }
 };

@@ -27,6 +27,11 @@ class Trainable {
   // Null for a weight of which nothing is selected.
   MaskedParameter* Find(const std::string& name);
 
+  // Of a whole weight of the arena.
+  std::vector<int64_t> ShapeOf(const std::string& name) const {
+    return model_.weights->tensors().at(name).sizes().vec();
+  }
+
   int64_t count() const { return arena_.master.numel(); }  // entries
   bool everything() const { return everything_; }
 

@@ -67,8 +67,16 @@ void CheckStepOptions(const StepOptions& options) {
   ParseSchedule(options.schedule);
 }
 
+void CheckSurgery(const Surgery& surgery, const std::vector<LossTerm>& terms) {
+  if (!surgery.function || (terms.size() > 1 && terms[1].scale > 0)) return;
+  BadUsage("tune", "--surgery {} compares with the retain gradient, of which there is none with "
+           "--objective {}{}", surgery.name, terms[0].objective->name,
+           terms.size() > 1 ? " and --alpha 0" : "");
+}
+
 Tuner::Tuner(const Model& model, Trainable& trainable, std::vector<LossTerm> terms,
-             const StepOptions& options, uint64_t seed, int64_t pass_tokens, Judge judge)
+             const StepOptions& options, uint64_t seed, int64_t pass_tokens, Judge judge,
+             ForgetGradientPlan forget)
     : model_(model),
       trainable_(trainable),
       terms_(std::move(terms)),
@@ -77,8 +85,10 @@ Tuner::Tuner(const Model& model, Trainable& trainable, std::vector<LossTerm> ter
       judge_(std::move(judge)),
       keeps_(judge_.measure || !trainable.everything()),
       sink_(trainable),
+      surgery_(FindSurgery(forget.options.surgery)),
       seed_(seed) {
   CheckStepOptions(options_);
+  CheckForgetGradientOptions(forget.options);
   schedule_ = ParseSchedule(options_.schedule);
   for (LossTerm& term : terms_) {
     if (term.sequences->empty()) BadInput("tune", "the {} set is empty", term.name);
@@ -97,6 +107,16 @@ Tuner::Tuner(const Model& model, Trainable& trainable, std::vector<LossTerm> ter
   state_.v = arena.v;
   state_.terms.resize(terms_.size());
   if (keeps_) state_.best.master = trainable_.Snapshot();
+  if (!forget.options.apart()) return;
+  if (terms_[0].name != "forget") {
+    Defect("tune", "a forget gradient is to stand apart, and the first term is '{}'", terms_[0].name);
+  }
+  CheckSurgery(surgery_, terms_);
+  forget_gradient_ = at::zeros_like(arena.gradient);
+  if (forget.options.rehearse > 0) {
+    rehearsal_.emplace(model_, trainable_, std::move(forget.relearn), forget.options,
+                       options_.batch_size, seed_, pass_tokens_);
+  }
 }
 
 void Tuner::GoOnFrom(const TuneState& state) {
@@ -130,6 +150,7 @@ void Tuner::GoOnFrom(const TuneState& state) {
         ShuffledDraw(static_cast<int64_t>(terms_[i].sequences->size()), seed_, terms_[i].name);
     draws_[i].Skip(state_.terms[i].drawn);
   }
+  if (rehearsal_) rehearsal_->GoOnFrom(state_.rehearsal);
   seconds_before_ = state_.seconds;
   started_ = std::chrono::steady_clock::now();
   trainable_.WriteBack();
@@ -173,6 +194,34 @@ std::string Tuner::WhyOutlying(size_t i, double loss) const {
                      terms_[i].name, loss, spreads);
 }
 
+// The forget term's gradient, where it is to stand apart: taken at the adversary's weights, if there is
+// one, and moved out of the arena. Returns the term's loss there.
+double Tuner::AccumulateForget(const Drawn& drawn, Json& record) {
+  at::Tensor& gradient = trainable_.arena().gradient;
+  if (rehearsal_) record["relearn_loss"] = rehearsal_->Relearn(state_.step, sink_, state_.tokens);
+  const double loss = Accumulate(model_, terms_[0], drawn[0], pass_tokens_, &sink_, state_.tokens);
+  forget_gradient_.copy_(gradient);
+  gradient.zero_();
+  if (rehearsal_) {
+    rehearsal_->Return(forget_gradient_);
+    state_.rehearsal = rehearsal_->state();
+  }
+  return loss;
+}
+
+// Adds the forget gradient to the retain gradient, which is in the arena.
+void Tuner::JoinForget(Json& record) {
+  Arena& arena = trainable_.arena();
+  record["gradient_cosine"] = CosineOf(forget_gradient_, arena.gradient);
+  if (surgery_.function) {
+    surgery_.function({.arena = arena,
+                       .adamw = {.weight_decay = options_.weight_decay},
+                       .updates = state_.updates},
+                      forget_gradient_);
+  }
+  arena.gradient.add_(forget_gradient_);
+}
+
 // The gradients of all terms. Returns why the step must not be taken, or nothing.
 std::string Tuner::AccumulateStep(const Drawn& drawn, Json& record) {
   trainable_.arena().gradient.zero_();
@@ -181,13 +230,16 @@ std::string Tuner::AccumulateStep(const Drawn& drawn, Json& record) {
   for (size_t i = 0; i < terms_.size(); ++i) {
     TermState& term = state_.terms[i];
     const double loss =
-        Accumulate(model_, terms_[i], drawn[i], pass_tokens_, &sink_, state_.tokens);
+        i == 0 && forget_gradient_.defined()
+            ? AccumulateForget(drawn, record)
+            : Accumulate(model_, terms_[i], drawn[i], pass_tokens_, &sink_, state_.tokens);
     record[terms_[i].name + "_loss"] = loss;
     if (std::isnan(term.first_loss) && std::isfinite(loss)) term.first_loss = loss;
     if (std::string bad = WhyBad(i, loss); !bad.empty()) return bad;
     if (outlying.empty()) outlying = WhyOutlying(i, loss);
     losses.push_back(loss);
   }
+  if (forget_gradient_.defined()) JoinForget(record);
   const double norm = GradientNorm(trainable_.arena().gradient);
   record["gradient_norm"] = norm;
   if (!std::isfinite(norm)) return "the gradient is not finite";
@@ -299,13 +351,15 @@ void Tuner::Finish() {
   state_.seconds = Seconds();
 }
 
-TuneReport Tuner::Report() const {
-  TuneReport report{.steps = state_.step,
-                    .kept_step = state_.kept_step,
-                    .tokens = state_.tokens,
-                    .seconds = state_.seconds,
-                    .guard = state_.guard,
-                    .log = state_.log};
+TuneReport Tuner::Report() const { return ReportOf(state_); }
+
+TuneReport ReportOf(const TuneState& state) {
+  TuneReport report{.steps = state.step,
+                    .kept_step = state.kept_step,
+                    .tokens = state.tokens,
+                    .seconds = state.seconds,
+                    .guard = state.guard,
+                    .log = state.log};
   if (!report.log.empty()) {
     report.first = report.log.front();
     report.last = report.log.back();
@@ -315,8 +369,8 @@ TuneReport Tuner::Report() const {
 
 TuneReport Tune(const Model& model, Trainable& trainable, std::vector<LossTerm> terms,
                 const StepOptions& options, uint64_t seed, int64_t pass_tokens, const Judge& judge,
-                TuneHooks hooks) {
-  Tuner tuner(model, trainable, std::move(terms), options, seed, pass_tokens, judge);
+                TuneHooks hooks, const ForgetGradientPlan& forget) {
+  Tuner tuner(model, trainable, std::move(terms), options, seed, pass_tokens, judge, forget);
   if (hooks.go_on_from) tuner.GoOnFrom(*hooks.go_on_from);
   hooks.go_on_from.reset();
   Progress progress("tune", tuner.steps());

@@ -16,6 +16,8 @@
 #include "grin/tune/gather_sink.h"
 #include "grin/tune/optimiser.h"
 #include "grin/tune/options.h"
+#include "grin/tune/rehearsal.h"
+#include "grin/tune/surgery.h"
 #include "grin/tune/trainable.h"
 #include "grin/tune/tune_state.h"
 
@@ -41,6 +43,18 @@ struct TuneReport {
   std::vector<Json> log;   // one object per step
 };
 
+// Error (usage) where a surgery has no retain gradient to compare the first term's with.
+void CheckSurgery(const Surgery& surgery, const std::vector<LossTerm>& terms);
+
+// What a state says of its run.
+TuneReport ReportOf(const TuneState& state);
+
+// How the forget gradient, that of the term named "forget", is found and what becomes of it.
+struct ForgetGradientPlan {
+  ForgetGradientOptions options;
+  LossTerm relearn;  // what a rehearsal learns; its sequences are needed with --rehearse
+};
+
 // Error (usage) for settings that make no sense.
 void CheckStepOptions(const StepOptions& options);
 
@@ -54,7 +68,8 @@ class Tuner {
   // Reference values that a term lacks are taken from the present weights. Error (usage or bad
   // input) for settings or sets that cannot work.
   Tuner(const Model& model, Trainable& trainable, std::vector<LossTerm> terms,
-        const StepOptions& options, uint64_t seed, int64_t pass_tokens, Judge judge = {});
+        const StepOptions& options, uint64_t seed, int64_t pass_tokens, Judge judge = {},
+        ForgetGradientPlan forget = {});
   Tuner(const Tuner&) = delete;
   Tuner& operator=(const Tuner&) = delete;
 
@@ -85,6 +100,8 @@ class Tuner {
   std::string WhyBad(size_t term, double loss) const;
   std::string WhyOutlying(size_t term, double loss) const;
   std::string AccumulateStep(const Drawn& drawn, Json& record);
+  double AccumulateForget(const Drawn& drawn, Json& record);
+  void JoinForget(Json& record);
   std::string CheckLastState();
   void Propose(double score);
   void Confirm();
@@ -100,6 +117,9 @@ class Tuner {
   Judge judge_;
   bool keeps_;  // going back costs two copies of the masters: too much for every weight
   GatherSink sink_;
+  const Surgery& surgery_;
+  std::optional<Rehearsal> rehearsal_;
+  at::Tensor forget_gradient_;  // fp32 [n], where it stands apart; undefined where it does not
   std::vector<ShuffledDraw> draws_;  // as far as state_.terms says
   uint64_t seed_;
   TuneState state_;
@@ -119,6 +139,6 @@ struct TuneHooks {
 // A whole run of --steps, or --epochs. See Tuner.
 TuneReport Tune(const Model& model, Trainable& trainable, std::vector<LossTerm> terms,
                 const StepOptions& options, uint64_t seed, int64_t pass_tokens, const Judge& judge,
-                TuneHooks hooks = {});
+                TuneHooks hooks = {}, const ForgetGradientPlan& forget = {});
 
 }  // namespace grin

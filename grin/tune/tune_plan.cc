@@ -149,12 +149,19 @@ void CheckObjectiveOptions(const ObjectiveOptions& options) {
 
 TunePlan::TunePlan(const Model& model, const Task& task, const Encoder& encoder,
                    const ObjectiveOptions& options, const StepOptions& steps, uint64_t seed,
-                   int64_t pass_tokens)
+                   int64_t pass_tokens, const ForgetGradientOptions& forget)
     : model_(model), steps_(steps), seed_(seed), pass_tokens_(pass_tokens) {
   CheckStepOptions(steps);
   CheckObjectiveOptions(options);
+  CheckForgetGradientOptions(forget);
+  // The true answers, whole: what one who wants them back would train on.
+  forget_ = {.options = forget,
+             .relearn = {.name = "relearn",
+                         .objective = &FindRetainObjective("nll"),
+                         .sequences = &task.forget_sequences}};
   sequences_ = ObjectiveSequences(task, encoder, options, seed);
   terms_ = MakeTerms(sequences_, task.retain_sequences, options, seed);
+  CheckSurgery(FindSurgery(forget.surgery), terms_);
   for (const LossTerm& term : terms_) {
     if (term.objective->on_hidden()) HiddenLayer(term.settings, model.config);  // there is one
   }
@@ -213,7 +220,7 @@ TuneReport TunePlan::Run(Trainable& trainable, TuneHooks hooks) const {
   Judge judge;
   if (judge_) judge.measure = [this] { return judge_->Measure(); };
   TuneReport report =
-      Tune(model_, trainable, terms_, steps_, seed_, pass_tokens_, judge, std::move(hooks));
+      Tune(model_, trainable, terms_, steps_, seed_, pass_tokens_, judge, std::move(hooks), forget_);
   Info("tune: {} steps in {}, {} tokens; kept the state after step {}", report.steps,
        FormatDuration(report.seconds), report.tokens, report.kept_step);
   return report;

@@ -36,7 +36,7 @@ class TunePlan {
   // bad input) for a setting that cannot work.
   TunePlan(const Model& model, const Task& task, const Encoder& encoder,
            const ObjectiveOptions& objective, const StepOptions& steps, uint64_t seed,
-           int64_t pass_tokens);
+           int64_t pass_tokens, const ForgetGradientOptions& forget = {});
   TunePlan(const TunePlan&) = delete;  // terms point into sequences
   TunePlan& operator=(const TunePlan&) = delete;
 
@@ -60,6 +60,7 @@ class TunePlan {
   int64_t pass_tokens_;
   std::vector<Sequence> sequences_;  // what the forget objective trains on
   std::vector<LossTerm> terms_;
+  ForgetGradientPlan forget_;
   std::unique_ptr<TradeOffJudge> judge_;  // null: the last step is kept
   TradeOffJudge::Start judge_start_;
   bool prepared_ = false;

@@ -92,11 +92,14 @@ void SaveTuneState(const std::filesystem::path& path, const TuneState& state) {
                                     {"first_loss", ExactJson(term.first_loss)},
                                     {"losses", ExactList(term.losses.values())}});
   }
+  file.fields["rehearsal"] = {{"drawn", state.rehearsal.drawn},
+                              {"first_norm", ExactJson(state.rehearsal.first_norm)}};
   file.tensors["master"] = state.master;
   file.tensors["log"] = LogTensor(state.log);
   if (!state.finished) {
     file.tensors["m"] = state.m;
     file.tensors["v"] = state.v;
+    if (state.rehearsal.adversary.defined()) file.tensors["adversary"] = state.rehearsal.adversary;
     Store("best", state.best, file);
     Store("pending", state.pending, file);
   }
@@ -121,11 +124,17 @@ TuneState LoadTuneState(const std::filesystem::path& path) {
                              .first_loss = FromExactJson(term.at("first_loss")),
                              .losses = RecentValues(FromExactList(term.at("losses")))});
     }
+    const Json& rehearsal = fields.at("rehearsal");
+    state.rehearsal.drawn = rehearsal.at("drawn");
+    state.rehearsal.first_norm = FromExactJson(rehearsal.at("first_norm"));
     state.master = file.tensors.at("master");
     state.log = LogOf(file.tensors.at("log"));
     if (!state.finished) {
       state.m = file.tensors.at("m");
       state.v = file.tensors.at("v");
+      if (file.tensors.contains("adversary")) {
+        state.rehearsal.adversary = file.tensors.at("adversary");
+      }
       state.best = LoadKept("best", file);
       state.pending = LoadKept("pending", file);
     }

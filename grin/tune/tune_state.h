@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "grin/base/json.h"
+#include "grin/tune/rehearsal.h"
 
 namespace grin {
 
@@ -55,6 +56,7 @@ struct TuneState {
   KeptWeights best, pending;
   std::vector<TermState> terms;
   RecentValues norms;
+  RehearsalState rehearsal;
   std::vector<Json> log;  // one object per step
 
   bool finished = false;   // `master` is what the run ends with; m, v, best and pending are gone

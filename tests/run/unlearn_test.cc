@@ -73,6 +73,57 @@ TEST(Unlearn, TakesAMaskThatWasMadeBefore) {
   for (const auto& [name, tensor] : weights) EXPECT_TRUE(tensor.equal(same_weights.at(name)));
 }
 
+// Every method writes what tune writes: a checkpoint, its mask, a log, a report, and where it comes from.
+TEST(Unlearn, ByEveryMethodWritesTheSameThings) {
+  const ToyRun toy("unlearn_methods");
+  WriteToy(toy.dir() / "before", {.context = 64, .seed = 2});
+  for (const Method& method : Methods()) {
+    SCOPED_TRACE(method.name);
+    Workspace workspace = OpenWorkspace(toy.where());
+    const LoadedTask task = LoadTask(workspace, toy.task());
+    UnlearnOptions options = toy.unlearn();
+    options.method.method = method.name;
+    if (method.selection) options.locate.fraction = LocateOptions{}.fraction;
+    if (method.uses_checkpoints) options.method.before = toy.dir() / "before";
+    options.locate.threshold = method.name == "ssd" ? 0.5 : 0;
+    const fs::path out = toy.dir() / method.name;
+    options.output.out = out;
+    const UnlearnResult result = Unlearn(workspace, task, options);
+    const Comparison comparison = CompareCheckpoints(*Checkpoint::Open(toy.dir() / "model"),
+                                                     *Checkpoint::Open(out), &result.mask);
+    EXPECT_GT(comparison.changed, 0);
+    EXPECT_EQ(comparison.outside_mask, 0);
+    for (const char* file : {"mask.safetensors", "log.jsonl", "report.html"}) {
+      EXPECT_TRUE(fs::exists(out / file)) << file;
+    }
+    const Json document = Json::parse(ReadFile(out / "grin.json"));
+    EXPECT_EQ(document["recipe"]["method"], method.name);
+    EXPECT_EQ(document["inputs"].contains("before"), method.uses_checkpoints);
+    EXPECT_EQ(document["tune"]["steps"], result.tuned.steps);
+    EXPECT_FALSE(fs::exists(out.string() + ".state"));
+  }
+}
+
+TEST(Unlearn, TakesAMaskFile) {
+  const ToyRun toy("unlearn_mask_file");
+  Workspace workspace = OpenWorkspace(toy.where());
+  const LoadedTask task = LoadTask(workspace, toy.task());
+  UnlearnOptions options = toy.unlearn();
+  options.output.out = toy.dir() / "first";
+  const UnlearnResult first = Unlearn(workspace, task, options);
+  Workspace again = OpenWorkspace(toy.where());
+  options.locate = {};
+  options.mask_file.mask = toy.dir() / "first/mask.safetensors";
+  options.output.out = toy.dir() / "second";
+  const UnlearnResult second = Unlearn(again, LoadTask(again, toy.task()), options);
+  EXPECT_EQ(second.mask.count(), first.mask.count());
+  EXPECT_EQ(second.document["inputs"]["mask"]["records"], first.mask.count());
+  EXPECT_EQ(CompareCheckpoints(*Checkpoint::Open(toy.dir() / "first"),
+                               *Checkpoint::Open(toy.dir() / "second"), nullptr)
+                .changed,
+            0);
+}
+
 // A library call is a guest in its process.
 TEST(Unlearn, NeitherPrintsNorSetsHandlersOrThreads) {
   const ToyRun toy("unlearn_guest");
