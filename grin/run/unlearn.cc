@@ -14,10 +14,30 @@
 
 namespace grin {
 
+namespace {
+
+// Error (usage) for settings of the three stages that another method would pass over without a word.
+void RefuseIdleStages(const UnlearnOptions& options) {
+  const Method& method = FindMethod(options.method.method);
+  if (!method.run) return;
+  const auto refuse = [&](bool given, const char* flag) {
+    if (given) {
+      BadUsage("run", "--{} says nothing to --method {}; it is of --method tune", flag, method.name);
+    }
+  };
+  refuse(options.objective.objective != ObjectiveOptions{}.objective, "objective");
+  refuse(options.perturb.perturb != PerturbOptions{}.perturb, "perturb");
+  refuse(options.forget_gradient.surgery != "none", "surgery");
+  refuse(options.forget_gradient.rehearse > 0, "rehearse");
+}
+
+}  // namespace
+
 void CheckUnlearn(const ComputeOptions& compute, const UnlearnOptions& options) {
   RefuseDevice(compute, "weights are located and trained");
   CheckMethodOptions(options.method, options.locate,
                      !options.mask && !options.mask_file.mask.empty());
+  RefuseIdleStages(options);
   CheckLocateOptions(options.locate);
   CheckPerturbOptions(options.perturb);
   CheckObjectiveOptions(options.objective);
