@@ -17,6 +17,13 @@ function(grin_room name)
   endif()
 endfunction()
 
+# Rooms that compute on any device, and tests of them that say nothing of another device than the CPU.
+set(GRIN_DEVICE_ROOMS "^(model|engine|perturb)$")
+string(JOIN ":" GRIN_CPU_TESTS
+  *Kernels* DotProducts* AddSelectedDots* AttendRows* Int8Screen* SlotAttention* SampledProduct*
+  Product.OfARow* *Company* SerialLogNormaliser* EngineKey* ConfigTest* LoadModel*
+  InstalledLibrary*)
+
 # The stand-in device of the tests.
 function(grin_stand_in)
   add_library(grin_standin STATIC ${CMAKE_SOURCE_DIR}/tests/standin/standin.cc)
@@ -47,6 +54,9 @@ function(grin_room_tests name)
   file(RELATIVE_PATH binary_dir ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
   target_compile_definitions(${target} PRIVATE GRIN_TEST_DATA="tests/data"
     GRIN_SHARED="../shared" GRIN_SOURCE_DIR="." GRIN_BINARY_DIR="${binary_dir}")
+  if(NOT name MATCHES "^(base|hub|io|jinja|text)$")
+    target_link_libraries(${target} PRIVATE grin_standin)
+  endif()
   # What is tested is optimised in its own library.
   target_compile_options(${target} PRIVATE -O0)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${GRIN_UNITY} UNITY_BUILD_BATCH_SIZE 12)
@@ -62,6 +72,11 @@ function(grin_room_tests name)
     endforeach()
   else()
     grin_add_test(${name} ${target} -*Slow*:*Live*)
+  endif()
+  if(name MATCHES "${GRIN_DEVICE_ROOMS}")
+    # The same tests with all tensors on the stand-in device, but for those of the CPU's own kernels.
+    grin_add_test(${name}.standin ${target} -*Slow*:*Live*:${GRIN_CPU_TESTS}
+      GRIN_TEST_DEVICE=standin)
   endif()
   grin_add_test(${name}_slow ${target} *Slow*:*Live*)
   set_tests_properties(${name}_slow PROPERTIES LABELS "slow")

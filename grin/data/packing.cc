@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "grin/model/device.h"
+
 namespace grin {
 
 std::span<const int32_t> TokensRead(const Sequence& sequence) {
@@ -26,14 +28,14 @@ void BatchRows::EndLabels(const Sequence& sequence) {
 
 PackedBatch BatchRows::Finish(std::vector<int64_t> offsets, at::Device device) const {
   PackedBatch batch;
-  batch.tokens = at::tensor(tokens_, at::kLong).to(device);
-  batch.positions = at::tensor(positions_, at::kLong).to(device);
+  batch.tokens = UploadIndices(tokens_, device);
+  batch.positions = UploadIndices(positions_, device);
   batch.segments = Segments(std::move(offsets), device);
   batch.labels = LabelledRows(label_rows_, label_tokens_, device);
   batch.label_offsets = label_offsets_;
-  batch.label_weights = at::tensor(label_weights_, at::kFloat).to(device);
+  batch.label_weights = Upload(at::tensor(label_weights_, at::kFloat), device);
   if (std::ranges::count(unseen_, 1) > 0) {
-    batch.unseen = at::tensor(unseen_, at::kByte).to(device, at::kBool);
+    batch.unseen = Upload(at::tensor(unseen_, at::kByte).to(at::kBool), device);
   }
   return batch;
 }

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "grin/data/packing.h"
+#include "grin/model/device.h"
 
 namespace grin {
 namespace {
@@ -79,8 +80,8 @@ PackedBatch PackShared(std::span<const Sequence* const> sequences, std::span<con
     offsets.push_back(static_cast<int64_t>(expand.size()));
   }
   PackedBatch batch = packed.Finish(std::move(offsets), device);
-  batch.expand = at::tensor(expand, at::kLong).to(device);
-  batch.collect = at::tensor(collect, at::kLong).to(device);
+  batch.expand = UploadIndices(expand, device);
+  batch.collect = UploadIndices(collect, device);
   return batch;
 }
 

@@ -15,6 +15,7 @@
 #include "grin/model/cpu/softmax.h"
 #include "grin/model/cache.h"
 #include "grin/model/cpu/greedy_head.h"
+#include "grin/model/device.h"
 
 namespace grin {
 namespace {
@@ -239,7 +240,7 @@ class Batch {
   }
 
   at::Tensor Ids(const std::vector<int64_t>& values) const {
-    return at::tensor(values, at::kLong).to(model_.weights->device());
+    return UploadIndices(values, model_.weights->device());
   }
 
   const Model& model_;

@@ -26,10 +26,7 @@ class NormSink : public GradientSink {
   void AddProduct(const std::string& name, const at::Tensor& grad_output,
                   const at::Tensor& input) override {
     if (in_parts_.contains(name)) return AddOuterProduct(Sum(name), grad_output, input);
-    at::Tensor gradient =
-        at::zeros({grad_output.size(1), input.size(1)}, input.options().dtype(at::kFloat));
-    AddOuterProduct(gradient, grad_output, input);
-    Add(name, gradient);
+    Add(name, OuterProduct(grad_output, input));
   }
 
   void AddRows(const std::string& name, const at::Tensor& tokens, const at::Tensor& rows) override {
@@ -42,11 +39,12 @@ class NormSink : public GradientSink {
 
   double Mean() {
     for (const auto& [name, sum] : in_parts_) {
-      if (sum.defined()) norms_[name] = sum.norm().item<double>();
+      if (sum.defined()) norms_[name] = sum.norm();
     }
-    double total = 0;
-    for (const auto& [name, norm] : norms_) total += norm;
-    return norms_.empty() ? 0.0 : total / static_cast<double>(norms_.size());
+    if (norms_.empty()) return 0;
+    std::vector<at::Tensor> norms;
+    for (const auto& [name, norm] : norms_) norms.push_back(norm);
+    return at::stack(norms).to(at::kDouble).mean().item<double>();
   }
 
  private:
@@ -60,12 +58,12 @@ class NormSink : public GradientSink {
     if (in_parts_.contains(name)) {
       Sum(name).add_(gradient);
     } else {
-      norms_[name] = gradient.to(at::kFloat).norm().item<double>();
+      norms_[name] = gradient.to(at::kFloat).norm();
     }
   }
 
   std::map<std::string, at::Tensor> in_parts_;
-  std::map<std::string, double> norms_;
+  std::map<std::string, at::Tensor> norms_;  // fp32 [], left on the device until all are there
   const Weights& weights_;
 };
 

@@ -6,8 +6,10 @@
 #include <limits>
 #include <vector>
 
+#include "grin/base/error.h"
 #include "grin/model/product.h"
 #include "grin/model/record.h"
+#include "grin/model/varlen_attention.h"
 
 namespace grin {
 namespace {
@@ -99,6 +101,27 @@ at::Tensor PackedAttention::Attend(int64_t layer, const AttentionSpec& spec, con
     return Attend(layer, spec, q.to(at::kFloat), k.to(at::kFloat), v.to(at::kFloat))
         .to(q.scalar_type());
   }
+  AttentionCase of{.device = q.device(),
+                   .type = q.scalar_type(),
+                   .head_dim = q.size(2),
+                   .capped = spec.softcap.has_value(),
+                   .windowed = spec.window && segments_.longest > *spec.window,
+                   .hides_keys = unseen_.defined()};
+  AskCard(of);
+  switch (ChooseAttention(of)) {
+    case AttentionKernel::kFlash:
+      return FlashAttention(segments_, spec, q, k, v).flatten(1);
+    case AttentionKernel::kEfficient:
+      return EfficientAttention(segments_, spec, q, k, v).flatten(1);
+    case AttentionKernel::kByLength:
+    case AttentionKernel::kCapped:
+      return AttendByLength(spec, q, k, v);
+  }
+  Defect("model", "unknown attention kernel");
+}
+
+at::Tensor PackedAttention::AttendByLength(const AttentionSpec& spec, const at::Tensor& q,
+                                           const at::Tensor& k, const at::Tensor& v) {
   // On the CPU, a thread of LibTorch's backward pass takes the key head of a sequence. A lone one
   // is shared by all threads, and its sums are then added in another order than among others. So a
   // key head of which there is only one stands for as many as there are query heads.

@@ -32,8 +32,9 @@ class Attention {
   virtual int64_t LongestSequence() const = 0;
 };
 
-// Each sequence sees itself alone, without the keys that are hidden: `unseen` as in PackedBatch.
-// Computed in fp32 where products of the type are widened: see WidensFactors.
+// Each sequence sees itself alone, without the keys that are hidden: `unseen` as in PackedBatch. By the
+// kernel that ChooseAttention names. Computed in fp32 where products of the type are widened: see
+// WidensFactors.
 class PackedAttention : public Attention {
  public:
   explicit PackedAttention(Segments segments, at::Tensor unseen = {})
@@ -45,6 +46,9 @@ class PackedAttention : public Attention {
   int64_t LongestSequence() const override { return segments_.longest; }
 
  private:
+  at::Tensor AttendByLength(const AttentionSpec& spec, const at::Tensor& q, const at::Tensor& k,
+                            const at::Tensor& v);
+
   // Who sees whom in the sequences of a run, where that is more than "all that came before"; nothing
   // where it is not. Made for the first layer that asks.
   std::optional<at::Tensor> Seen(const Segments::Run& run, const AttentionSpec& spec);

@@ -2,18 +2,19 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "grin/model/cpu/slot_attention.h"
+#include "grin/model/device.h"
 
 namespace grin {
 
 KeyValueCache::KeyValueCache(const ModelConfig& config, int64_t slots, int64_t capacity,
                              at::TensorOptions options)
     : capacity_(capacity), lengths_(slots, 0) {
-  for (int64_t layer = 0; layer < config.layers; ++layer) {
-    for (auto* part : {&keys_, &values_}) {
-      part->push_back(at::zeros({slots, config.kv_heads, capacity, config.head_dim}, options));
-    }
+  for (auto [all, layers] : {std::pair(&all_keys_, &keys_), std::pair(&all_values_, &values_)}) {
+    *all = at::zeros({config.layers, slots, config.kv_heads, capacity, config.head_dim}, options);
+    *layers = all->unbind(0);
   }
 }
 
@@ -24,10 +25,9 @@ int64_t KeyValueCache::SlotBytes(const ModelConfig& config, int64_t capacity, at
 
 void KeyValueCache::Move(int64_t from, int64_t to) {
   if (from == to) return;
-  for (auto* part : {&keys_, &values_}) {
-    for (at::Tensor& layer : *part) {
-      layer[to].narrow(1, 0, lengths_[from]).copy_(layer[from].narrow(1, 0, lengths_[from]));
-    }
+  for (const at::Tensor& all : {all_keys_, all_values_}) {
+    const auto used = [&](int64_t slot) { return all.select(1, slot).narrow(2, 0, lengths_[from]); };
+    used(to).copy_(used(from));
   }
   lengths_[to] = lengths_[from];
 }
@@ -38,10 +38,27 @@ PrefillAttention::PrefillAttention(KeyValueCache& cache, std::vector<int64_t> sl
       slots_(std::move(slots)),
       offsets_(std::move(offsets)),
       layers_(config.layers),
-      packed_(Segments(offsets_, cache.keys_[0].device())) {}
+      packed_(Segments(offsets_, cache.all_keys_.device())) {
+  const at::Device device = cache.all_keys_.device();
+  if (device.is_cpu()) return;
+  std::vector<int64_t> slot, position;
+  for (size_t s = 0; s < slots_.size(); ++s) {
+    for (int64_t i = 0; i < offsets_[s + 1] - offsets_[s]; ++i) {
+      slot.push_back(slots_[s]);
+      position.push_back(i);
+    }
+  }
+  slot_of_row_ = UploadIndices(slot, device);
+  position_of_row_ = UploadIndices(position, device);
+}
 
-at::Tensor PrefillAttention::Attend(int64_t layer, const AttentionSpec& spec, const at::Tensor& q,
-                                    const at::Tensor& k, const at::Tensor& v) {
+void PrefillAttention::Store(int64_t layer, const at::Tensor& k, const at::Tensor& v) {
+  if (slot_of_row_.defined()) {
+    const auto all = at::indexing::Slice();
+    cache_.keys_[layer].index_put_({slot_of_row_, all, position_of_row_}, k);
+    cache_.values_[layer].index_put_({slot_of_row_, all, position_of_row_}, v);
+    return;
+  }
   for (size_t s = 0; s < slots_.size(); ++s) {
     const int64_t begin = offsets_[s], length = offsets_[s + 1] - begin;
     const auto store = [&](std::vector<at::Tensor>& part, const at::Tensor& rows) {
@@ -51,7 +68,16 @@ at::Tensor PrefillAttention::Attend(int64_t layer, const AttentionSpec& spec, co
     };
     store(cache_.keys_, k);
     store(cache_.values_, v);
-    if (layer + 1 == layers_) cache_.lengths_[slots_[s]] = length;
+  }
+}
+
+at::Tensor PrefillAttention::Attend(int64_t layer, const AttentionSpec& spec, const at::Tensor& q,
+                                    const at::Tensor& k, const at::Tensor& v) {
+  Store(layer, k, v);
+  if (layer + 1 == layers_) {
+    for (size_t s = 0; s < slots_.size(); ++s) {
+      cache_.lengths_[slots_[s]] = offsets_[s + 1] - offsets_[s];
+    }
   }
   return packed_.Attend(layer, spec, q, k, v);
 }
@@ -61,7 +87,7 @@ StepAttention::StepAttention(KeyValueCache& cache, int64_t active, const ModelCo
   const at::Device device = cache.keys_[0].device();
   const std::vector<int64_t> lengths(cache.lengths_.begin(), cache.lengths_.begin() + active);
   longest_ = *std::ranges::max_element(lengths) + 1;
-  positions_ = at::tensor(lengths, at::kLong).to(device);
+  positions_ = UploadIndices(lengths, device);
   slots_ = at::arange(active, at::TensorOptions(at::kLong).device(device));
 }
 

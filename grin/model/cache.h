@@ -36,7 +36,9 @@ class KeyValueCache {
 
   int64_t capacity_;
   std::vector<int64_t> lengths_;
-  std::vector<at::Tensor> keys_, values_;  // per layer [slots, kv_heads, capacity, head_dim]
+  // Of all layers, [layers, slots, kv_heads, capacity, head_dim], and views of each.
+  at::Tensor all_keys_, all_values_;
+  std::vector<at::Tensor> keys_, values_;
 };
 
 // Packed attention over whole prompts that also fills the slots: sequence s goes to slot slots[s],
@@ -52,10 +54,13 @@ class PrefillAttention : public Attention {
   int64_t LongestSequence() const override { return packed_.LongestSequence(); }
 
  private:
+  void Store(int64_t layer, const at::Tensor& k, const at::Tensor& v);
+
   KeyValueCache& cache_;
   std::vector<int64_t> slots_, offsets_;
   int64_t layers_;
   PackedAttention packed_;
+  at::Tensor slot_of_row_, position_of_row_;  // int64 [T]; only on other devices than the CPU
 };
 
 // One new token for each of the slots 0 .. B-1.

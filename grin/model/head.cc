@@ -136,13 +136,16 @@ LabelScores ScoreLabels(const at::Tensor& hidden, const LabelledRows& labels, co
   {
     at::NoGradGuard no_grad;
     const int64_t vocabulary = head.weight.value.size(0), logits = options.chunk_bytes / 4;
-    // Sums from left to right need the largest logit first, and so whole rows.
-    const int64_t tile_rows =
-        options.serial ? std::max<int64_t>(logits / vocabulary, 16) : TileRows(logits);
+    // Sums from left to right need the largest logit first, and so whole rows. Other devices than the
+    // CPU take whole rows too: few large operators instead of many that fit a cache.
+    const bool on_device = !hidden.is_cpu(), whole_rows = options.serial || on_device;
+    const int64_t tile_rows = on_device         ? ChunkRows(head, options.chunk_bytes)
+                              : options.serial ? std::max<int64_t>(logits / vocabulary, 16)
+                                               : TileRows(logits);
     ForParts(hidden.size(0), tile_rows, [&](int64_t begin, int64_t count) {
       const at::Tensor part = hidden.narrow(0, begin, count);
       RowScores row_scores(LabelsOfRows(labels, begin, count), options);
-      const int64_t tile_columns = options.serial ? vocabulary : kTileTokens;
+      const int64_t tile_columns = whole_rows ? vocabulary : kTileTokens;
       ForParts(vocabulary, tile_columns, [&](int64_t first, int64_t columns) {
         row_scores.Add(buffer->Columns(part, first, columns), first);
       });

@@ -6,22 +6,16 @@
 #include <utility>
 
 #include "grin/base/error.h"
+#include "grin/model/device.h"
 
 namespace grin {
-namespace {
-
-at::Tensor IndicesOn(const std::vector<int64_t>& values, at::Device device) {
-  return at::tensor(values, at::kLong).to(device);
-}
-
-}  // namespace
 
 Segments::Segments(std::vector<int64_t> all_offsets, at::Device device)
     : offsets(std::move(all_offsets)) {
   if (rows() > std::numeric_limits<int32_t>::max()) {
     Defect("model", "a pass has {} rows; kernels count them in 32 bits", rows());
   }
-  bounds = at::tensor(offsets, at::kInt).to(device);
+  bounds = Upload(at::tensor(offsets, at::kInt), device);
   for (size_t s = 0; s + 1 < offsets.size(); ++s) {
     const int64_t length = offsets[s + 1] - offsets[s];
     longest = std::max(longest, length);
@@ -53,10 +47,10 @@ LabelledRows::LabelledRows(std::span<const int64_t> predicted_by,
     row_number[by_row[i]] = static_cast<int64_t>(distinct.size()) - 1;
   }
   first.push_back(static_cast<int64_t>(by_row.size()));
-  rows = IndicesOn(distinct, device);
-  tokens = IndicesOn({label_tokens.begin(), label_tokens.end()}, device);
-  row_of = IndicesOn(row_number, device);
-  order = IndicesOn(by_row, device);
+  rows = UploadIndices(distinct, device);
+  tokens = UploadIndices({label_tokens.data(), label_tokens.size()}, device);
+  row_of = UploadIndices(row_number, device);
+  order = UploadIndices(by_row, device);
 }
 
 }  // namespace grin

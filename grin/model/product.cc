@@ -89,6 +89,11 @@ void MultiplyInto(at::Tensor& out, const at::Tensor& a, const at::Tensor& b, boo
   MultiplyInPieces(AsProducts(out, AsLeftFactor(a), AsRightFactor(b), add));
 }
 
+// Whether LibTorch multiplies this narrow type with sums and results in fp32.
+bool HasNarrowProducts(const at::Tensor& weight) {
+  return weight.is_cuda() && (weight.scalar_type() == at::kBFloat16 || weight.scalar_type() == at::kHalf);
+}
+
 // Calls visit(begin, rows), the rows in fp32, for blocks of a weight's rows.
 template <typename Visit>
 void ForWideBlocks(const at::Tensor& weight, Visit visit) {
@@ -143,6 +148,10 @@ void WideProduct(at::Tensor& out, const at::Tensor& a, const at::Tensor& weight)
   if (HasDotProducts(a, weight) && out.stride(1) == 1) {
     return MultiplyInto(out, a, weight.t(), /*add=*/false);
   }
+  if (HasNarrowProducts(weight)) {
+    at::mm_out(out, a.to(weight.scalar_type()), weight.t(), at::kFloat);
+    return;
+  }
   const at::Tensor wide = a.to(at::kFloat);
   ForWideBlocks(weight, [&](int64_t begin, const at::Tensor& rows) {
     at::Tensor columns = out.narrow(1, begin, rows.size(0));
@@ -151,6 +160,7 @@ void WideProduct(at::Tensor& out, const at::Tensor& a, const at::Tensor& weight)
 }
 
 at::Tensor WideBackProduct(const at::Tensor& a, const at::Tensor& weight) {
+  if (HasNarrowProducts(weight)) return at::mm(a.to(weight.scalar_type()), weight, at::kFloat);
   at::Tensor sum = at::zeros({a.size(0), weight.size(1)}, a.options().dtype(at::kFloat));
   if (HasDotProducts(a, weight)) {
     MultiplyInto(sum, a, weight, /*add=*/false);
@@ -162,13 +172,21 @@ at::Tensor WideBackProduct(const at::Tensor& a, const at::Tensor& weight) {
   return sum;
 }
 
+at::Tensor OuterProduct(const at::Tensor& a, const at::Tensor& b) {
+  if (HasNarrowProducts(a)) return at::mm(a.t(), b, at::kFloat);
+  if (!HasDotProducts(a, b)) return at::mm(a.to(at::kFloat).t(), b.to(at::kFloat));
+  at::Tensor product = at::empty({a.size(1), b.size(1)}, a.options().dtype(at::kFloat));
+  MultiplyInto(product, a.t(), b, /*add=*/false);
+  return product;
+}
+
 void AddOuterProduct(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b) {
   if (HasDotProducts(a, b) && sum.stride(1) == 1) {
     MultiplyInto(sum, a.t(), b, /*add=*/true);
-  } else if (a.is_cpu() || a.scalar_type() == at::kFloat) {
-    sum.addmm_(a.to(at::kFloat).t(), b.to(at::kFloat));
+  } else if (HasNarrowProducts(a)) {
+    sum.add_(OuterProduct(a, b));
   } else {
-    sum.add_(at::mm(a.t(), b));
+    sum.addmm_(a.to(at::kFloat).t(), b.to(at::kFloat));
   }
 }
 

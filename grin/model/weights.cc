@@ -51,6 +51,7 @@ Parameter Weights::Get(const std::string& name, at::IntArrayRef shape) {
 void Weights::MakeWritable(const std::string& name) {
   at::NoGradGuard no_grad;
   at::Tensor& tensor = tensors_.at(name);
+  if (!tensor.is_cpu()) return;  // a copy of the checkpoint's bytes already
   const at::Tensor own = tensor.clone();
   tensor.set_(own);
 }

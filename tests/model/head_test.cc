@@ -2,21 +2,28 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/standin/test_device.h"
+
 namespace grin {
 namespace {
 
+at::Tensor Numbers(int64_t below, int64_t count) {
+  return OnTestDevice(at::randint(0, below, {count}, at::kLong));
+}
+
 LabelledRows Labelled(const at::Tensor& rows, const at::Tensor& tokens) {
+  const at::Tensor host_rows = rows.cpu(), host_tokens = tokens.cpu();
   const auto values = [](const at::Tensor& t) {
     return std::span(t.const_data_ptr<int64_t>(), static_cast<size_t>(t.numel()));
   };
-  return {values(rows), values(tokens)};
+  return {values(host_rows), values(host_tokens), TestDevice()};
 }
 
 Head RandomHead(int64_t vocabulary, int64_t width, bool bias, std::optional<double> softcap,
                 at::ScalarType type) {
-  Head head{.weight = {.name = "head", .value = at::randn({vocabulary, width}).to(type)},
+  Head head{.weight = {.name = "head", .value = DrawNormal({vocabulary, width}).to(type)},
             .softcap = softcap};
-  if (bias) head.bias = {.name = "bias", .value = at::randn({vocabulary}).to(type)};
+  if (bias) head.bias = {.name = "bias", .value = DrawNormal({vocabulary}).to(type)};
   return head;
 }
 
@@ -34,9 +41,9 @@ TEST(Head, ScoresEqualThePlainOperations) {
       for (const std::optional<double> softcap : {std::optional<double>(), {2.0}}) {
         const Head head = RandomHead(301, 24, bias, softcap, type);
         // Rows in any order; some predict several labels, some none.
-        const at::Tensor every_hidden = at::randn({40, 24}).to(type);
-        const at::Tensor rows = at::randint(0, 40, {50}, at::kLong);
-        const at::Tensor labels = at::randint(0, 301, {50}, at::kLong);
+        const at::Tensor every_hidden = DrawNormal({40, 24}).to(type);
+        const at::Tensor rows = Numbers(40, 50);
+        const at::Tensor labels = Numbers(301, 50);
         const LabelledRows labelled = Labelled(rows, labels);
         const at::Tensor hidden = every_hidden.index_select(0, rows);
         const at::Tensor logits = PlainLogits(hidden, head);
@@ -73,10 +80,10 @@ TEST(Head, GradientEqualsThatOfThePlainOperations) {
   at::manual_seed(4);
   for (const std::optional<double> softcap : {std::optional<double>(), {2.0}}) {
     const Head head = RandomHead(101, 12, true, softcap, at::kFloat);
-    const at::Tensor rows = at::randint(0, 30, {40}, at::kLong);
-    const at::Tensor labels = at::randint(0, 101, {40}, at::kLong), weights = at::randn({40});
+    const at::Tensor rows = Numbers(30, 40);
+    const at::Tensor labels = Numbers(101, 40), weights = DrawNormal({40});
     const LabelledRows labelled = Labelled(rows, labels);
-    const at::Tensor plain = at::randn({30, 12}).requires_grad_(true);
+    const at::Tensor plain = DrawNormal({30, 12}).requires_grad_(true);
     const at::Tensor logp = PlainLogits(plain.index_select(0, rows), head).log_softmax(-1);
     (logp.gather(1, labels.unsqueeze(1)).squeeze(1) * weights).sum().backward();
     for (const int64_t chunk_bytes : {int64_t{1}, int64_t{1} << 30}) {
@@ -119,7 +126,7 @@ TEST_P(HeadInBf16, ValuesAndGradientsAreThoseOfTheFactors) {
   const int64_t rows = GetParam(), vocabulary = 1003, width = 64;
   for (const std::optional<double> softcap : {std::optional<double>(), {30.0}}) {
     const Head head = RandomHead(vocabulary, width, false, softcap, at::kBFloat16);
-    const at::Tensor factors = at::randn({rows, width}).mul(0.75).to(at::kBFloat16);
+    const at::Tensor factors = DrawNormal({rows, width}).mul(0.75).to(at::kBFloat16);
     // The same in float64, from the very same factors.
     const at::Tensor weight = head.weight.value.to(at::kDouble).requires_grad_(true);
     const at::Tensor exact = factors.to(at::kDouble).requires_grad_(true);
@@ -128,12 +135,12 @@ TEST_P(HeadInBf16, ValuesAndGradientsAreThoseOfTheFactors) {
     const at::Tensor labels = logits.argmax(-1), logp = logits.log_softmax(-1);
     const at::Tensor expected = logp.gather(1, labels.unsqueeze(1)).squeeze(1);
     expected.sum().backward();
-    const at::Tensor slope = at::zeros({rows, vocabulary}, at::kDouble)
+    const at::Tensor slope = at::zeros({rows, vocabulary}, TestOptions(at::kDouble))
                                  .scatter_(1, labels.unsqueeze(1), 1.0)
                                  .sub(logp.exp())
                                  .detach();
 
-    const LabelledRows labelled = Labelled(at::arange(rows, at::kLong), labels);
+    const LabelledRows labelled = Labelled(at::arange(rows, TestOptions(at::kLong)), labels);
     for (const int64_t chunk_bytes : {int64_t{1}, kLogitBytes}) {
       const at::Tensor hidden = factors.clone().requires_grad_(true);
       HeadWeightSink sink;
@@ -157,12 +164,12 @@ TEST_P(HeadInBf16, ValuesAndGradientsAreThoseOfTheFactors) {
 TEST(VisitLogits, ShowsEveryRowAndGoesBackFromWhatIsPutInItsPlace) {
   at::manual_seed(6);
   const Head head = RandomHead(50, 8, true, 3.0, at::kFloat);
-  const at::Tensor plain = at::randn({37, 8}).requires_grad_(true);
+  const at::Tensor plain = DrawNormal({37, 8}).requires_grad_(true);
   const at::Tensor logits = PlainLogits(plain, head);
   logits.square().sum().backward();
   for (const int64_t chunk_bytes : {int64_t{1}, int64_t{1} << 30}) {
     LogitsBuffer buffer(head);
-    at::Tensor seen = at::zeros({37, 50});
+    at::Tensor seen = at::zeros({37, 50}, TestOptions());
     const auto look = [&](int64_t begin, at::Tensor& chunk) {
       seen.narrow(0, begin, chunk.size(0)).add_(chunk);
       chunk.mul_(2);
@@ -182,7 +189,7 @@ TEST(LogitsBuffer, FewerAndMoreRowsThanBefore) {
   const Head head = RandomHead(40, 8, true, {}, at::kFloat);
   LogitsBuffer logits(head);
   for (const int64_t rows : {3, 1, 7, 2}) {
-    const at::Tensor hidden = at::randn({rows, 8});
+    const at::Tensor hidden = DrawNormal({rows, 8});
     EXPECT_TRUE(at::allclose(logits(hidden), PlainLogits(hidden, head), 1e-5, 1e-5)) << rows;
   }
 }

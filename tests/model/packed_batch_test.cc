@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "grin/model/attention.h"
+#include "tests/standin/test_device.h"
 
 namespace grin {
 namespace {
@@ -12,12 +13,13 @@ namespace {
 using ::testing::ElementsAre;
 
 TEST(Segments, KnowTheirLengthsAndNeighboursOfEqualLength) {
-  const Segments segments({0, 3, 6, 6, 8, 11});
+  const Segments segments({0, 3, 6, 6, 8, 11}, TestDevice());
   EXPECT_EQ(segments.sequences(), 5);
   EXPECT_EQ(segments.rows(), 11);
   EXPECT_EQ(segments.longest, 3);
-  EXPECT_TRUE(segments.bounds.equal(at::tensor({0, 3, 6, 6, 8, 11}, at::kInt)));
-  EXPECT_TRUE(segments.Lengths().equal(at::tensor({3, 3, 3, 3, 3, 3, 2, 2, 3, 3, 3}, at::kLong)));
+  EXPECT_TRUE(segments.bounds.cpu().equal(at::tensor({0, 3, 6, 6, 8, 11}, at::kInt)));
+  EXPECT_TRUE(segments.Lengths().cpu().equal(
+      at::tensor({3, 3, 3, 3, 3, 3, 2, 2, 3, 3, 3}, at::kLong)));
   ASSERT_EQ(segments.runs.size(), 3u);  // a sequence without rows takes part in none
   EXPECT_EQ(segments.runs[0].begin, 0);
   EXPECT_EQ(segments.runs[0].count, 2);
@@ -29,12 +31,12 @@ TEST(Segments, KnowTheirLengthsAndNeighboursOfEqualLength) {
 
 TEST(LabelledRows, GroupsLabelsByTheRowThatPredictsThem) {
   const std::vector<int64_t> predicted_by = {7, 2, 7, 4, 2}, tokens = {10, 11, 12, 13, 14};
-  const LabelledRows labels(predicted_by, tokens);
+  const LabelledRows labels(predicted_by, tokens, TestDevice());
   EXPECT_EQ(labels.size(), 5);
-  EXPECT_TRUE(labels.rows.equal(at::tensor({2, 4, 7}, at::kLong)));
-  EXPECT_TRUE(labels.tokens.equal(at::tensor({10, 11, 12, 13, 14}, at::kLong)));
-  EXPECT_TRUE(labels.row_of.equal(at::tensor({2, 0, 2, 1, 0}, at::kLong)));
-  EXPECT_TRUE(labels.order.equal(at::tensor({1, 4, 3, 0, 2}, at::kLong)));
+  EXPECT_TRUE(labels.rows.cpu().equal(at::tensor({2, 4, 7}, at::kLong)));
+  EXPECT_TRUE(labels.tokens.cpu().equal(at::tensor({10, 11, 12, 13, 14}, at::kLong)));
+  EXPECT_TRUE(labels.row_of.cpu().equal(at::tensor({2, 0, 2, 1, 0}, at::kLong)));
+  EXPECT_TRUE(labels.order.cpu().equal(at::tensor({1, 4, 3, 0, 2}, at::kLong)));
   EXPECT_THAT(labels.first, ElementsAre(0, 2, 3, 5));
 }
 
@@ -58,7 +60,7 @@ TEST(PackedAttention, EqualsOneQueryAfterAnother) {
   at::manual_seed(1);
   const std::vector<int64_t> offsets = {0, 5, 10, 19, 21};
   for (const int64_t kv_heads : {1, 2, 6}) {
-    PackedAttention attention((Segments(offsets)));
+    PackedAttention attention(Segments(offsets, TestDevice()));
     for (const std::optional<double> softcap : {std::optional<double>(), {1.5}}) {
       for (const std::optional<int64_t> window : {std::optional<int64_t>(), {1}, {3}, {7}, {50}}) {
         const AttentionSpec spec{.scale = 0.4, .softcap = softcap, .window = window};
@@ -81,13 +83,13 @@ TEST(PackedAttention, EqualsOneQueryAfterAnother) {
         const at::Tensor expected = at::cat(sequences), weights = at::randn({21, 48}, at::kDouble);
         (expected * weights).sum().backward();
         const auto copy = [](const at::Tensor& x) {
-          return x.detach().to(at::kFloat).requires_grad_(true);
+          return OnTestDevice(x.detach().to(at::kFloat)).requires_grad_(true);
         };
         const at::Tensor q2 = copy(q), k2 = copy(k), v2 = copy(v);
         const at::Tensor got = attention.Attend(0, spec, q2, k2, v2);
-        (got * weights.to(at::kFloat)).sum().backward();
+        (got * OnTestDevice(weights.to(at::kFloat))).sum().backward();
         const auto near = [](const at::Tensor& a, const at::Tensor& b) {
-          return at::allclose(a.to(at::kDouble), b, 1e-4, 1e-5);
+          return at::allclose(a.cpu().to(at::kDouble), b, 1e-4, 1e-5);
         };
         EXPECT_TRUE(near(got, expected));
         EXPECT_TRUE(near(q2.grad(), q.grad()));

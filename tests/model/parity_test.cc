@@ -7,6 +7,7 @@
 #include <map>
 
 #include "grin/model/cache.h"
+#include "grin/model/device.h"
 #include "grin/model/head.h"
 #include "tests/model/tiny.h"
 
@@ -30,10 +31,10 @@ PackedBatch BatchOf(const std::vector<const Sequence*>& sequences) {
     offsets.push_back(static_cast<int64_t>(tokens.size()));
     batch.label_offsets.push_back(static_cast<int64_t>(rows.size()));
   }
-  batch.tokens = at::tensor(tokens, at::kLong);
-  batch.positions = at::tensor(positions, at::kLong);
-  batch.segments = Segments(offsets);
-  batch.labels = LabelledRows(rows, labels);
+  batch.tokens = UploadIndices(tokens, TestDevice());
+  batch.positions = UploadIndices(positions, TestDevice());
+  batch.segments = Segments(offsets, TestDevice());
+  batch.labels = LabelledRows(rows, labels, TestDevice());
   return batch;
 }
 
@@ -91,7 +92,7 @@ TEST_P(Parity, LogProbabilitiesAndArgmax) {
   const Model model = LoadTiny(name_);
   const PackedBatch batch = BatchOf(sequences_);
   const LabelScores scores = ScoreBatch(model, batch, nullptr, {.argmax = true});
-  const at::Tensor expected = at::tensor(LogProbabilities(golden_));
+  const at::Tensor expected = OnTestDevice(at::tensor(LogProbabilities(golden_)));
   ASSERT_EQ(scores.logp.sizes(), expected.sizes());
   // Both are made in fp32. The expected ones are off by up to 7e-6 of float64 (qwen2_windows_yarn), and
   // sums without vector instructions, of one number after the other, by up to three times as much.
@@ -100,7 +101,7 @@ TEST_P(Parity, LogProbabilitiesAndArgmax) {
   for (const Json& sequence : golden_["sequences"]) {
     for (const Json& token : sequence["argmax"]) argmax.push_back(token);
   }
-  EXPECT_TRUE(at::equal(scores.argmax, at::tensor(argmax)));
+  EXPECT_TRUE(at::equal(scores.argmax.cpu(), at::tensor(argmax)));
 }
 
 TEST_P(Parity, HeadChunksDoNotMatter) {
@@ -130,7 +131,7 @@ TEST_P(Parity, GradientsOfEveryTensor) {
     loss -= share * scores.logp.detach().narrow(0, begin, labels).sum().item<double>();
   }
   EXPECT_NEAR(loss, golden_["mean_nll"].get<double>(), 1e-5);
-  torch::autograd::backward({scores.logp}, {at::tensor(slope)});
+  torch::autograd::backward({scores.logp}, {OnTestDevice(at::tensor(slope))});
 
   EXPECT_EQ(sink.gradients.size(), golden_["gradients"].size());
   // Biases of keys that do not rotate have no influence: their gradient is rounding noise.
@@ -141,7 +142,7 @@ TEST_P(Parity, GradientsOfEveryTensor) {
   const double noise = 1e-7 * largest;
   for (const auto& [name, expected] : golden_["gradients"].items()) {
     ASSERT_TRUE(sink.gradients.contains(name)) << name;
-    const at::Tensor flat = sink.gradients[name].flatten().to(at::kDouble);
+    const at::Tensor flat = sink.gradients[name].cpu().flatten().to(at::kDouble);
     const double norm = expected["norm"];
     EXPECT_NEAR(flat.norm().item<double>(), norm, 1e-4 * norm + noise) << name;
     const at::Tensor wave = at::arange(1, flat.numel() + 1, at::kDouble).sin();
@@ -157,14 +158,36 @@ TEST_P(Parity, GradientsOfEveryTensor) {
   }
 }
 
+// Neither forward nor backward: the host lays out its batch, and hears of the device again when it reads
+// what came out.
+TEST_P(Parity, APassAsksTheDeviceForNothing) {
+  if (TestDevice().is_cpu()) GTEST_SKIP() << "the CPU need not be waited for";
+  const Model model = LoadTiny(name_);
+  DenseSink sink(*model.weights);
+  const StandInCounts before = CountsOfStandIn();
+  const LabelScores scores =
+      ScoreBatch(model, BatchOf(sequences_), &sink, {.argmax = true, .moments = true});
+  torch::autograd::backward({scores.logp}, {at::ones_like(scores.logp.detach())});
+  const StandInCounts after = CountsOfStandIn();
+  EXPECT_EQ(after.synchronisations(), before.synchronisations());
+  EXPECT_GT(after.operators - before.operators, 100);
+}
+
 TEST_P(Parity, GreedyDecodingThroughTheCache) {
   const Model model = LoadTiny(name_);
   const auto prompt = golden_["generation"]["prompt"].get<std::vector<int64_t>>();
   const auto expected = golden_["generation"]["tokens"].get<std::vector<int64_t>>();
   const auto length = static_cast<int64_t>(prompt.size());
-  KeyValueCache cache(model.config, 1, length + static_cast<int64_t>(expected.size()), at::kFloat);
+  KeyValueCache cache(model.config, 1, length + static_cast<int64_t>(expected.size()),
+                      at::TensorOptions(at::kFloat).device(TestDevice()));
+  const auto ids = [](const std::vector<int64_t>& values) {
+    return UploadIndices(values, TestDevice());
+  };
+  const auto count_up = [](int64_t count) {
+    return at::arange(count, at::TensorOptions(at::kLong).device(TestDevice()));
+  };
   PrefillAttention prefill(cache, {0}, {0, length}, model.config);
-  at::Tensor hidden = Forward(model, at::tensor(prompt), at::arange(length), prefill);
+  at::Tensor hidden = Forward(model, ids(prompt), count_up(length), prefill);
   std::vector<int64_t> tokens;
   for (size_t i = 0; i < expected.size(); ++i) {
     tokens.push_back(
@@ -175,11 +198,11 @@ TEST_P(Parity, GreedyDecodingThroughTheCache) {
       const auto count = static_cast<int64_t>(all.size());
       cache.Clear(0);
       PrefillAttention again(cache, {0}, {0, count}, model.config);
-      hidden = Forward(model, at::tensor(all), at::arange(count), again);
+      hidden = Forward(model, ids(all), count_up(count), again);
       continue;
     }
     StepAttention step(cache, 1, model.config);
-    hidden = Forward(model, at::tensor({tokens.back()}), at::tensor({cache.length(0)}), step);
+    hidden = Forward(model, ids({tokens.back()}), ids({cache.length(0)}), step);
   }
   EXPECT_EQ(tokens, expected);
 }
@@ -187,7 +210,7 @@ TEST_P(Parity, GreedyDecodingThroughTheCache) {
 TEST_P(Parity, BFloat16IsAsNearAsTransformers) {
   const Model model = LoadTiny(name_, at::kBFloat16);
   const LabelScores scores = ScoreBatch(model, BatchOf(sequences_));
-  const at::Tensor expected = at::tensor(LogProbabilities(golden_));
+  const at::Tensor expected = OnTestDevice(at::tensor(LogProbabilities(golden_)));
   const double usual = golden_["bfloat16"]["mean_deviation"];
   const double deviation = (scores.logp - expected).abs().mean().item<double>();
   EXPECT_LT(deviation, 1.6 * usual);
@@ -195,6 +218,7 @@ TEST_P(Parity, BFloat16IsAsNearAsTransformers) {
 }
 
 TEST_P(Parity, PackingDoesNotMatter) {
+  if (LeftOutOnDevice(name_)) GTEST_SKIP();
   const Model model = LoadTiny(name_);
   at::manual_seed(4);
   std::vector<Sequence> sequences = sequences_;

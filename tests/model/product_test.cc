@@ -5,6 +5,8 @@
 
 #include <vector>
 
+#include "tests/standin/test_device.h"
+
 namespace grin {
 namespace {
 
@@ -30,8 +32,8 @@ TEST(Product, IsExactButForFloatSumsAndOneRounding) {
   at::manual_seed(1);
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     for (const int64_t rows : {1, 16, 127, 128, 300}) {
-      const at::Tensor a = at::randn({rows, 72}).to(type), weight = at::randn({90, 72}).to(type);
-      const at::Tensor bias = at::randn({90}).to(type);
+      const at::Tensor a = DrawNormal({rows, 72}).to(type), weight = DrawNormal({90, 72}).to(type);
+      const at::Tensor bias = DrawNormal({90}).to(type);
       for (const at::Tensor& rows_of : {a, at::cat({a, a}, 1).narrow(1, 0, 72)}) {
         for (const at::Tensor& b : {weight.t(), weight.t().contiguous(),
                                     at::cat({weight, weight}, 1).narrow(1, 0, 72).t()}) {
@@ -51,12 +53,12 @@ TEST(Product, OfARowDoesNotDependOnTheOthersNorOnTheThreads) {
   const int threads = at::get_num_threads();
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     for (const int64_t width : {96, 1100}) {
-      const at::Tensor a = at::randn({1029, width}).to(type);
-      const at::Tensor weight = at::randn({130, width}).to(type), bias = at::randn({130}).to(type);
-      const at::Tensor slope = at::randn({1029, 130});
+      const at::Tensor a = DrawNormal({1029, width}).to(type);
+      const at::Tensor weight = DrawNormal({130, width}).to(type), bias = DrawNormal({130}).to(type);
+      const at::Tensor slope = DrawNormal({1029, 130});
       const auto all = [&](int64_t first, int64_t rows) {
         const at::Tensor part = a.narrow(0, first, rows);
-        at::Tensor wide = at::empty({rows, 130});
+        at::Tensor wide = at::empty({rows, 130}, slope.options());
         WideProduct(wide, part, weight);
         const at::Tensor gradient = slope.narrow(0, first, rows);
         return std::vector{Product(part, weight.t()),
@@ -107,9 +109,9 @@ TEST(PairwiseProduct, IsTheProductOfEachPair) {
 
 TEST(WideProduct, AndItsReverseAreNotRoundedToBFloat16) {
   at::manual_seed(3);
-  const at::Tensor weight = at::randn({5000, 40}).to(at::kBFloat16);
-  const at::Tensor a = at::randn({130, 40}).to(at::kBFloat16), slope = at::randn({130, 5000});
-  at::Tensor out = at::empty({200, 5000}).narrow(0, 0, 130);
+  const at::Tensor weight = DrawNormal({5000, 40}).to(at::kBFloat16);
+  const at::Tensor a = DrawNormal({130, 40}).to(at::kBFloat16), slope = DrawNormal({130, 5000});
+  at::Tensor out = at::empty({200, 5000}, slope.options()).narrow(0, 0, 130);
   WideProduct(out, a, weight);
   EXPECT_LE(ShareOfBound(out, a, weight.t()), 1);
   const at::Tensor back = WideBackProduct(slope, weight);
@@ -121,11 +123,12 @@ TEST(AddOuterProduct, AddsWithoutRounding) {
   at::manual_seed(4);
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     for (const int64_t tokens : {1, 50, 1300}) {
-      const at::Tensor a = at::randn({tokens, 12}).to(type), b = at::randn({tokens, 9}).to(type);
-      const at::Tensor start = at::randn({12, 9});
+      const at::Tensor a = DrawNormal({tokens, 12}).to(type), b = DrawNormal({tokens, 9}).to(type);
+      const at::Tensor start = DrawNormal({12, 9});
       at::Tensor sum = start.clone();
       AddOuterProduct(sum, a, b);
-      const at::Tensor left = at::cat({a.to(at::kDouble).t(), at::eye(12, at::kDouble)}, 1);
+      EXPECT_LE(ShareOfBound(OuterProduct(a, b), a.t(), b), 1);
+      const at::Tensor left = at::cat({a.to(at::kDouble).t(), at::eye(12, start.options().dtype(at::kDouble))}, 1);
       EXPECT_LE(ShareOfBound(sum, left, at::cat({b.to(at::kDouble), start.to(at::kDouble)})), 1);
     }
   }

@@ -20,6 +20,7 @@ constexpr int64_t kWidestScreen = 65536;
 constexpr float kSmallestScreened = 1e-15f, kLargestScreened = 1e15f;
 // More than the few roundings of one logit in fp32 can add, relative to its factors' norms.
 constexpr double kScreenRounding = 2e-6;
+constexpr int64_t kWidened = 4096;  // tokens whose weights are in float64 at one time
 
 int64_t RoundUp(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
 
@@ -194,12 +195,11 @@ CandidateLists Int8Screen::Candidates(const at::Tensor& hidden) const {
 GreedyHead::GreedyHead(const Head& head)
     : head_(WithoutSoftcap(head)), logits_(head_), screen_(Int8Screen::Of(head_)) {
   const at::ScalarType type = head_.weight.value.scalar_type();
-  is_exact_ = head_.weight.value.is_cpu() && (type == at::kFloat || type == at::kBFloat16);
+  is_exact_ = type == at::kFloat || type == at::kBFloat16;
   if (screen_ || !is_exact_) return;
   const at::NoGradGuard no_grad;
-  constexpr int64_t kBlock = 4096;  // tokens, for what is widened at a time
-  for (int64_t first = 0; first < head_.weight.value.size(0); first += kBlock) {
-    const int64_t count = std::min(kBlock, head_.weight.value.size(0) - first);
+  for (int64_t first = 0; first < head_.weight.value.size(0); first += kWidened) {
+    const int64_t count = std::min(kWidened, head_.weight.value.size(0) - first);
     const at::Tensor rows = head_.weight.value.narrow(0, first, count).to(at::kDouble);
     const double norm = rows.square().sum(-1).max().sqrt().item<double>();
     largest_norm_ = norm > largest_norm_ || std::isnan(norm) ? norm : largest_norm_;
@@ -209,7 +209,8 @@ GreedyHead::GreedyHead(const Head& head)
 
 at::Tensor GreedyHead::operator()(const at::Tensor& hidden) {
   const at::NoGradGuard no_grad;
-  if (!is_exact_) return ArgmaxOfRows(logits_(hidden));
+  if (!is_exact_) return ArgmaxOfRows(logits_(hidden)).cpu();
+  if (!hidden.is_cpu()) return ChooseOnDevice(hidden);
   const CandidateLists candidates =
       screen_ ? screen_->Candidates(hidden) : CandidatesByLogits(hidden);
   at::Tensor best = at::empty({hidden.size(0)}, at::kLong);
@@ -221,13 +222,67 @@ at::Tensor GreedyHead::operator()(const at::Tensor& hidden) {
   return best;
 }
 
+double GreedyHead::Rounding() const {
+  // Each product, each addition and the bias round once. A card's sums may cut off instead, and bits
+  // that a rounding would still see.
+  const double steps = static_cast<double>(head_.weight.value.size(1) + 3);
+  return steps * (head_.weight.value.is_cpu() ? 0x1p-23 : 0x1p-21);
+}
+
+at::Tensor GreedyHead::ChooseOnDevice(const at::Tensor& hidden) {
+  constexpr int64_t kCompared = 8;  // candidates that are compared without asking how many there are
+  const at::Tensor logits = logits_(hidden), weight = head_.weight.value;
+  const int64_t rows = hidden.size(0), vocabulary = logits.size(1);
+  const int64_t count = std::min(kCompared, vocabulary);
+  const auto [values, tokens] = logits.topk(count);  // [N, c], the largest first
+  const at::Tensor wide = hidden.to(at::kDouble);
+  const at::Tensor error =
+      wide.square().sum(-1).sqrt_().mul_(largest_norm_).add_(largest_bias_).mul_(Rounding());
+  const at::Tensor largest = values.select(1, 0).to(at::kDouble);
+  // Rounded down, so that comparing in fp32 loses none. [N, 1]
+  const at::Tensor least =
+      (largest - 2 * error - largest.abs() * 0x1p-22).to(at::kFloat).unsqueeze(1);
+  at::Tensor exact = at::matmul(weight.index_select(0, tokens.flatten())
+                                    .to(at::kDouble)
+                                    .view({rows, count, weight.size(1)}),
+                                wide.unsqueeze(2))
+                         .squeeze(2);
+  if (head_.bias.defined()) {
+    exact.add_(head_.bias.value.index_select(0, tokens.flatten()).to(at::kDouble).view_as(exact));
+  }
+  exact.masked_fill_(values.lt(least), -std::numeric_limits<double>::infinity());
+  const at::Tensor first =
+      tokens.masked_fill(exact.lt(exact.amax(-1, true)), vocabulary).amin(-1);  // of equals
+  const at::Tensor best = at::where(least.squeeze(1).isfinite(), first, ArgmaxOfRows(logits));
+  const at::Tensor candidates = logits.ge(least).sum(-1);
+  const at::Tensor answer = at::stack({best, candidates}).cpu();
+  at::Tensor chosen = answer[0].clone();
+  for (int64_t row = 0; row < rows; ++row) {
+    if (answer[1][row].item<int64_t>() <= count) continue;
+    chosen[row] = ChooseAmongAll(hidden[row], logits[row], least[row]).cpu();
+  }
+  return chosen;
+}
+
+at::Tensor GreedyHead::ChooseAmongAll(const at::Tensor& row, const at::Tensor& logits,
+                                      const at::Tensor& least) const {
+  const at::Tensor wide = row.to(at::kDouble), weight = head_.weight.value;
+  at::Tensor exact = at::empty(logits.sizes(), wide.options());
+  for (int64_t first = 0; first < weight.size(0); first += kWidened) {
+    const int64_t count = std::min(kWidened, weight.size(0) - first);
+    exact.narrow(0, first, count)
+        .copy_(at::mv(weight.narrow(0, first, count).to(at::kDouble), wide));
+  }
+  if (head_.bias.defined()) exact.add_(head_.bias.value);
+  return exact.masked_fill_(logits.lt(least), -std::numeric_limits<double>::infinity()).argmax();
+}
+
 CandidateLists GreedyHead::CandidatesByLogits(const at::Tensor& hidden) {
   const at::Tensor logits = logits_(hidden);
   const int64_t vocabulary = logits.size(1);
   const at::Tensor largest = logits.amax(-1);
   const at::Tensor norms = hidden.to(at::kDouble).square().sum(-1).sqrt();
-  // Each product, each addition and the bias round once, relative to at most |h| |w| + |bias|.
-  const double rounding = static_cast<double>(hidden.size(1) + 3) * 0x1p-23;
+  const double rounding = Rounding();
   CandidateLists candidates(hidden.size(0));
   at::parallel_for(0, hidden.size(0), 4, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {

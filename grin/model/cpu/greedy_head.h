@@ -1,5 +1,5 @@
 #pragma once
-// The likeliest next token. On the CPU it is that of exact arithmetic, on every processor: tokens
+// The likeliest next token. It is that of exact arithmetic, on every processor and device: tokens
 // that cannot be it are ruled out by a bound on rounding errors, the few others are compared in
 // float64.
 
@@ -48,12 +48,20 @@ class GreedyHead {
  public:
   explicit GreedyHead(const Head& head);
 
-  // int64 [N] of hidden rows [N, d]: the first of equals. A softcap, which keeps the order of
-  // numbers but for its rounding, has no say. For a row with a number that is not finite, and on
-  // other devices, the first of the largest logits.
+  // int64 [N], on the CPU, of hidden rows [N, d]: the first of equals. A softcap, which keeps the
+  // order of numbers but for its rounding, has no say. For a row with a number that is not finite
+  // the first of the largest logits. Other devices are asked once, for all rows together.
   at::Tensor operator()(const at::Tensor& hidden);
 
  private:
+  // The same on another device.
+  at::Tensor ChooseOnDevice(const at::Tensor& hidden);
+  // Of one row [d] whose candidates are many, those with logits >= `least`, fp32 [].
+  at::Tensor ChooseAmongAll(const at::Tensor& row, const at::Tensor& logits,
+                            const at::Tensor& least) const;
+  // More than what sums in fp32 may be off by, relative to |h| |w| + |bias|.
+  double Rounding() const;
+
   // Those whose fp32 logit reaches the largest one less what fp32 sums may be off by.
   CandidateLists CandidatesByLogits(const at::Tensor& hidden);
   // `best` [N] for rows that have candidates.
@@ -63,7 +71,7 @@ class GreedyHead {
   Head head_;  // without the softcap
   LogitsBuffer logits_;
   std::optional<Int8Screen> screen_;
-  bool is_exact_ = false;                       // on the CPU, in fp32 or bf16
+  bool is_exact_ = false;  // in a type whose products are exact in float64
   double largest_norm_ = 0, largest_bias_ = 0;  // of the weight's rows; only without a screen
 };
 

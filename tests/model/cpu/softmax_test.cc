@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/standin/test_device.h"
+
 namespace grin {
 namespace {
 
@@ -15,7 +17,8 @@ RunningSoftmax InBlocks(const at::Tensor& logits, int64_t width,
                         RunningSoftmax::Extras extras = kEverything) {
   RunningSoftmax softmax(extras);
   for (int64_t first = 0; first < logits.size(1); first += width) {
-    softmax.Add(logits.narrow(1, first, std::min(width, logits.size(1) - first)), first);
+    const at::Tensor block = logits.narrow(1, first, std::min(width, logits.size(1) - first));
+    softmax.Add(OnTestDevice(block), first);
   }
   return softmax;
 }
@@ -36,11 +39,11 @@ TEST(RunningSoftmax, EqualsTheWholeRowInDouble) {
                              double tolerance) {
           return at::allclose(found.to(at::kDouble), expected, tolerance, tolerance);
         };
-        EXPECT_TRUE(near(softmax.LogNormaliser(), wide.logsumexp(-1), 1e-6));
-        EXPECT_TRUE(near(softmax.Mean(), mean, 1e-5));
-        EXPECT_TRUE(near(softmax.Variance(), variance, 1e-5));
-        EXPECT_TRUE(softmax.Argmax().equal(logits.argmax(-1)));
-        EXPECT_TRUE(near(InBlocks(logits, width, {}).LogNormaliser(), wide.logsumexp(-1), 1e-6));
+        EXPECT_TRUE(near(softmax.LogNormaliser().cpu(), wide.logsumexp(-1), 1e-6));
+        EXPECT_TRUE(near(softmax.Mean().cpu(), mean, 1e-5));
+        EXPECT_TRUE(near(softmax.Variance().cpu(), variance, 1e-5));
+        EXPECT_TRUE(softmax.Argmax().cpu().equal(logits.argmax(-1)));
+        EXPECT_TRUE(near(InBlocks(logits, width, {}).LogNormaliser().cpu(), wide.logsumexp(-1), 1e-6));
       }
     }
   }
@@ -55,7 +58,7 @@ TEST(RunningSoftmax, LosesNoTermsOfALargeVocabulary) {
       const at::Tensor logits = (at::rand({2, vocabulary}) * 2 - 1) * reach;
       const at::Tensor exact = logits.to(at::kDouble).log_softmax(-1);
       for (const int64_t width : {4096, 262144}) {
-        const at::Tensor normaliser = InBlocks(logits, width, {}).LogNormaliser().unsqueeze(1);
+        const at::Tensor normaliser = InBlocks(logits, width, {}).LogNormaliser().cpu().unsqueeze(1);
         const double error = (logits - normaliser - exact).abs().max().item<double>();
         EXPECT_LT(error, 2e-7) << vocabulary << " within " << reach;  // the exponentials' last bits
       }
@@ -72,9 +75,9 @@ TEST(RunningSoftmax, TheFirstOfEqualsAndANan) {
                                 .view({4, 4});
   for (const int64_t width : {1, 2, 3, 4}) {
     const RunningSoftmax softmax = InBlocks(logits, width);
-    EXPECT_TRUE(softmax.Argmax().equal(at::tensor({1, 1, 2, 0}, at::kLong))) << width;
+    EXPECT_TRUE(softmax.Argmax().cpu().equal(at::tensor({1, 1, 2, 0}, at::kLong))) << width;
     EXPECT_TRUE(
-        softmax.LogNormaliser().isnan().to(at::kLong).equal(at::tensor({0, 0, 1, 1}, at::kLong)));
+        softmax.LogNormaliser().cpu().isnan().to(at::kLong).equal(at::tensor({0, 0, 1, 1}, at::kLong)));
   }
 }
 
@@ -82,7 +85,7 @@ TEST(RunningSoftmax, TokensThatAreRuledOut) {
   const float infinity = std::numeric_limits<float>::infinity();
   const at::Tensor logits = at::tensor({-infinity, -infinity, 1.f, 2.f, -infinity}).view({1, 5});
   for (const int64_t width : {1, 2, 3, 5}) {
-    EXPECT_TRUE(at::allclose(InBlocks(logits, width, {}).LogNormaliser(),
+    EXPECT_TRUE(at::allclose(InBlocks(logits, width, {}).LogNormaliser().cpu(),
                              logits.to(at::kDouble).logsumexp(-1)));
   }
 }
@@ -93,10 +96,10 @@ TEST(ArgmaxOfRows, TakesTheFirstOfEqualsAndANan) {
                                       -3.f, -2.f, -9.f, -2.f,  //
                                       0.f, 9.f, nan, nan})
                               .view({3, 4});
-  EXPECT_TRUE(ArgmaxOfRows(rows).equal(at::tensor({1, 1, 2}, at::kLong)));
+  EXPECT_TRUE(ArgmaxOfRows(OnTestDevice(rows)).cpu().equal(at::tensor({1, 1, 2}, at::kLong)));
   at::manual_seed(3);
   const at::Tensor random = at::randint(0, 50, {70, 33}).to(at::kFloat);
-  EXPECT_TRUE(ArgmaxOfRows(random).equal(random.argmax(-1)));
+  EXPECT_TRUE(ArgmaxOfRows(OnTestDevice(random)).cpu().equal(random.argmax(-1)));
 }
 
 // Against LibTorch's own kernel for a dimension that is not the last.

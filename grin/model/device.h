@@ -1,0 +1,19 @@
+#pragma once
+// Tensors on their way to the device that a model computes on.
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace grin {
+
+// `host`, a tensor of the CPU, on `device`. The host does not wait for the copy, which goes through
+// memory that the device reads by itself; `host` may be changed or freed at once. For the CPU it is
+// `host` itself.
+at::Tensor Upload(const at::Tensor& host, at::Device device);
+
+// int64 [n].
+at::Tensor UploadIndices(at::ArrayRef<int64_t> values, at::Device device);
+
+}  // namespace grin
