@@ -10,6 +10,7 @@
 #include "grin/base/interrupt.h"
 #include "grin/base/progress.h"
 #include "grin/data/packing.h"
+#include "grin/model/device.h"
 #include "grin/model/product.h"
 
 namespace grin {
@@ -111,7 +112,7 @@ std::vector<ScoreTensor> AccumulateGradients(const Model& model,
       const int64_t labels = batch.label_offsets[s + 1] - batch.label_offsets[s];
       slope.insert(slope.end(), labels, static_cast<float>(-share / static_cast<double>(labels)));
     }
-    torch::autograd::backward({scores.logp}, {at::tensor(slope).to(scores.logp.device())});
+    torch::autograd::backward({scores.logp}, {Upload(at::tensor(slope), scores.logp.device())});
     sink.EndPass();
     if (progress) progress->Add(static_cast<int64_t>(pass.size()));
   }

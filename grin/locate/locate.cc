@@ -14,6 +14,7 @@
 #include "grin/locate/score.h"
 #include "grin/locate/top_k.h"
 #include "grin/locate/used_rows.h"
+#include "grin/model/device.h"
 #include "grin/model/tensor_names.h"
 
 namespace grin {
@@ -119,7 +120,9 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
   const std::string& embedding = model.embedding.name;
   if (ScoresUsedRows(model, options)) rows = UsedTokens(forget, retain);
   const auto scored = [&](size_t i, const at::Tensor& values) {
-    return rows.defined() && names[i] == embedding ? values.index_select(0, rows) : values;
+    return rows.defined() && names[i] == embedding
+               ? values.index_select(0, Upload(rows, values.device()))
+               : values;
   };
   const GradientPassOptions pass{.statistic = StatisticOf(options),
                                  .pass_tokens = pass_tokens};

@@ -8,6 +8,7 @@
 #include "grin/base/error.h"
 #include "grin/base/random.h"
 #include "grin/base/table.h"
+#include "grin/model/device.h"
 #include "grin/model/parallel.h"
 
 namespace grin {
@@ -16,6 +17,10 @@ namespace {
 at::Tensor GradientRatio(const ScoreInput& input) {
   const at::Tensor scores = input.forget_gradient.contiguous();
   const at::Tensor retain = input.retain_gradient.contiguous();
+  if (!scores.is_cpu()) {
+    const at::Tensor nothing = scores.eq(0);
+    return scores.abs_().div_(retain.abs().add_(input.epsilon)).masked_fill_(nothing, 0);
+  }
   float* score = scores.mutable_data_ptr<float>();
   const float* g_r = retain.const_data_ptr<float>();
   const float epsilon = input.epsilon;
@@ -81,10 +86,12 @@ at::Tensor Random(const ScoreInput& input) {
   ForEachPiece(scores.numel(), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) score[i] = static_cast<float>(stream.Uniform(i));
   });
-  return scores;
+  return Upload(scores, input.weight.device());
 }
 
-at::Tensor All(const ScoreInput& input) { return at::ones(input.weight.sizes(), at::kFloat); }
+at::Tensor All(const ScoreInput& input) {
+  return at::ones(input.weight.sizes(), input.weight.options().dtype(at::kFloat));
+}
 
 constexpr std::array kMethods{
     ScoreMethod{.name = "grin",
@@ -130,10 +137,18 @@ constexpr std::array kStatistics{StatisticRow{"mean", Statistic::kMean},
                                  StatisticRow{"abs", Statistic::kAbs},
                                  StatisticRow{"rms", Statistic::kRms}};
 
-// Sum of f(|g_r|) over all entries, in an order that the number of threads does not change.
-template <typename F>
-double SumOverMagnitudes(const std::vector<ScoreTensor>& tensors, const F& f) {
+// Sum of f(|g_r|) over all entries, in an order that the number of threads does not change. On other
+// devices `sum_of` gives that of one tensor's |g_r|.
+template <typename F, typename SumOf>
+double SumOverMagnitudes(const std::vector<ScoreTensor>& tensors, const F& f, const SumOf& sum_of) {
   double sum = 0;
+  if (!tensors.empty() && !tensors.front().values.is_cpu()) {
+    std::vector<at::Tensor> sums;
+    for (const ScoreTensor& tensor : tensors) {
+      sums.push_back(sum_of(tensor.values.abs()).to(at::kDouble));
+    }
+    return at::stack(sums).sum().item<double>();
+  }
   for (const ScoreTensor& tensor : tensors) {
     const float* values = tensor.values.const_data_ptr<float>();
     sum += SumOverPieces(tensor.values.numel(), [&](int64_t begin, int64_t end) {
@@ -182,7 +197,9 @@ float ResolveEpsilon(const Epsilon& epsilon, const std::vector<ScoreTensor>& ret
       return Percentile(retain_gradients, epsilon.value);
     case Epsilon::Kind::kMean:
       return static_cast<float>(
-          SumOverMagnitudes(retain_gradients, [](float x) { return static_cast<double>(x); }) /
+          SumOverMagnitudes(
+              retain_gradients, [](float x) { return static_cast<double>(x); },
+              [](const at::Tensor& sizes) { return sizes.sum(at::kDouble); }) /
           static_cast<double>(TotalSize(retain_gradients)));
     case Epsilon::Kind::kAbsolute:
       return static_cast<float>(epsilon.value);
@@ -191,7 +208,9 @@ float ResolveEpsilon(const Epsilon& epsilon, const std::vector<ScoreTensor>& ret
 }
 
 double ShareBelow(const std::vector<ScoreTensor>& retain_gradients, float epsilon) {
-  return SumOverMagnitudes(retain_gradients, [=](float x) { return x < epsilon ? 1.0 : 0.0; }) /
+  return SumOverMagnitudes(
+             retain_gradients, [=](float x) { return x < epsilon ? 1.0 : 0.0; },
+             [=](const at::Tensor& sizes) { return sizes.lt(epsilon).sum(); }) /
          static_cast<double>(TotalSize(retain_gradients));
 }
 

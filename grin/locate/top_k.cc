@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "grin/base/error.h"
+#include "grin/locate/device_top_k.h"
 #include "grin/model/parallel.h"
 
 namespace grin {
@@ -37,19 +38,32 @@ int64_t ScoreCount(const std::vector<ScoreTensor>& tensors) {
   return total;
 }
 
-void RefuseNaN(const std::vector<ScoreTensor>& tensors) {
+bool OnCpu(const std::vector<ScoreTensor>& tensors) {
+  return tensors.empty() || tensors.front().values.is_cpu();
+}
+
+std::vector<int64_t> CountNaNs(const std::vector<ScoreTensor>& tensors) {
+  if (!OnCpu(tensors)) return CountNaNsOnDevice(tensors);
+  std::vector<int64_t> counts;
   for (const ScoreTensor& tensor : tensors) {
     const float* values = tensor.values.const_data_ptr<float>();
     std::atomic<int64_t> found = 0;
     ForEachPiece(tensor.values.numel(), [&](int64_t begin, int64_t end) {
       found += std::count_if(values + begin, values + end, [](float x) { return std::isnan(x); });
     });
-    if (found > 0) {
-      BadInput("locate",
-               "'{}': {} of {} values are NaN, expected numbers; the model or its "
-               "gradients overflowed",
-               tensor.name, found.load(), tensor.values.numel());
-    }
+    counts.push_back(found);
+  }
+  return counts;
+}
+
+void RefuseNaN(const std::vector<ScoreTensor>& tensors) {
+  const std::vector<int64_t> counts = CountNaNs(tensors);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (counts[i] == 0) continue;
+    BadInput("locate",
+             "'{}': {} of {} values are NaN, expected numbers; the model or its "
+             "gradients overflowed",
+             tensors[i].name, counts[i], tensors[i].values.numel());
   }
 }
 
@@ -143,6 +157,11 @@ Mask SelectTopK(const std::vector<ScoreTensor>& scores, int64_t k) {
   if (k < 0 || k > total) Defect("locate", "{} weights to select from {}", k, total);
   RefuseNaN(scores);
 
+  std::vector<const ScoreTensor*> ordered;
+  for (const ScoreTensor& tensor : scores) ordered.push_back(&tensor);
+  std::ranges::sort(ordered, {}, &ScoreTensor::name);
+  if (!OnCpu(scores)) return Mask(SelectOnDevice(ordered, k));
+
   // The lowest selected value is at rank total - k; nothing selected means a rank past the end.
   uint32_t threshold = std::numeric_limits<uint32_t>::max();  // the key of a NaN: none is above
   int64_t ties = 0;
@@ -152,9 +171,6 @@ Mask SelectTopK(const std::vector<ScoreTensor>& scores, int64_t k) {
     ties = k - (total - lowest.below - lowest.equal);
   }
 
-  std::vector<const ScoreTensor*> ordered;
-  for (const ScoreTensor& tensor : scores) ordered.push_back(&tensor);
-  std::ranges::sort(ordered, {}, &ScoreTensor::name);
   std::vector<MaskTensor> tensors;
   for (const ScoreTensor* tensor : ordered) tensors.push_back(Select(*tensor, threshold, ties));
   return Mask(std::move(tensors));
@@ -175,6 +191,7 @@ float Percentile(const std::vector<ScoreTensor>& values, double p, bool absolute
   if (total == 0) BadInput("locate", "a percentile was asked for, but no weights are in scope");
   RefuseNaN(values);
   const auto rank = static_cast<int64_t>(std::floor(p / 100 * static_cast<double>(total - 1)));
+  if (!OnCpu(values)) return ValueOfRankOnDevice(values, rank, absolute);
   return ValueOfKey(absolute ? FindRank(values, rank, AbsoluteKey).key
                              : FindRank(values, rank, Key).key);
 }

@@ -1,7 +1,8 @@
 #pragma once
 // Exact selection over all scored weights at once, in linear time and without a copy: a radix
 // histogram over the bit pattern of the scores finds the value of a rank. Neither sees the number
-// of threads or the order in which tensors are given.
+// of threads or the order in which tensors are given. Scores lie all on one device; on another than
+// the CPU see device_top_k.h.
 
 #include <ATen/ATen.h>
 

@@ -32,7 +32,7 @@ TEST_P(GradientPass, StatisticsOfEveryWeight) {
       ASSERT_EQ(sums.size(), golden_.scored.size());
       for (const ScoreTensor& sum : sums) {
         const Json& expected = golden_.json["gradients"][set][statistic][sum.name];
-        const at::Tensor flat = sum.values.flatten().to(at::kDouble);
+        const at::Tensor flat = sum.values.cpu().flatten().to(at::kDouble);
         const double norm = expected["norm"];
         EXPECT_NEAR(flat.norm().item<double>(), norm, 1e-5 * norm) << set << statistic << sum.name;
         const at::Tensor wave = at::arange(1, flat.numel() + 1, at::kDouble).sin();

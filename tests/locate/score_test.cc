@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "grin/base/error.h"
+#include "tests/standin/test_device.h"
 
 namespace grin {
 namespace {
@@ -24,9 +25,9 @@ class ScoreTest : public ::testing::Test {
   ScoreTest() {
     at::manual_seed(1);
     input_ = {"model.layers.0.w",
-              at::randn({300, 257}),
-              at::randn({300, 257}),
-              at::randn({300, 257}),
+              OnTestDevice(at::randn({300, 257})),
+              OnTestDevice(at::randn({300, 257})),
+              OnTestDevice(at::randn({300, 257})),
               0.3f,
               7};
   }
@@ -44,10 +45,10 @@ TEST_F(ScoreTest, GrinIsTheRatioOfMagnitudes) {
 
 TEST_F(ScoreTest, GrinWithoutEpsilonHasNoNaN) {
   input_.epsilon = 0;
-  input_.forget_gradient = at::tensor(std::vector<float>{0, 2, -3});
-  input_.retain_gradient = at::tensor(std::vector<float>{0, 0, 2});
+  input_.forget_gradient = OnTestDevice(at::tensor(std::vector<float>{0, 2, -3}));
+  input_.retain_gradient = OnTestDevice(at::tensor(std::vector<float>{0, 0, 2}));
   const float infinity = std::numeric_limits<float>::infinity();
-  EXPECT_TRUE(at::equal(Score("grin", input_), at::tensor({0.0f, infinity, 1.5f})));
+  EXPECT_TRUE(at::equal(Score("grin", input_).cpu(), at::tensor({0.0f, infinity, 1.5f})));
 }
 
 TEST_F(ScoreTest, SalunIsTheForgetGradientsMagnitude) {
@@ -55,34 +56,38 @@ TEST_F(ScoreTest, SalunIsTheForgetGradientsMagnitude) {
   EXPECT_TRUE(at::equal(Score("salun", input_), expected));
 }
 
+at::Tensor HostScore(std::string_view method, const ScoreInput& input) {
+  return Score(method, input).cpu();
+}
+
 // theta 2, -1, 3; g_f 1, 4, -2; g_r .5, 0, -1.
 ScoreInput ByHandInput(const char* statistic) {
   return {.name = "w",
-          .weight = at::tensor({2.0f, -1.0f, 3.0f}),
-          .forget_gradient = at::tensor({1.0f, 4.0f, -2.0f}),
-          .retain_gradient = at::tensor({0.5f, 0.0f, -1.0f}),
+          .weight = OnTestDevice(at::tensor({2.0f, -1.0f, 3.0f})),
+          .forget_gradient = OnTestDevice(at::tensor({1.0f, 4.0f, -2.0f})),
+          .retain_gradient = OnTestDevice(at::tensor({0.5f, 0.0f, -1.0f})),
           .statistic = ParseStatistic(statistic)};
 }
 
 TEST(ScoreByHand, WagleAndSnip) {
   ScoreInput input = ByHandInput("mean");
   input.mu = 0.25;  // (2 - 2) 1, (-1 - 0) 4, (3 + 4) -2
-  EXPECT_TRUE(at::equal(Score("wagle", input), at::tensor({0.0f, 4.0f, 14.0f})));
+  EXPECT_TRUE(at::equal(HostScore("wagle", input), at::tensor({0.0f, 4.0f, 14.0f})));
   input = ByHandInput("mean");
-  EXPECT_TRUE(at::equal(Score("snip", input), at::tensor({2.0f, 4.0f, 6.0f})));
+  EXPECT_TRUE(at::equal(HostScore("snip", input), at::tensor({2.0f, 4.0f, 6.0f})));
   input = ByHandInput("mean");
   input.weight = input.weight.to(at::kBFloat16);
-  EXPECT_TRUE(at::equal(Score("snip", input), at::tensor({2.0f, 4.0f, 6.0f})));
+  EXPECT_TRUE(at::equal(HostScore("snip", input), at::tensor({2.0f, 4.0f, 6.0f})));
 }
 
 TEST(ScoreByHand, SsdAndPerta) {
   const float infinity = std::numeric_limits<float>::infinity();
-  EXPECT_TRUE(at::equal(Score("ssd", ByHandInput("rms")), at::tensor({4.0f, infinity, 4.0f})));
-  EXPECT_TRUE(at::equal(Score("ssd", ByHandInput("abs")), at::tensor({2.0f, infinity, 2.0f})));
+  EXPECT_TRUE(at::equal(HostScore("ssd", ByHandInput("rms")), at::tensor({4.0f, infinity, 4.0f})));
+  EXPECT_TRUE(at::equal(HostScore("ssd", ByHandInput("abs")), at::tensor({2.0f, infinity, 2.0f})));
   ScoreInput input = ByHandInput("rms");
   input.retain_weight = 4;  // 1 / (1 + 4 .25), 16 / 16, 4 / (4 + 4)
-  EXPECT_TRUE(at::equal(Score("perta", input), at::tensor({0.5f, 1.0f, 0.5f})));
-  EXPECT_TRUE(at::allclose(Score("perta", ByHandInput("abs")), at::tensor({2.0f / 3, 1.0f, 2.0f / 3})));
+  EXPECT_TRUE(at::equal(HostScore("perta", input), at::tensor({0.5f, 1.0f, 0.5f})));
+  EXPECT_TRUE(at::allclose(HostScore("perta", ByHandInput("abs")), at::tensor({2.0f / 3, 1.0f, 2.0f / 3})));
 }
 
 // Gradients whose squares fp32 cannot hold, and none at all.
@@ -91,26 +96,26 @@ TEST(ScoreByHand, SmallImportancesAreComparedAllTheSame) {
        {std::pair("ssd", at::tensor({4.0f, 0.0f, 0.0f})),
         std::pair("perta", at::tensor({0.8f, 0.0f, 0.0f}))}) {
     const ScoreInput input{.name = "w",
-                           .weight = at::ones({3}),
-                           .forget_gradient = at::tensor({2e-25f, 0.0f, 0.0f}),
-                           .retain_gradient = at::tensor({1e-25f, 1e-25f, 0.0f}),
+                           .weight = OnTestDevice(at::ones({3})),
+                           .forget_gradient = OnTestDevice(at::tensor({2e-25f, 0.0f, 0.0f})),
+                           .retain_gradient = OnTestDevice(at::tensor({1e-25f, 1e-25f, 0.0f})),
                            .statistic = Statistic::kRms};
-    EXPECT_TRUE(at::allclose(Score(method, input), expected, 1e-6)) << method;
+    EXPECT_TRUE(at::allclose(HostScore(method, input), expected, 1e-6)) << method;
   }
   for (const char* method : {"ssd", "perta", "wagle", "snip"}) {  // what is wrong is not hidden
     const float nan = std::nanf("");
     const ScoreInput input{.name = "w",
-                           .weight = at::ones({1}),
-                           .forget_gradient = at::tensor({nan}),
-                           .retain_gradient = at::tensor({1.0f}),
+                           .weight = OnTestDevice(at::ones({1})),
+                           .forget_gradient = OnTestDevice(at::tensor({nan})),
+                           .retain_gradient = OnTestDevice(at::tensor({1.0f})),
                            .statistic = Statistic::kRms};
-    EXPECT_TRUE(std::isnan(Score(method, input).item<float>())) << method;
+    EXPECT_TRUE(std::isnan(HostScore(method, input).item<float>())) << method;
   }
 }
 
 TEST_F(ScoreTest, MagnitudeLeavesTheWeightAlone) {
   for (const auto dtype : {at::kFloat, at::kBFloat16}) {
-    input_.weight = at::randn({5, 6}).to(dtype);
+    input_.weight = OnTestDevice(at::randn({5, 6}).to(dtype));
     const at::Tensor before = input_.weight.clone();
     EXPECT_TRUE(at::equal(Score("magnitude", input_), before.to(at::kFloat).abs()));
     EXPECT_TRUE(at::equal(input_.weight, before));
@@ -136,7 +141,7 @@ TEST_F(ScoreTest, RandomIsKeyedBySeedNameAndPosition) {
 }
 
 TEST_F(ScoreTest, AllIsConstant) {
-  EXPECT_TRUE(at::equal(Score("all", input_), at::ones({300, 257})));
+  EXPECT_TRUE(at::equal(Score("all", input_).cpu(), at::ones({300, 257})));
 }
 
 TEST_F(ScoreTest, MethodsNeedNoMoreThanTheySay) {
@@ -176,8 +181,9 @@ TEST(Epsilon, IsParsed) {
 }
 
 TEST(Epsilon, IsResolvedOverAllScoredWeights) {
-  const std::vector<ScoreTensor> gradients = {{"b", at::tensor({-4.0f, 1.0f, 0.0f})},
-                                              {"a", at::tensor({2.0f, -3.0f})}};
+  const std::vector<ScoreTensor> gradients = {
+      {"b", OnTestDevice(at::tensor({-4.0f, 1.0f, 0.0f}))},
+      {"a", OnTestDevice(at::tensor({2.0f, -3.0f}))}};
   EXPECT_EQ(ResolveEpsilon(Epsilon::Parse("50%"), gradients), 2);
   EXPECT_EQ(ResolveEpsilon(Epsilon::Parse("mean"), gradients), 2);
   EXPECT_EQ(ResolveEpsilon(Epsilon::Parse("0.25"), gradients), 0.25f);

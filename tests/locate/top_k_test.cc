@@ -11,6 +11,7 @@
 #include <random>
 
 #include "grin/base/error.h"
+#include "tests/standin/test_device.h"
 
 namespace grin {
 namespace {
@@ -19,7 +20,7 @@ using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
 ScoreTensor MakeScores(std::string name, const std::vector<float>& values) {
-  return {std::move(name), at::tensor(values, at::kFloat)};
+  return {std::move(name), OnTestDevice(at::tensor(values, at::kFloat))};
 }
 
 // Sizes around the edges of bytes and of the pieces that threads share, names out of order.
@@ -66,7 +67,8 @@ struct Entry {
 std::vector<Entry> Entries(const std::vector<ScoreTensor>& scores) {
   std::vector<Entry> entries;
   for (const ScoreTensor& tensor : scores) {
-    const float* values = tensor.values.const_data_ptr<float>();
+    const at::Tensor host = tensor.values.cpu();
+    const float* values = host.const_data_ptr<float>();
     for (int64_t i = 0; i < tensor.values.numel(); ++i) {
       entries.push_back({values[i], tensor.name, i});
     }
@@ -131,7 +133,7 @@ TEST(SelectTopK, DependsNeitherOnThreadsNorOnTheOrderOfTensors) {
 }
 
 TEST(SelectTopK, KeepsShapes) {
-  const Mask mask = SelectTopK({{"a", at::arange(24, at::kFloat).view({2, 3, 4})}}, 5);
+  const Mask mask = SelectTopK({{"a", OnTestDevice(at::arange(24, at::kFloat)).view({2, 3, 4})}}, 5);
   EXPECT_EQ(mask.Find("a")->shape, (std::vector<int64_t>{2, 3, 4}));
 }
 
