@@ -87,7 +87,7 @@ void ReadMasters(MaskedParameter& parameter, const at::Tensor& weight) {
   if (!parameter.master.is_cpu()) {
     const at::Tensor flat = weight.flatten();
     const at::Tensor picked = parameter.indices.defined()
-                                  ? flat.index_select(0, parameter.indices.cpu())
+                                  ? flat.index_select(0, parameter.indices.to(weight.device()))
                                   : flat;
     parameter.master.copy_(picked);
     return;
@@ -169,11 +169,16 @@ void GatherRows(const at::Tensor& tokens, const at::Tensor& rows, MaskedParamete
     return;
   }
   if (tokens.numel() == 0) return;
-  const auto [distinct, sums] = SumByToken(tokens, rows);
+  // What a token's rows add up to lies where it first stands among the sorted tokens: how many
+  // different ones there are need not be known.
+  const at::Tensor sorted = std::get<0>(tokens.sort());  // [T]
+  const at::Tensor sums =
+      at::zeros({tokens.numel(), width}, rows.options().dtype(at::kFloat))
+          .index_add_(0, at::searchsorted(sorted, tokens), rows.to(at::kFloat));
   const at::Tensor positions = parameter.indices.to(at::kLong);
   const at::Tensor row = positions.floor_divide(width);
-  const at::Tensor slot = at::searchsorted(distinct, row).clamp_max(distinct.numel() - 1);
-  const at::Tensor hit = distinct.index_select(0, slot).eq(row);
+  const at::Tensor slot = at::searchsorted(sorted, row).clamp_max(sorted.numel() - 1);
+  const at::Tensor hit = sorted.index_select(0, slot).eq(row);
   const at::Tensor value = sums.flatten().index_select(0, slot * width + positions.remainder(width));
   parameter.gradient.add_(value.mul(hit));
 }

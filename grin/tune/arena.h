@@ -46,7 +46,7 @@ void ReadMasters(MaskedParameter& parameter, const at::Tensor& weight);
 void GatherGradient(const at::Tensor& dense, double scale, MaskedParameter& parameter);
 
 // gradient += the selected entries of a dense gradient [V, d] that is zero but for the rows
-// `tokens` [T], to each of which its row of `rows` [T, d] is added. Takes memory for those rows.
+// `tokens` [T], to each of which its row of `rows` [T, d] is added. Takes memory for T rows.
 void GatherRows(const at::Tensor& tokens, const at::Tensor& rows, MaskedParameter& parameter);
 
 // Stores the master values, rounded to nearest even, at the selected positions of a contiguous

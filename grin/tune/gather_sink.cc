@@ -23,9 +23,7 @@ void GatherSink::AddProduct(const std::string& name, const at::Tensor& grad_outp
     return AddOuterProduct(gradient, grad_output, input);
   }
   if (Samples(parameter, grad_output, input)) return sampled_.Add(grad_output, input, parameter);
-  at::Tensor whole = at::zeros({out, in}, parameter.gradient.options());
-  AddOuterProduct(whole, grad_output, input);
-  GatherGradient(whole, 1.0, parameter);
+  GatherGradient(OuterProduct(grad_output, input), 1.0, parameter);
 }
 
 void GatherSink::AddRows(const std::string& name, const at::Tensor& tokens,

@@ -28,10 +28,12 @@ void Perturb(const Model& model, Trainable& trainable, const PerturbOptions& opt
   const bool relative = options.noise_scale == "relative";
   if (perturbation.uses_sigma && options.noise == 0) return;
   for (MaskedParameter& parameter : trainable.parameters()) {
-    const at::Tensor& weight = model.weights->tensors().at(parameter.name);
+    // On the CPU whatever the device: the same numbers to the bit, once in a run.
+    const at::Tensor weight = model.weights->tensors().at(parameter.name).cpu();
     PerturbInput input{.name = parameter.name,
-                       .indices = parameter.indices.defined() ? parameter.indices.to(at::kLong)
-                                                              : parameter.indices,
+                       .indices = parameter.indices.defined()
+                                      ? parameter.indices.cpu().to(at::kLong)
+                                      : parameter.indices,
                        .shape = weight.sizes(),
                        .shrink = options.shrink,
                        .shrink_noise = options.shrink_noise,
@@ -40,7 +42,9 @@ void Perturb(const Model& model, Trainable& trainable, const PerturbOptions& opt
       input.moments = MomentsOf(weight);
     }
     input.sigma = options.noise * (relative ? input.moments.deviation : 1.0);
-    perturbation.function(input, parameter.master);
+    at::Tensor master = parameter.master.cpu();
+    perturbation.function(input, master);
+    parameter.master.copy_(master);
   }
   trainable.WriteBack();
 }

@@ -38,7 +38,7 @@ RowLoss RowLossOf(std::string_view name) {
 }
 
 double LargestError(const at::Tensor& got, const at::Tensor& expected) {
-  return (got.to(at::kDouble) - expected).abs().max().item<double>();
+  return (got.cpu().to(at::kDouble) - expected).abs().max().item<double>();
 }
 
 // Two tokens of probabilities 1/2, 1/2 in the reference and 1/4, 3/4 in the model.

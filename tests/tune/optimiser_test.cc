@@ -13,20 +13,21 @@
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
 #include "grin/base/json.h"
+#include "tests/standin/test_device.h"
 
 namespace grin {
 namespace {
 
 TEST(GradientNorm, IsThatOfAllEntries) {
-  EXPECT_DOUBLE_EQ(GradientNorm(at::tensor(std::vector<float>{3, 3, -4, -4})), std::sqrt(50));
-  EXPECT_EQ(GradientNorm(at::empty({0})), 0);
+  EXPECT_DOUBLE_EQ(GradientNorm(OnTestDevice(at::tensor(std::vector<float>{3, 3, -4, -4}))), std::sqrt(50));
+  EXPECT_EQ(GradientNorm(OnTestDevice(at::empty({0}))), 0);
   // Squares beyond the range of fp32.
-  EXPECT_NEAR(GradientNorm(at::full({4}, 1e30f)) / 2e30, 1, 1e-6);
+  EXPECT_NEAR(GradientNorm(OnTestDevice(at::full({4}, 1e30f))) / 2e30, 1, 1e-6);
 }
 
 TEST(GradientNorm, DoesNotDependOnTheNumberOfThreads) {
   at::manual_seed(1);
-  const at::Tensor gradient = at::randn({377778});
+  const at::Tensor gradient = OnTestDevice(at::randn({377778}));
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
   const double alone = GradientNorm(gradient);
@@ -43,7 +44,7 @@ TEST(ClipGradient, EqualsPyTorch) {
     const auto joined = [](const Json& lists) {
       std::vector<at::Tensor> parts;
       for (const Json& list : lists) parts.push_back(at::tensor(list.get<std::vector<float>>()));
-      return at::cat(parts);
+      return OnTestDevice(at::cat(parts));
     };
     at::Tensor gradient = joined(clip["gradients"]);
     const double norm = GradientNorm(gradient);
@@ -54,15 +55,15 @@ TEST(ClipGradient, EqualsPyTorch) {
 }
 
 TEST(ClipGradient, LeavesSmallGradientsAlone) {
-  at::Tensor gradient = at::tensor(std::vector<float>{3, -4});
+  at::Tensor gradient = OnTestDevice(at::tensor(std::vector<float>{3, -4}));
   ClipGradient(gradient, GradientNorm(gradient), 6);
-  EXPECT_TRUE(at::equal(gradient, at::tensor(std::vector<float>{3, -4})));
+  EXPECT_TRUE(at::equal(gradient.cpu(), at::tensor(std::vector<float>{3, -4})));
 }
 
 TEST(ClipGradient, LeavesWhatIsNotFiniteToTheCaller) {
   for (const float bad :
        {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
-    at::Tensor gradient = at::tensor(std::vector<float>{bad, 2});
+    at::Tensor gradient = OnTestDevice(at::tensor(std::vector<float>{bad, 2}));
     const double norm = GradientNorm(gradient);
     EXPECT_FALSE(std::isfinite(norm));
     ClipGradient(gradient, norm, 1);

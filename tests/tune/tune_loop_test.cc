@@ -110,7 +110,7 @@ void ExpectFrozenOutsideMask(const std::filesystem::path& source, at::ScalarType
                              const std::vector<Sequence>& forget,
                              const std::vector<Sequence>& retain, const std::string& scratch) {
   const auto checkpoint = Checkpoint::Open(source);
-  const Model model = LoadModel(checkpoint, compute);
+  const Model model = LoadModel(checkpoint, compute, TestDevice());
   std::map<std::string, at::Tensor> before;
   for (const auto& [name, tensor] : model.weights->tensors()) before[name] = tensor.clone();
   const Mask mask = RandomMask(model);
@@ -123,7 +123,7 @@ void ExpectFrozenOutsideMask(const std::filesystem::path& source, at::ScalarType
 
   int64_t changed = 0;
   for (const auto& [name, tensor] : model.weights->tensors()) {
-    const at::Tensor differs = tensor.ne(before[name]).flatten();
+    const at::Tensor differs = tensor.ne(before[name]).flatten().cpu();
     changed += differs.sum().item<int64_t>();
     const at::Tensor indices = mask.Find(name) ? mask.Indices(name) : at::empty({0}, at::kLong);
     EXPECT_EQ(differs.index_fill(0, indices, false).sum().item<int64_t>(), 0) << name;
@@ -138,7 +138,7 @@ void ExpectFrozenOutsideMask(const std::filesystem::path& source, at::ScalarType
   EXPECT_GT(comparison.changed, mask.count() / 2);
   EXPECT_LE(comparison.changed, mask.count());
   // The file computes what memory computed.
-  const Model again = LoadModel(written, compute);
+  const Model again = LoadModel(written, compute, TestDevice());
   if (FloatScalarType(checkpoint->Find(model.embedding.name)->dtype) == compute) {
     for (const auto& [name, tensor] : model.weights->tensors()) {
       EXPECT_TRUE(at::equal(tensor, again.weights->tensors().at(name))) << name;
@@ -172,7 +172,7 @@ TEST_F(TuneTest, FrozenWeightsKeepTheirBitsInEveryStoredType) {
 // Masters after a run, end to end.
 at::Tensor Masters(const std::filesystem::path& path, const std::vector<LossTerm>& terms,
                    uint64_t seed, int64_t pass_tokens) {
-  const Model model = LoadModel(Checkpoint::Open(path), at::kFloat);
+  const Model model = LoadModel(Checkpoint::Open(path), at::kFloat, TestDevice());
   Trainable trainable(model, RandomMask(model));
   StepOptions steps = Steps(4, 1e-3);
   steps.collapse = 0;

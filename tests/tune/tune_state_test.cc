@@ -49,7 +49,7 @@ std::string Comparable(const std::vector<Json>& log) {
 // A process: a model of its own with noise in it, and a tuner. Made twice alike, it does the same.
 struct TunedRun {
   TunedRun(at::ScalarType dtype, bool everything, const Judge& judge, double lr = 3e-3)
-      : model(LoadModel(Checkpoint::Open(TinyPath("llama_gqa_tied")), dtype)),
+      : model(LoadModel(Checkpoint::Open(TinyPath("llama_gqa_tied")), dtype, TestDevice())),
         trainable(everything ? Trainable::Everything(model) : Trainable(model, TenthOf(model))) {
     auto terms = MakeTerms(golden.forget, golden.retain, {});
     for (LossTerm& term : terms) ComputeReference(model, term, 64);
@@ -170,7 +170,7 @@ TEST(TuneState, APlanGoesOnFromWhatItFound) {
   steps.batch_size = 2;
   const auto run = [&](const StateFile* stored, StateFile* found) {
     const auto checkpoint = Checkpoint::Open(toy);
-    const Model model = LoadModel(checkpoint, at::kFloat);
+    const Model model = LoadModel(checkpoint, at::kFloat, TestDevice());
     const Encoder encoder(*checkpoint, model.config, {});
     const Task task = MakeTask(encoder, forget, retain, false);
     TunePlan plan(model, task, encoder, {}, steps, 1, 64);
