@@ -41,7 +41,7 @@ void RefuseIdleSettings(const grin::Command& command, const grin::ComputeOptions
     if (!given || command.heeds.find(name) != std::string_view::npos) return;
     grin::BadUsage("grin", "--{} says nothing to grin {}; leave it out", name, command.name);
   };
-  check("device", compute.device != "cpu");
+  check("device", compute.device != grin::ComputeOptions().device);
   check("dtype", !compute.dtype.empty());
   check("memory-budget", !compute.memory_budget.empty());
 }
@@ -119,6 +119,9 @@ int main(int argc, char** argv) {
     code = error.exit_code();
   } catch (const std::bad_alloc&) {
     grin::PrintError("out of memory; --memory-budget makes passes smaller");
+    code = static_cast<int>(grin::ErrorClass::kMemory);
+  } catch (const c10::OutOfMemoryError& error) {
+    grin::PrintError(error.what_without_backtrace());
     code = static_cast<int>(grin::ErrorClass::kMemory);
   } catch (const c10::Error& error) {
     grin::PrintError(error.what_without_backtrace());

@@ -9,6 +9,7 @@
 #include "grin/base/error.h"
 #include "grin/base/json_fields.h"
 #include "grin/base/log.h"
+#include "grin/model/device.h"
 #include "grin/model/weights.h"
 
 namespace grin {
@@ -232,9 +233,7 @@ at::Tensor BertClassifier::Logits(const std::vector<std::vector<int32_t>>& texts
     }
     offsets.push_back(static_cast<int64_t>(tokens.size()));
   }
-  const auto indices = [&](at::ArrayRef<int64_t> values) {
-    return at::tensor(values, at::kLong).to(device_);
-  };
+  const auto indices = [&](at::ArrayRef<int64_t> values) { return UploadIndices(values, device_); };
   at::Tensor x = Norm(at::embedding(words_, indices(tokens)) +
                           at::embedding(positions_, indices(positions)) + token_type_,
                       embedding_norm_);

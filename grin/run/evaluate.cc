@@ -12,6 +12,7 @@
 #include "grin/engine/engine_key.h"
 #include "grin/io/model_fingerprint.h"
 #include "grin/run/budget.h"
+#include "grin/run/device.h"
 #include "grin/run/output.h"
 #include "grin/run/provenance.h"
 #include "grin/suite/results.h"
@@ -24,6 +25,13 @@ namespace fs = std::filesystem;
 // Files of finished answers, beside the output: of the model, and of the reference model.
 constexpr const char *kAnswers = ".partial", *kReferenceAnswers = ".reference.partial";
 
+// What a number's last bits depend on.
+std::string TypeAndDevice(const Workspace& workspace) {
+  std::string text = at::toString(workspace.model.weights->dtype());
+  const std::string& device = workspace.options.compute.device;
+  return device == "cpu" ? text : text + " " + device;
+}
+
 EngineResults RunEngines(const Workspace& workspace, const Encoder& encoder, const EvalPlan& plan,
                          const EvaluateOptions& options, const char* suffix) {
   const Model& model = workspace.model;
@@ -33,7 +41,7 @@ EngineResults RunEngines(const Workspace& workspace, const Encoder& encoder, con
   EngineOptions engines{.pass_tokens = ScoringPassTokens(model, compute, 0, plan.longest()),
                         .batch_size = options.batch_size,
                         .cache = options.output.out + suffix,
-                        .cache_key = EngineKey(Version(), at::toString(model.weights->dtype()),
+                        .cache_key = EngineKey(Version(), TypeAndDevice(workspace),
                                                *workspace.checkpoint, encoder)};
   if (plan.longest_gradient() > 0) CheckGradientBudget(model, compute, plan.longest_gradient());
   if (plan.prompts() > 0) {
@@ -41,7 +49,8 @@ EngineResults RunEngines(const Workspace& workspace, const Encoder& encoder, con
     engines.cache_bytes = budget.cache_bytes;
     engines.prefill_tokens = budget.prefill_tokens;
   }
-  return plan.Run(model, encoder, engines);
+  return InStage(compute, "evaluating", "a smaller --batch-size continues fewer prompts at once",
+                 [&] { return plan.Run(model, encoder, engines); });
 }
 
 // The model that membership is compared with reads the first model's tokens.
@@ -74,8 +83,10 @@ Json DescribeEvaluation(const WorkspaceOptions& where, const EvaluateOptions& op
 
 }  // namespace
 
-Json Evaluate(const WorkspaceOptions& where, const EvaluateOptions& options) {
+Json Evaluate(const WorkspaceOptions& options_of_model, const EvaluateOptions& options) {
   const Stopwatch clock;
+  WorkspaceOptions where = options_of_model;
+  SettleDevice(where.compute);
   if (options.batch_size < 0 || options.suite.max_new_tokens < 1 || options.suite.limit < 0) {
     BadUsage("eval", "--max-new-tokens must be 1 or more, --batch-size and --limit 0 or more");
   }
@@ -108,7 +119,8 @@ Json Evaluate(const WorkspaceOptions& where, const EvaluateOptions& options) {
                     ? DescribeInput(path, records)
                     : Json{{"path", ValidUtf8(path.string())}, {"records", records}});
           },
-      .reference_plan = settings.reference_model.empty() ? nullptr : &reference_plan};
+      .reference_plan = settings.reference_model.empty() ? nullptr : &reference_plan,
+      .device = workspace.model.weights->device()};
   const FinishSuite finish = suite.plan(input, plan);
   const Encoder& encoder = *workspace.encoder;
   const EngineResults engines = RunEngines(workspace, encoder, plan, options, kAnswers);

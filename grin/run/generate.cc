@@ -6,6 +6,7 @@
 #include "grin/base/error.h"
 #include "grin/engine/generation.h"
 #include "grin/run/budget.h"
+#include "grin/run/device.h"
 #include "grin/run/output.h"
 #include "grin/run/provenance.h"
 
@@ -68,8 +69,8 @@ std::vector<Json> RunGenerate(const Workspace& workspace, const GenerateOptions&
   const std::vector<Example> examples = PromptsOf(workspace, options);
   const auto prompts = EncodePrompts(workspace, examples);
   const GenerationBudget budget = BudgetGeneration(workspace.model, workspace.options.compute);
-  const auto results =
-      Generate(workspace.model, prompts, workspace.encoder->stop_tokens(),
+  const auto generate = [&] {
+    return Generate(workspace.model, prompts, workspace.encoder->stop_tokens(),
                {.max_new_tokens = options.max_new_tokens,
                 .temperature = options.temperature,
                 .top_p = options.top_p,
@@ -80,6 +81,9 @@ std::vector<Json> RunGenerate(const Workspace& workspace, const GenerateOptions&
                 .cache_bytes = budget.cache_bytes,
                 .prefill_tokens = budget.prefill_tokens,
                 .progress = "generate"});
+  };
+  const auto results = InStage(workspace.options.compute, "generating",
+                               "a smaller --batch-size continues fewer prompts at once", generate);
   std::vector<Json> answers;
   for (size_t i = 0; i < results.size(); ++i) {
     answers.push_back(AnswerOf(examples[i], results[i], workspace.encoder->tokenizer()));

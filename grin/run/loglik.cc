@@ -10,6 +10,7 @@
 #include "grin/engine/likelihood.h"
 #include "grin/io/table.h"
 #include "grin/run/budget.h"
+#include "grin/run/device.h"
 #include "grin/run/output.h"
 
 namespace grin {
@@ -84,9 +85,11 @@ LoglikReport RunLoglik(Workspace& workspace, const LoglikOptions& options,
   const auto sequences = LoadScored(workspace, options.data);
   const int64_t pass_tokens = ScoringPassTokens(workspace.model, workspace.options.compute, 0,
                                                 LongestOf(sequences));
-  const auto scores = ScoreSequences(
-      workspace.model, sequences,
-      {.pass_tokens = pass_tokens, .extras = {.argmax = true}, .progress = "loglik"});
+  const auto scores = InStage(workspace.options.compute, "scoring", "", [&] {
+    return ScoreSequences(
+        workspace.model, sequences,
+        {.pass_tokens = pass_tokens, .extras = {.argmax = true}, .progress = "loglik"});
+  });
   LoglikReport report{.sequences = static_cast<int64_t>(sequences.size())};
   Json line = EmptyLine();
   for (size_t i = 0; i < sequences.size(); ++i) {

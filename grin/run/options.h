@@ -43,14 +43,14 @@ struct DataOptions {
 
 // How a run computes.
 struct ComputeOptions {
-  std::string device = "cpu";
+  std::string device = "auto";
   std::string dtype;
   int64_t seed = 0;
   std::string memory_budget;
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
-    visit("device", device, "cpu, or cuda where built with it");
+    visit("device", device, "cpu, cuda, cuda:N, or auto: cuda where there is one, else cpu");
     visit("dtype", dtype,
           "type to compute in: float32 or bfloat16; default: the checkpoint's");
     visit("seed", seed, "of every random choice");

@@ -4,6 +4,7 @@
 #include "grin/base/log.h"
 #include "grin/base/stopwatch.h"
 #include "grin/run/budget.h"
+#include "grin/run/device.h"
 #include "grin/run/provenance.h"
 #include "grin/tune/perturb_stage.h"
 #include "grin/tune/tune_plan.h"
@@ -38,7 +39,7 @@ TrainResult ReadWholeResult(const std::string& out, const Json& document) {
 }  // namespace
 
 void CheckRun(const ComputeOptions& compute, const LocateRunOptions& options) {
-  RefuseDevice(compute, "weights are located");
+  FindDevice(compute.device);
   CheckLocateOptions(options.locate);
   CheckOptionalOutput(options.output, OutputKind::kFile);
 }
@@ -63,21 +64,25 @@ LocateResult RunLocate(Workspace& workspace, const LoadedTask& loaded,
       RecordedPassTokens(model, workspace.options.compute,
                          ScoreBytes(model, options.locate) + probed, LongestOf(task));
   LocateResult result;
-  result.mask = Locate(model, task.forget_sequences, task.retain_sequences, options.locate,
-                       SeedOf(workspace), pass_tokens, &result.report);
+  result.mask = InStage(workspace.options.compute, "locating weights", kLocateAdvice, [&] {
+    return Locate(model, task.forget_sequences, task.retain_sequences, options.locate,
+                  SeedOf(workspace), pass_tokens, &result.report);
+  });
   result.mask.metadata()["recipe_hash"] = document["recipe_hash"];
   if (place) {
     result.mask.Save(options.output.out);
     Info("wrote {}", options.output.out);
   }
   if (options.probe) {
-    result.probe = ProbeLocality(model, result.mask, task, SeedOf(workspace), pass_tokens);
+    result.probe = InStage(workspace.options.compute, "probing the mask", kTrainAdvice, [&] {
+      return ProbeLocality(model, result.mask, task, SeedOf(workspace), pass_tokens);
+    });
   }
   return result;
 }
 
 void CheckRun(const ComputeOptions& compute, const PerturbRunOptions& options) {
-  RefuseDevice(compute, "weights are perturbed");
+  FindDevice(compute.device);
   if (options.mask.empty()) BadUsage("run", "--mask is required; see --help");
   CheckPerturbOptions(options.perturb);
   CheckOptionalOutput(options.output, OutputKind::kDirectory);
@@ -96,10 +101,13 @@ PerturbResult RunPerturb(Workspace& workspace, const PerturbRunOptions& options)
     output.emplace(options.output, *workspace.checkpoint, result.document);
   }
   CheckBudget(model, workspace.options.compute, TrainedBytes(model, result.mask));
-  Trainable trainable(model, result.mask);
-  Perturb(model, trainable, options.perturb, SeedOf(workspace));
+  std::optional<Trainable> trainable;
+  InStage(workspace.options.compute, "perturbing weights", kTrainAdvice, [&] {
+    trainable.emplace(model, result.mask);
+    Perturb(model, *trainable, options.perturb, SeedOf(workspace));
+  });
   if (output) {
-    output->Write(&trainable, result.document, &result.mask, {});
+    output->Write(&*trainable, result.document, &result.mask, {});
     Info("wrote {}: noise on {} of {} weights", options.output.out, result.mask.count(),
          result.mask.total());
   }
@@ -107,7 +115,7 @@ PerturbResult RunPerturb(Workspace& workspace, const PerturbRunOptions& options)
 }
 
 void CheckRun(const ComputeOptions& compute, const TuneRunOptions& options) {
-  RefuseDevice(compute, "weights are trained");
+  FindDevice(compute.device);
   CheckObjectiveOptions(options.objective);
   CheckForgetGradientOptions(options.forget_gradient);
   CheckStepOptions(options.steps);
@@ -138,25 +146,26 @@ TrainResult RunTune(Workspace& workspace, const LoadedTask& loaded,
   const int64_t pass_tokens = RecordedPassTokens(model, workspace.options.compute,
                                                  trained + compared + apart, LongestOf(task));
   return output.Run([&] {
-    TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
-                  SeedOf(workspace), pass_tokens, options.forget_gradient);
-    RunState* state = output.state();
-    if (const auto start = state ? state->TakeStart() : std::nullopt) {
-      plan.Prepare(start->plan);
-    } else {
-      plan.Prepare();
-      if (state) state->SaveStart({.plan = plan.Prepared()});
-    }
-    Trainable trainable = mask ? Trainable(model, *mask) : Trainable::Everything(model);
-    result.tuned = plan.Run(trainable, state ? state->Hooks() : TuneHooks{});
-    result.document["cost"] = {{"tune_seconds", result.tuned.seconds}};
-    output.Finish(trainable, mask ? &*mask : nullptr, result.tuned, clock, result.document);
-    return result;
+    return InStage(workspace.options.compute, "tuning", kTrainAdvice, [&] {
+      TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
+                    SeedOf(workspace), pass_tokens, options.forget_gradient);
+      RunState* state = output.state();
+      if (const auto start = state ? state->TakeStart() : std::nullopt) {
+        plan.Prepare(start->plan);
+      } else {
+        plan.Prepare();
+        if (state) state->SaveStart({.plan = plan.Prepared()});
+      }
+      Trainable trainable = mask ? Trainable(model, *mask) : Trainable::Everything(model);
+      result.tuned = plan.Run(trainable, state ? state->Hooks() : TuneHooks{});
+      result.document["cost"] = {{"tune_seconds", result.tuned.seconds}};
+      output.Finish(trainable, mask ? &*mask : nullptr, result.tuned, clock, result.document);
+      return result;
+    });
   });
 }
 
 Json RunTuneDry(Workspace& workspace, const LoadedTask& loaded, const TuneRunOptions& options) {
-  RefuseDevice(workspace.options.compute, "losses are computed for training");
   const Model& model = workspace.model;
   const Task& task = loaded.task;
   const int64_t pass_tokens =
@@ -165,7 +174,8 @@ Json RunTuneDry(Workspace& workspace, const LoadedTask& loaded, const TuneRunOpt
   const TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
                       SeedOf(workspace), pass_tokens);
   const auto& terms = plan.terms();
-  const auto losses = InitialLosses(model, terms, pass_tokens);
+  const auto losses = InStage(workspace.options.compute, "computing losses", "",
+                              [&] { return InitialLosses(model, terms, pass_tokens); });
   Json result = {{"objective", options.objective.objective}};
   double total = 0;
   for (size_t i = 0; i < terms.size(); ++i) {
@@ -177,7 +187,7 @@ Json RunTuneDry(Workspace& workspace, const LoadedTask& loaded, const TuneRunOpt
 }
 
 void CheckRun(const ComputeOptions& compute, const FinetuneRunOptions& options) {
-  RefuseDevice(compute, "weights are trained");
+  FindDevice(compute.device);
   if (options.data.empty()) BadUsage("run", "--data is required; see --help");
   CheckStepOptions(options.steps);
   CheckTrainingOutput(options.output, options.state);
@@ -204,12 +214,14 @@ TrainResult RunFinetune(Workspace& workspace, const FinetuneRunOptions& options)
   return output.Run([&] {
     RunState* state = output.state();
     if (state && !state->TakeStart()) state->SaveStart({});
-    Trainable trainable = mask ? Trainable(model, *mask) : Trainable::Everything(model);
-    result.tuned = Finetune(model, trainable, data.sequences, options.steps, SeedOf(workspace),
-                            pass_tokens, state ? state->Hooks() : TuneHooks{});
-    result.document["cost"] = {{"tune_seconds", result.tuned.seconds}};
-    output.Finish(trainable, mask ? &*mask : nullptr, result.tuned, clock, result.document);
-    return result;
+    return InStage(workspace.options.compute, "fine-tuning", mask ? kTrainAdvice : "", [&] {
+      Trainable trainable = mask ? Trainable(model, *mask) : Trainable::Everything(model);
+      result.tuned = Finetune(model, trainable, data.sequences, options.steps, SeedOf(workspace),
+                              pass_tokens, state ? state->Hooks() : TuneHooks{});
+      result.document["cost"] = {{"tune_seconds", result.tuned.seconds}};
+      output.Finish(trainable, mask ? &*mask : nullptr, result.tuned, clock, result.document);
+      return result;
+    });
   });
 }
 

@@ -8,6 +8,7 @@
 #include "grin/gguf/open_checkpoint.h"
 #include "grin/io/model_fingerprint.h"
 #include "grin/run/budget.h"
+#include "grin/run/device.h"
 #include "grin/run/provenance.h"
 #include "grin/tune/perturb_stage.h"
 #include "grin/tune/tune_plan.h"
@@ -34,7 +35,7 @@ void RefuseIdleStages(const UnlearnOptions& options) {
 }  // namespace
 
 void CheckUnlearn(const ComputeOptions& compute, const UnlearnOptions& options) {
-  RefuseDevice(compute, "weights are located and trained");
+  FindDevice(compute.device);
   CheckMethodOptions(options.method, options.locate,
                      !options.mask && !options.mask_file.mask.empty());
   RefuseIdleStages(options);
@@ -129,8 +130,10 @@ UnlearnResult Unlearn(Workspace& workspace, const LoadedTask& loaded,
   // The weights that are changed: as they were given, or located on the untouched model.
   const auto locate_weights = [&] {
     if (given) return *given;
-    Mask mask = Locate(model, task.forget_sequences, task.retain_sequences, locate, seed,
-                       pass_tokens, &result.located);
+    Mask mask = InStage(compute, "locating weights", kLocateAdvice, [&] {
+      return Locate(model, task.forget_sequences, task.retain_sequences, locate, seed, pass_tokens,
+                    &result.located);
+    });
     mask.metadata()["recipe_hash"] = result.document["recipe_hash"];
     return mask;
   };
@@ -148,39 +151,41 @@ UnlearnResult Unlearn(Workspace& workspace, const LoadedTask& loaded,
       result.located = start->located;
     } else {
       // Before any noise: reference values and the judge's start are those of the untouched model.
-      if (plan) plan->Prepare();
+      if (plan) InStage(compute, "computing reference values", "", [&] { plan->Prepare(); });
       result.mask = locate_weights();
       if (state) {
         state->SaveStart({plan ? plan->Prepared() : StateFile{}, result.mask, result.located});
       }
     }
-    Trainable trainable(model, result.mask);
-    TuneHooks hooks;
-    // The masters of a saved step have their noise already.
-    const bool begun = state && state->has_step();
-    if (state) hooks = state->Hooks();
-    if (plan) {
-      if (!begun) Perturb(model, trainable, options.perturb, seed);
-      result.tuned = plan->Run(trainable, std::move(hooks));
-    } else {
-      result.tuned = method.run({.model = model,
-                                 .task = task,
-                                 .trainable = trainable,
-                                 .options = options.method,
-                                 .locate = locate,
-                                 .perturb = options.perturb,
-                                 .steps = options.steps,
-                                 .before = others.before.get(),
-                                 .taught = others.taught.get(),
-                                 .seed = seed,
-                                 .pass_tokens = pass_tokens},
-                                std::move(hooks));
-    }
+    return InStage(compute, "tuning", kTrainAdvice, [&] {
+      Trainable trainable(model, result.mask);
+      TuneHooks hooks;
+      // The masters of a saved step have their noise already.
+      const bool begun = state && state->has_step();
+      if (state) hooks = state->Hooks();
+      if (plan) {
+        if (!begun) Perturb(model, trainable, options.perturb, seed);
+        result.tuned = plan->Run(trainable, std::move(hooks));
+      } else {
+        result.tuned = method.run({.model = model,
+                                   .task = task,
+                                   .trainable = trainable,
+                                   .options = options.method,
+                                   .locate = locate,
+                                   .perturb = options.perturb,
+                                   .steps = options.steps,
+                                   .before = others.before.get(),
+                                   .taught = others.taught.get(),
+                                   .seed = seed,
+                                   .pass_tokens = pass_tokens},
+                                  std::move(hooks));
+      }
 
-    result.document["cost"] = {{"locate_seconds", result.located.seconds},
-                               {"tune_seconds", result.tuned.seconds}};
-    output.Finish(trainable, &result.mask, result.tuned, clock, result.document);
-    return result;
+      result.document["cost"] = {{"locate_seconds", result.located.seconds},
+                                 {"tune_seconds", result.tuned.seconds}};
+      output.Finish(trainable, &result.mask, result.tuned, clock, result.document);
+      return result;
+    });
   });
 }
 

@@ -1,26 +1,16 @@
 #include "grin/run/workspace.h"
 
-#include <ATen/Context.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "grin/base/error.h"
 #include "grin/base/log.h"
 #include "grin/gguf/open_checkpoint.h"
+#include "grin/run/device.h"
 #include "grin/run/provenance.h"
 
 namespace grin {
 namespace {
-
-at::Device ParseDevice(const std::string& text) {
-  if (text == "cpu") return at::kCPU;
-  if (text.starts_with("cuda")) {
-    if (at::globalContext().hasCUDA()) return at::Device(text);
-    BadUsage("run", "--device {}: this build, or this machine, has no CUDA", text);
-  }
-  BadUsage("run", "--device '{}' is not known; it is cpu or cuda", text);
-}
 
 std::optional<at::ScalarType> ParseComputeType(const std::string& text) {
   if (text.empty()) return std::nullopt;
@@ -33,14 +23,17 @@ std::optional<at::ScalarType> ParseComputeType(const std::string& text) {
 
 Workspace OpenModel(const WorkspaceOptions& options) {
   if (options.model.model.empty()) BadUsage("run", "--model is required; see --help");
-  const at::Device device = ParseDevice(options.compute.device);
   const std::optional<at::ScalarType> type = ParseComputeType(options.compute.dtype);
   Workspace workspace{.options = options};
+  ComputeOptions& compute = workspace.options.compute;
+  SettleDevice(compute);
   workspace.checkpoint = OpenCheckpoint(options.model.model);
-  workspace.model = LoadModel(workspace.checkpoint, type, device);
+  workspace.model = InStage(compute, "loading the weights", "", [&] {
+    return LoadModel(workspace.checkpoint, type, FindDevice(compute.device));
+  });
   Info("model {}; computing in {} on {}", workspace.checkpoint->Describe(),
        workspace.model.weights->dtype() == at::kBFloat16 ? "bfloat16" : "float32",
-       options.compute.device);
+       compute.device);
   return workspace;
 }
 
@@ -63,12 +56,6 @@ Workspace OpenWorkspace(const WorkspaceOptions& options) {
   Workspace workspace = OpenModel(options);
   OpenEncoder(workspace);
   return workspace;
-}
-
-void RefuseDevice(const ComputeOptions& compute, std::string_view work) {
-  if (compute.device == "cpu") return;
-  BadUsage("run", "--device {}: {} on the CPU only so far; leave --device out", compute.device,
-           work);
 }
 
 LoadedData LoadData(const Workspace& workspace, const std::string& files) {

@@ -46,9 +46,6 @@ void OpenEncoder(Workspace& workspace);
 // Both.
 Workspace OpenWorkspace(const WorkspaceOptions& options);
 
-// Error (usage) where `compute` names a device on which what `work` says cannot be done yet.
-void RefuseDevice(const ComputeOptions& compute, std::string_view work);
-
 // A set with where it came from, for grin.json.
 struct LoadedData {
   std::vector<Example> examples;

@@ -64,6 +64,7 @@ struct SuiteInput {
   std::function<void(const std::filesystem::path&, int64_t records)> note_input;
   // Where the reference model is asked; null without one.
   EvalPlan* reference_plan = nullptr;
+  at::Device device = at::kCPU;  // where classifiers compute
 };
 
 // What turns the engines' answers into {metric: result}. The second are the reference model's, null

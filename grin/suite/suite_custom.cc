@@ -42,7 +42,8 @@ FinishSuite PlanRows(const SuiteInput& input, EvalPlan& plan, const std::vector<
                                   .positions = input.positions});
     if (sets->back().wants_toxicity() && !classifier && !input.options.classifier.empty()) {
       classifier =
-          std::make_shared<ToxicityClassifier>(ToxicityClassifier::Load(input.options.classifier));
+          std::make_shared<ToxicityClassifier>(
+          ToxicityClassifier::Load(input.options.classifier, {}, input.device));
     }
   }
   return [sets, classifier](const EngineResults& engines, const EngineResults*) {

@@ -163,7 +163,8 @@ FinishSuite PlanSafepku(const SuiteInput& input, EvalPlan& plan) {
   std::shared_ptr<ToxicityClassifier> classifier;
   if (toxicity && !input.options.classifier.empty()) {
     classifier =
-        std::make_shared<ToxicityClassifier>(ToxicityClassifier::Load(input.options.classifier));
+        std::make_shared<ToxicityClassifier>(
+          ToxicityClassifier::Load(input.options.classifier, {}, input.device));
   } else if (toxicity) {
     Warn("no --classifier: toxicity is not measured");
   }

@@ -23,7 +23,7 @@ class Classifier : public ::testing::TestWithParam<const char*> {
  protected:
   const Json golden_ = GoldenJson(std::string("bert/") + GetParam() + "/golden.json");
   const std::vector<std::string> texts_ = golden_["texts"].get<std::vector<std::string>>();
-  const ToxicityClassifier classifier_ = ToxicityClassifier::Load(BertPath(GetParam()));
+  const ToxicityClassifier classifier_ = ToxicityClassifier::Load(BertPath(GetParam()), {}, TestDevice());
 };
 
 INSTANTIATE_TEST_SUITE_P(Tiny, Classifier,
@@ -47,7 +47,8 @@ TEST_P(Classifier, LogitsAndScoresEqualTransformers) {
 TEST_P(Classifier, ScoresDoNotDependOnOtherTexts) {
   const std::vector<double> together = classifier_.Score(texts_);
   for (const int64_t pass_tokens : {1, 37, 200}) {
-    const auto split = ToxicityClassifier::Load(BertPath(GetParam()), {.pass_tokens = pass_tokens});
+    const auto split = ToxicityClassifier::Load(BertPath(GetParam()), {.pass_tokens = pass_tokens},
+                                                TestDevice());
     const std::vector<double> scores = split.Score(texts_);
     for (size_t i = 0; i < texts_.size(); ++i) EXPECT_NEAR(scores[i], together[i], 1e-6);
   }

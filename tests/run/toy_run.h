@@ -7,6 +7,7 @@
 
 #include "grin/run/unlearn.h"
 #include "tests/data/toy_checkpoint.h"
+#include "tests/standin/test_device.h"
 
 namespace grin {
 
@@ -31,7 +32,9 @@ class ToyRun {
   const fs::path& dir() const { return dir_; }
 
   WorkspaceOptions where() const {
-    return {.model = {(dir_ / "model").string()}, .data = {}, .compute = {}};
+    WorkspaceOptions options{.model = {(dir_ / "model").string()}, .data = {}, .compute = {}};
+    options.compute.device = TestDeviceName();
+    return options;
   }
   TaskOptions task() const {
     return {.forget = (dir_ / "forget.jsonl").string(), .retain = (dir_ / "retain.jsonl").string()};

@@ -1,0 +1,77 @@
+#include "grin/run/device.h"
+
+#include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <ATen/detail/PrivateUse1HooksInterface.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "grin/base/error.h"
+
+namespace grin {
+namespace {
+
+bool BuiltWithCuda() { return at::CUDAHooksRegistry()->Has("CUDAHooks"); }
+
+int64_t CountCards() {
+  return BuiltWithCuda() ? static_cast<int64_t>(at::detail::getCUDAHooks().getNumGPUs()) : 0;
+}
+
+// Of "cuda" or "cuda:N"; -1 for anything else.
+int64_t CardNumber(std::string_view name) {
+  if (name == "cuda") return 0;
+  constexpr std::string_view kPrefix = "cuda:";
+  if (!name.starts_with(kPrefix)) return -1;
+  const std::string_view digits = name.substr(kPrefix.size());
+  const auto is_digit = [](unsigned char c) { return std::isdigit(c) != 0; };
+  if (digits.empty() || digits.size() > 3 || !std::ranges::all_of(digits, is_digit)) return -1;
+  return std::stoll(std::string(digits));
+}
+
+}  // namespace
+
+at::Device FindDevice(const std::string& name) {
+  const int64_t cards = CountCards();
+  if (name == "cpu" || (name == "auto" && cards == 0)) return at::kCPU;
+  if (name == "auto") return {at::kCUDA, 0};
+  if (at::isPrivateUse1HooksRegistered() && name == c10::get_privateuse1_backend()) {
+    return {at::kPrivateUse1, 0};
+  }
+  const int64_t card = CardNumber(name);
+  if (card < 0) {
+    BadUsage("run", "--device '{}' is not known; it is cpu, cuda, cuda:N or auto", name);
+  }
+  if (!BuiltWithCuda()) {
+    BadUsage("run",
+             "--device {}: this build of grin is for the CPU only; build one by script/build cuda, or "
+             "leave --device out",
+             name);
+  }
+  if (cards == 0) {
+    BadUsage("run", "--device {}: this machine has no card that CUDA can use; leave --device out",
+             name);
+  }
+  if (card >= cards) {
+    BadUsage("run", "--device {}: this machine has {} card{}, the last is cuda:{}", name, cards,
+             cards == 1 ? "" : "s", cards - 1);
+  }
+  return {at::kCUDA, static_cast<c10::DeviceIndex>(card)};
+}
+
+void SettleDevice(ComputeOptions& compute) {
+  const at::Device device = FindDevice(compute.device);
+  if (!device.is_privateuseone()) compute.device = device.is_cpu() ? "cpu" : device.str();
+}
+
+void RefuseMemory(const c10::OutOfMemoryError& error, const ComputeOptions& compute,
+                  std::string_view stage, std::string_view advice) {
+  std::string what = error.what_without_backtrace();
+  what = what.substr(0, what.find('\n'));
+  throw Error(ErrorClass::kMemory, "run",
+              fmt::format("{}: the device's memory has ended while {}; {}; --memory-budget makes passes "
+                          "smaller, --dtype bfloat16 halves weights and activations of fp32{}{}",
+                          compute.device, stage, what, advice.empty() ? "" : ", ", advice));
+}
+
+}  // namespace grin
