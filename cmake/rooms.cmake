@@ -103,9 +103,7 @@ function(grin_add_test name target filter)
 endfunction()
 
 # Files whose local names other files of their room have too: each is compiled alone.
-file(GLOB GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/report/*chart.cc
-  ${CMAKE_SOURCE_DIR}/tests/text/*.cc ${CMAKE_SOURCE_DIR}/tests/tune/*.cc
-  ${CMAKE_SOURCE_DIR}/tests/report/*.cc)
+file(GLOB GRIN_ALONE ${CMAKE_SOURCE_DIR}/tests/tune/*.cc)
 # Kernels: Highway includes each of them once for every set of instructions.
 foreach(kernels dot_products softmax_kernels screen_kernels attention_kernels)
   list(APPEND GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/model/cpu/${kernels}.cc)

@@ -51,6 +51,8 @@ std::string Wanted() {
 Instructions InstructionsInUse() {
 #if HWY_ARCH_X86
   const int64_t targets = hwy::SupportedTargets();
+  // Highway 1.0 forgets there what was disabled and lets kernels use all that the processor has.
+  hwy::GetChosenTarget().Update(targets);
   if (targets & (HWY_AVX3 | HWY_AVX3_DL)) return Instructions::kAvx512;
   if (targets & HWY_AVX2) return Instructions::kAvx2;
 #endif

@@ -25,15 +25,6 @@ constexpr int64_t kTheirLongest = 512;  // max_length of OpenUnlearning's sets o
 constexpr std::string_view kPromptMark = "{prompt}";
 constexpr std::string_view kResponseMark = "{response}";
 
-// The content of tokenizer_config.json's entry, a string or {"content": ...}.
-std::optional<std::string> TokenText(const Json& config, const char* key) {
-  const auto found = config.find(key);
-  if (found == config.end()) return std::nullopt;
-  if (found->is_string()) return found->get<std::string>();
-  if (found->is_object() && found->contains("content")) return found->value("content", "");
-  return std::nullopt;
-}
-
 std::string_view WithoutRoom(std::string_view message) {
   const size_t room = message.starts_with('[') ? message.find("] ") : std::string_view::npos;
   return room == std::string_view::npos ? message : message.substr(room + 2);
@@ -123,7 +114,7 @@ Encoder::Encoder(const Checkpoint& checkpoint, const ModelConfig& config,
 void Encoder::FindEndTokens(const Checkpoint& checkpoint, const ModelConfig& config,
                             const Json& tokenizer_config) {
   const auto id_of = [&](const char* key) {
-    const auto text = TokenText(tokenizer_config, key);
+    const auto text = SpecialTokenText(tokenizer_config, key);
     return text ? tokenizer_.IdOf(*text) : std::nullopt;
   };
   const auto add = [&](int32_t id) {

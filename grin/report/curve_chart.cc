@@ -11,8 +11,8 @@
 namespace grin {
 namespace {
 
-constexpr double kWidth = 380, kHeight = 250;
-constexpr Margins kMargins;
+constexpr double kCurveWidth = 380, kCurveHeight = 250;
+constexpr Margins kCurveMargins;
 
 struct Extent {
   double lo = std::numeric_limits<double>::infinity();
@@ -58,25 +58,25 @@ Markup CurveChart(const std::string& id, const std::vector<Curve>& curves,
   }
   const double pad = (values.hi - values.lo) * 0.06;
   const Frame frame = {
-      .width = kWidth,
-      .height = kHeight,
-      .x = Scale::Linear(steps.lo, steps.hi, kMargins.left, kWidth - kMargins.right),
+      .width = kCurveWidth,
+      .height = kCurveHeight,
+      .x = Scale::Linear(steps.lo, steps.hi, kCurveMargins.left, kCurveWidth - kCurveMargins.right),
       .y = Scale::Linear(options.lo.value_or(values.lo - pad), options.hi.value_or(values.hi + pad),
-                         kHeight - kMargins.bottom, kMargins.top),
+                         kCurveHeight - kCurveMargins.bottom, kCurveMargins.top),
       .x_label = "step",
       .y_label = options.y_label};
-  Markup content = DrawAxes(frame, kMargins);
+  Markup content = DrawAxes(frame, kCurveMargins);
   if (options.kept_step) {
     const double x = frame.x(*options.kept_step);
-    const bool right = x < kWidth * 0.7;
-    content += Line(x, kMargins.top, x, kHeight - kMargins.bottom, "kept");
-    content += Label(right ? x + 5 : x - 5, kMargins.top + 10, right ? "note" : "note end",
+    const bool right = x < kCurveWidth * 0.7;
+    content += Line(x, kCurveMargins.top, x, kCurveHeight - kCurveMargins.bottom, "kept");
+    content += Label(right ? x + 5 : x - 5, kCurveMargins.top + 10, right ? "note" : "note end",
                      fmt::format("kept: step {}", FormatCount(*options.kept_step)));
     description +=
         fmt::format("The state after step {} was kept.", FormatCount(*options.kept_step));
   }
   for (const Curve& curve : curves) content += DrawCurve(curve, frame);
-  return Drawing(id, options.y_label + " by step", description, kWidth, kHeight, content);
+  return Drawing(id, options.y_label + " by step", description, kCurveWidth, kCurveHeight, content);
 }
 
 }  // namespace grin

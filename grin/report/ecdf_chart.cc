@@ -10,8 +10,8 @@
 namespace grin {
 namespace {
 
-constexpr double kWidth = 560, kHeight = 330;
-constexpr Margins kMargins;
+constexpr double kEcdfWidth = 560, kEcdfHeight = 330;
+constexpr Margins kEcdfMargins;
 
 // The middle 98 % of all values, made a little wider.
 std::pair<double, double> DomainOf(const std::vector<Sample>& samples) {
@@ -79,13 +79,13 @@ Gap LargestGap(std::vector<double> first, std::vector<double> second) {
 Markup EcdfChart(const std::string& id, const std::string& x_label,
                  const std::vector<Sample>& samples, const std::string& against) {
   const auto [lo, hi] = DomainOf(samples);
-  const Frame frame = {.width = kWidth,
-                       .height = kHeight,
-                       .x = Scale::Log(lo, hi, kMargins.left, kWidth - kMargins.right),
-                       .y = Scale::Linear(0, 1, kHeight - kMargins.bottom, kMargins.top),
+  const Frame frame = {.width = kEcdfWidth,
+                       .height = kEcdfHeight,
+                       .x = Scale::Log(lo, hi, kEcdfMargins.left, kEcdfWidth - kEcdfMargins.right),
+                       .y = Scale::Linear(0, 1, kEcdfHeight - kEcdfMargins.bottom, kEcdfMargins.top),
                        .x_label = x_label,
                        .y_label = "share of examples up to here"};
-  Markup content = DrawAxes(frame, kMargins);
+  Markup content = DrawAxes(frame, kEcdfMargins);
   std::string description;
   // The first sample lies on top.
   for (auto sample = samples.rbegin(); sample != samples.rend(); ++sample) {
@@ -103,7 +103,7 @@ Markup EcdfChart(const std::string& id, const std::string& x_label,
     description +=
         fmt::format("Largest distance {:.3f}, at {}.", gap.distance(), FormatFigure(gap.at));
   }
-  return Drawing(id, "Distributions of the " + x_label, description, kWidth, kHeight, content);
+  return Drawing(id, "Distributions of the " + x_label, description, kEcdfWidth, kEcdfHeight, content);
 }
 
 }  // namespace grin

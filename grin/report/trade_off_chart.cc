@@ -10,8 +10,8 @@
 namespace grin {
 namespace {
 
-constexpr double kWidth = 640, kHeight = 400;
-constexpr Margins kMargins = {.left = 56, .right = 24};
+constexpr double kTradeOffWidth = 640, kTradeOffHeight = 400;
+constexpr Margins kTradeOffMargins = {.left = 56, .right = 24};
 
 // Down to the smallest p-value that is worth telling from others.
 constexpr double kLeastP = 1e-20;
@@ -33,8 +33,8 @@ double WidthOf(const std::string& text) { return 6.0 * static_cast<double>(text.
 class LabelRoom {
  public:
   bool Take(double left, double y, const std::string& text) {
-    constexpr double kHeight = 12.0;
-    const Rectangle wanted = {left, left + WidthOf(text), y - kHeight, y};
+    constexpr double kLabelHeight = 12.0;
+    const Rectangle wanted = {left, left + WidthOf(text), y - kLabelHeight, y};
     for (const Rectangle& taken : taken_) {
       if (wanted.left < taken.right && taken.left < wanted.right && wanted.top < taken.bottom &&
           taken.top < wanted.bottom) {
@@ -61,16 +61,16 @@ Markup TradeOffChart(const std::string& id, const std::vector<TradeOffPoint>& po
     kept.push_back(point.kept);
     forgotten.push_back(point.forgotten);
   }
-  const double bottom = kHeight - kMargins.bottom;
+  const double bottom = kTradeOffHeight - kTradeOffMargins.bottom;
   const double least = std::clamp(std::ranges::min(forgotten) / 3, kLeastP, 1e-2);
-  const Frame frame = {.width = kWidth,
-                       .height = kHeight,
-                       .x = Around(kept, kMargins.left, kWidth - kMargins.right),
-                       .y = axes.log_forgotten ? Scale::Log(least, 1, bottom, kMargins.top)
-                                               : Around(forgotten, bottom, kMargins.top),
+  const Frame frame = {.width = kTradeOffWidth,
+                       .height = kTradeOffHeight,
+                       .x = Around(kept, kTradeOffMargins.left, kTradeOffWidth - kTradeOffMargins.right),
+                       .y = axes.log_forgotten ? Scale::Log(least, 1, bottom, kTradeOffMargins.top)
+                                               : Around(forgotten, bottom, kTradeOffMargins.top),
                        .x_label = axes.kept_label,
                        .y_label = axes.forgotten_label};
-  Markup content = DrawAxes(frame, kMargins);
+  Markup content = DrawAxes(frame, kTradeOffMargins);
   std::string description;
   LabelRoom labels;
   for (const TradeOffPoint& point : points) {
@@ -78,7 +78,7 @@ Markup TradeOffChart(const std::string& id, const std::vector<TradeOffPoint>& po
     const std::string tip =
         fmt::format("{}: {} {}, {} {}", point.label, axes.kept_label, FormatFigure(point.kept),
                     axes.forgotten_label, FormatFigure(point.forgotten));
-    const bool right = x < kWidth * 0.75;
+    const bool right = x < kTradeOffWidth * 0.75;
     content += Tag("circle", {{"class", "dot big " + point.css_class},
                               {"cx", Position(x)},
                               {"cy", Position(y)},
@@ -90,7 +90,7 @@ Markup TradeOffChart(const std::string& id, const std::vector<TradeOffPoint>& po
     }
     description += tip + ". ";
   }
-  return Drawing(id, "What was forgotten against what was kept", description, kWidth, kHeight,
+  return Drawing(id, "What was forgotten against what was kept", description, kTradeOffWidth, kTradeOffHeight,
                  content);
 }
 

@@ -15,11 +15,6 @@
 namespace grin {
 namespace {
 
-constexpr const char* kUtilityParts[] = {
-    "retain_Q_A_Prob",        "retain_Q_A_ROUGE", "retain_Truth_Ratio",
-    "ra_Q_A_Prob_normalised", "ra_Q_A_ROUGE",     "ra_Truth_Ratio",
-    "wf_Q_A_Prob_normalised", "wf_Q_A_ROUGE",     "wf_Truth_Ratio"};
-
 constexpr const char* kAttacks[] = {"mia_loss", "mia_zlib", "mia_min_k", "mia_min_k_plus_plus"};
 
 Measure Value(double value) { return {value, {}}; }
@@ -176,7 +171,7 @@ Measure RepetitionOf(const Json& results) {
 Measure ModelUtilityOf(const Json& results) {
   if (const auto stated = AggregateOf(results, "model_utility")) return Value(*stated);
   std::vector<Measure> parts;
-  for (const char* part : kUtilityParts) parts.push_back(Read(results, part));
+  for (const std::string& part : kUtilityParts) parts.push_back(Read(results, part));
   return HarmonicMeanOf(parts);
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "grin/base/json.h"
 
@@ -62,6 +63,12 @@ struct Fluency {
   std::string kind;
 };
 Fluency FluencyOf(const Json& results);
+
+// The nine figures whose harmonic mean is TOFU's model utility.
+inline const std::vector<std::string> kUtilityParts = {
+    "retain_Q_A_Prob",        "retain_Q_A_ROUGE", "retain_Truth_Ratio",
+    "ra_Q_A_Prob_normalised", "ra_Q_A_ROUGE",     "ra_Truth_Ratio",
+    "wf_Q_A_Prob_normalised", "wf_Q_A_ROUGE",     "wf_Truth_Ratio"};
 
 // Model utility of one file: as it says, else from its nine figures.
 Measure ModelUtilityOf(const Json& results);

@@ -11,6 +11,7 @@
 #include "grin/metric/membership.h"
 #include "grin/metric/metric_set.h"
 #include "grin/metric/statistics.h"
+#include "grin/suite/aggregate.h"
 #include "grin/suite/compared_questions.h"
 #include "grin/suite/results.h"
 #include "grin/suite/suite.h"
@@ -48,11 +49,6 @@ std::vector<TofuSet> SetsOf(const std::string& split) {
   }
   return sets;
 }
-
-const std::vector<std::string> kUtility = {
-    "retain_Q_A_Prob",        "retain_Q_A_ROUGE", "retain_Truth_Ratio",
-    "ra_Q_A_Prob_normalised", "ra_Q_A_ROUGE",     "ra_Truth_Ratio",
-    "wf_Q_A_Prob_normalised", "wf_Q_A_ROUGE",     "wf_Truth_Ratio"};
 
 constexpr const char* kTruthRatio = "forget_truth_ratio";
 
@@ -116,15 +112,8 @@ Json ForgetQuality(const Json& results, const TruthRatioReference& reference) {
 }
 
 Json ModelUtility(const Json& results) {
-  std::vector<double> values;
-  for (const std::string& name : kUtility) {
-    const auto found = results.find(name);
-    if (found == results.end() || !(*found)["agg_value"].is_number()) {
-      return NotMeasured(fmt::format("{} was not measured", name));
-    }
-    values.push_back((*found)["agg_value"].get<double>());
-  }
-  return {{"agg_value", Finite(HarmonicMean(values))}};
+  const Measure utility = ModelUtilityOf(results);
+  return utility ? Json{{"agg_value", Finite(*utility.value)}} : NotMeasured(utility.why);
 }
 
 // The file of --holdout: a path, or a split of the folder.
@@ -168,7 +157,7 @@ FinishSuite PlanTofu(const SuiteInput& input, EvalPlan& plan) {
   for (const Attack& attack : Attacks()) known.emplace_back(attack.name);
   const Wanted wanted(input.options.metrics, known,
                       {{"forget_quality", {"forget_truth_ratio"}},
-                       {"model_utility", kUtility},
+                       {"model_utility", kUtilityParts},
                        {"privleak", {"mia_min_k"}}});
 
   const fs::path holdout_file = HoldoutFile(input);

@@ -42,21 +42,11 @@ std::string_view FamilyOf(std::string_view source) {
   return "custom";
 }
 
-// A special token: "<s>", or an object with "content"; nothing for null or what is not there.
-std::optional<std::string> TokenText(const Json& token) {
-  if (token.is_string()) return token.get<std::string>();
-  if (token.is_object() && token.contains("content") && token["content"].is_string()) {
-    return token["content"].get<std::string>();
-  }
-  return std::nullopt;
-}
-
 Json SpecialTokens(const Json& config) {
   Json tokens = Json::object();
   for (const char* name : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
                            "cls_token", "mask_token"}) {
-    if (!config.contains(name)) continue;
-    if (auto text = TokenText(config[name])) tokens[name] = std::move(*text);
+    if (auto text = SpecialTokenText(config, name)) tokens[name] = std::move(*text);
   }
   return tokens;
 }

@@ -192,6 +192,13 @@ Json ReadTokenizerConfig(const ReadSideFile& read, const std::string& where) {
   return config;
 }
 
+std::optional<std::string> SpecialTokenText(const Json& tokenizer_config, const char* key) {
+  const auto found = tokenizer_config.find(key);
+  if (found == tokenizer_config.end()) return std::nullopt;
+  const Json text = found->is_object() ? found->value("content", Json()) : *found;
+  return text.is_string() ? std::optional(text.get<std::string>()) : std::nullopt;
+}
+
 TokenizerSettings ReadTokenizerSettings(const ReadSideFile& read, const std::string& where) {
   const Json config = ReadWrittenConfig(read, where);
   const Json model_config = ReadSideObject(read, "config.json", where);

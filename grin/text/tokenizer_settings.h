@@ -47,6 +47,10 @@ Json ReadSideObject(const ReadSideFile& read, std::string_view name, const std::
 // names has where it is silent. Errors as above.
 Json ReadTokenizerConfig(const ReadSideFile& read, const std::string& where);
 
+// The text of a special token of tokenizer_config.json, by its key ("eos_token"): a string, or an
+// object with "content". nullopt for null, or where there is none.
+std::optional<std::string> SpecialTokenText(const Json& tokenizer_config, const char* key);
+
 // From those and, where there is no added_tokens_decoder, added_tokens.json. Error (bad input) on a
 // wrong type, naming the file in the directory `where`.
 TokenizerSettings ReadTokenizerSettings(const ReadSideFile& read, const std::string& where);

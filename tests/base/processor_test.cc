@@ -1,6 +1,7 @@
 #include "grin/base/processor.h"
 
 #include <gtest/gtest.h>
+#include <hwy/highway.h>
 
 #include <cstdlib>
 #include <string>
@@ -55,6 +56,14 @@ TEST(Processor, UsesNoMoreThanIsAllowed) {
                             : std::string(wanted) == "avx2" ? Instructions::kAvx2
                                                             : Instructions::kAvx512;
   EXPECT_LE(InstructionsInUse(), most);
+}
+
+// Kernels go by Highway's choice, which asking for the processor's name must not raise.
+TEST(Processor, AskingForItsNameRaisesNoLimit) {
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  const size_t chosen = hwy::GetChosenTarget().GetIndex();
+  ProcessorName();
+  EXPECT_EQ(hwy::GetChosenTarget().GetIndex(), chosen);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "grin/base/atomic_file.h"
 #include "grin/report/report.h"
 #include "tests/io/scratch.h"
+#include "tests/report/golden_results.h"
 
 namespace grin {
 namespace {
@@ -127,8 +128,6 @@ Json Visit(std::string page, std::string* console) {
   return Json::parse(Decoded(std::string_view(dom).substr(begin + 4, end - begin - 4)));
 }
 
-fs::path Golden(const std::string& name) { return fs::path(GRIN_TEST_DATA) / "report" / name; }
-
 void ExpectSound(const Json& seen, const std::string& console, size_t figures) {
   EXPECT_EQ(seen["problems"], Json::array()) << seen["problems"];
   EXPECT_EQ(seen["requests"], Json::array()) << seen["requests"];
@@ -148,13 +147,13 @@ void ExpectSound(const Json& seen, const std::string& console, size_t figures) {
 
 TEST(ReportInABrowserSlow, OneRun) {
   if (Browser().empty()) GTEST_SKIP() << "chromium is not installed; the page was not opened";
-  Json results = Json::parse(ReadFile(Golden("unlearned.json")));
+  Json results = Json::parse(ReadFile(GoldenResults("unlearned.json")));
   results["forget_Q_A_ROUGE"]["value_by_index"]["0"]["generation"] =
       "</script><img src=x onerror=\"window.hacked = true\"><script>window.hacked = true</script>";
   const fs::path path = Scratch("evil") / "unlearned.json";
   Put(path, results.dump());
   Report report{.runs = {},
-                .yardsticks = LoadYardsticks({Golden("never.json")}, {Golden("before.json")})};
+                .yardsticks = LoadYardsticks({GoldenResults("never.json")}, {GoldenResults("before.json")})};
   report.runs.push_back(LoadRun(path, report.yardsticks));
   report.runs[0].log = {{{"step", 1}, {"forget_loss", 2.0}}, {{"step", 2}, {"forget_loss", 1.0}}};
   report.runs[0].density = DensityOf(Mask({{"layers.0.q.weight", {2, 4}, {3}}}));
@@ -166,9 +165,9 @@ TEST(ReportInABrowserSlow, OneRun) {
 TEST(ReportInABrowserSlow, ManyRuns) {
   if (Browser().empty()) GTEST_SKIP() << "chromium is not installed; the page was not opened";
   Report report{.runs = {},
-                .yardsticks = LoadYardsticks({Golden("never.json")}, {Golden("before.json")})};
-  const std::vector<fs::path> paths = {Golden("broken.json"), Golden("before.json"),
-                                       Golden("unlearned.json")};
+                .yardsticks = LoadYardsticks({GoldenResults("never.json")}, {GoldenResults("before.json")})};
+  const std::vector<fs::path> paths = {GoldenResults("broken.json"), GoldenResults("before.json"),
+                                       GoldenResults("unlearned.json")};
   for (const fs::path& path : paths) report.runs.push_back(LoadRun(path, report.yardsticks));
   NameRuns(report.runs, paths);
   std::string console;

@@ -6,6 +6,7 @@
 
 #include "grin/base/atomic_file.h"
 #include "tests/io/scratch.h"
+#include "tests/report/golden_results.h"
 #include "tests/report/well_formed.h"
 
 namespace grin {
@@ -17,11 +18,11 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-fs::path Golden(const std::string& name) { return fs::path(GRIN_TEST_DATA) / "report" / name; }
-
 Report OfFiles(const std::vector<fs::path>& paths, bool compared = true) {
   Report report;
-  if (compared) report.yardsticks = LoadYardsticks({Golden("never.json")}, {Golden("before.json")});
+  if (compared) {
+    report.yardsticks = LoadYardsticks({GoldenResults("never.json")}, {GoldenResults("before.json")});
+  }
   report.runs = LoadRuns(paths, report.yardsticks);
   return report;
 }
@@ -53,7 +54,7 @@ fs::path WriteRunDirectory() {
 }
 
 TEST(Report, OfOneRunTellsItsStory) {
-  const std::string page = RenderReport(OfFiles({Golden("unlearned.json")}));
+  const std::string page = RenderReport(OfFiles({GoldenResults("unlearned.json")}));
   const std::string body = BodyOf(page);
   ExpectWellFormed(body);
   for (const char* section : {"All figures", "Truth ratios", "Example by example", "Sample answers",
@@ -66,7 +67,7 @@ TEST(Report, OfOneRunTellsItsStory) {
 }
 
 TEST(Report, NeedsNothingFromOutside) {
-  const std::string page = RenderReport(OfFiles({Golden("unlearned.json"), Golden("broken.json")}));
+  const std::string page = RenderReport(OfFiles({GoldenResults("unlearned.json"), GoldenResults("broken.json")}));
   EXPECT_THAT(page,
               AllOf(HasSubstr("default-src &#39;none&#39;"), Not(HasSubstr("@import")),
                     Not(HasSubstr("url(")), Not(HasSubstr(" src=")), Not(HasSubstr("https:"))));
@@ -79,7 +80,7 @@ TEST(Report, NeedsNothingFromOutside) {
 }
 
 TEST(Report, StringsFromDataAreNeverMarkup) {
-  Json results = Json::parse(ReadFile(Golden("unlearned.json")));
+  Json results = Json::parse(ReadFile(GoldenResults("unlearned.json")));
   const std::string evil = "</script></style><img src=x onerror=\"alert(1)\">'&";
   for (auto& [index, entry] : results["forget_Q_A_ROUGE"]["value_by_index"].items()) {
     for (const char* field : {"input", "generation", "ground_truth"}) entry[field] = evil;
@@ -120,7 +121,7 @@ TEST(Report, OfARunDirectoryShowsWhatItLeft) {
 
 TEST(Report, FindsWhatLiesBesideTheModel) {
   const fs::path dir = WriteRunDirectory().parent_path();
-  Json results = Json::parse(ReadFile(Golden("unlearned.json")));
+  Json results = Json::parse(ReadFile(GoldenResults("unlearned.json")));
   results["grin"]["model"] = "out";
   Put(dir / "R.json", results.dump());
   const Report report = OfFiles({dir / "R.json"});
@@ -140,18 +141,18 @@ TEST(Report, RefusesWhatItCannotRead) {
 }
 
 TEST(Report, SaysWhenTheReferenceIsOfOtherQuestions) {
-  Json never = Json::parse(ReadFile(Golden("never.json")));
+  Json never = Json::parse(ReadFile(GoldenResults("never.json")));
   never["grin"]["split"] = "forget05";
   const fs::path path = Scratch("other") / "never05.json";
   Put(path, never.dump());
   Report report{.runs = {}, .yardsticks = LoadYardsticks({path}, {})};
-  report.runs = LoadRuns({Golden("unlearned.json")}, report.yardsticks);
+  report.runs = LoadRuns({GoldenResults("unlearned.json")}, report.yardsticks);
   const char* const note = "compared with 40 other questions: the reference is of split forget05";
   const std::string body = BodyOf(RenderReport(report));
   ExpectWellFormed(body);
   EXPECT_THAT(body, HasSubstr(std::string("Caution: ") + note));
   EXPECT_THAT(SummarizeReport(report)["caution"], HasSubstr(note));
-  report.runs = LoadRuns({Golden("unlearned.json"), Golden("broken.json")}, report.yardsticks);
+  report.runs = LoadRuns({GoldenResults("unlearned.json"), GoldenResults("broken.json")}, report.yardsticks);
   const std::string many = BodyOf(RenderReport(report));
   ExpectWellFormed(many);
   EXPECT_THAT(many, HasSubstr(std::string("Caution: forget quality of unlearned is ") + note));
@@ -226,7 +227,7 @@ TEST(Report, AStandardErrorIsShownAsAnIntervalOf95Percent) {
 }
 
 TEST(Report, OfManyRunsComparesThem) {
-  const Report report = OfFiles({Golden("unlearned.json"), Golden("broken.json")});
+  const Report report = OfFiles({GoldenResults("unlearned.json"), GoldenResults("broken.json")});
   const std::string body = BodyOf(RenderReport(report));
   ExpectWellFormed(body);
   EXPECT_THAT(body, AllOf(HasSubstr("2 runs side by side"), HasSubstr("id=\"trade-off-chart"),
@@ -265,7 +266,7 @@ TEST(Report, RunsAreNamedByWhatTellsThemApart) {
 }
 
 TEST(FormatRuns, InEveryFormat) {
-  Report report = OfFiles({Golden("unlearned.json"), Golden("broken.json")});
+  Report report = OfFiles({GoldenResults("unlearned.json"), GoldenResults("broken.json")});
   report.runs[0].name = "a|b, \"c\"";
   const Json summary = SummarizeReport(report);
   ASSERT_EQ(summary["runs"].size(), 2u);
@@ -296,8 +297,8 @@ TEST(FormatRuns, InEveryFormat) {
 }
 
 TEST(SummarizeReport, OfOneRunIsOneObject) {
-  const Json summary = SummarizeReport(OfFiles({Golden("unlearned.json")}));
-  const Json expected = Json::parse(ReadFile(Golden("expected.json")))["unlearned"];
+  const Json summary = SummarizeReport(OfFiles({GoldenResults("unlearned.json")}));
+  const Json expected = Json::parse(ReadFile(GoldenResults("expected.json")))["unlearned"];
   for (const auto& [name, value] : expected.items()) {
     EXPECT_NEAR(summary[name].get<double>(), value.get<double>(), 1e-9) << name;
   }

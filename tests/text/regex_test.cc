@@ -26,7 +26,7 @@ std::vector<std::pair<size_t, size_t>> MatchesOf(std::string_view expression,
   return MatchesOf(Pattern::Expression(expression, "test"), text);
 }
 
-std::string ErrorOf(std::string_view expression, std::string_view text = "") {
+std::string ExpressionError(std::string_view expression, std::string_view text = "") {
   try {
     Pattern::Expression(expression, "model.json: pattern").FindAll(text);
   } catch (const Error& error) {
@@ -115,14 +115,14 @@ TEST(Regex, EmptyMatchesStandAnywhereButBehindAnother) {
 }
 
 TEST(Regex, ErrorsNameTheFileAndTheExpression) {
-  EXPECT_THAT(ErrorOf("(a"), HasSubstr("[text] model.json: pattern: the regular expression '(a' "
+  EXPECT_THAT(ExpressionError("(a"), HasSubstr("[text] model.json: pattern: the regular expression '(a' "
                                        "cannot be used: end pattern with unmatched parenthesis"));
-  EXPECT_THAT(ErrorOf("\\p{Nonsense}"), HasSubstr("{Nonsense}"));
-  EXPECT_THAT(ErrorOf("[a"), HasSubstr("premature end of char-class"));
+  EXPECT_THAT(ExpressionError("\\p{Nonsense}"), HasSubstr("{Nonsense}"));
+  EXPECT_THAT(ExpressionError("[a"), HasSubstr("premature end of char-class"));
 }
 
 TEST(Regex, TooMuchBacktrackingIsAnError) {
-  EXPECT_THAT(ErrorOf("(?:a|aa)+[cd]", std::string(40, 'a') + "b"),
+  EXPECT_THAT(ExpressionError("(?:a|aa)+[cd]", std::string(40, 'a') + "b"),
               HasSubstr("failed on a text of 41 bytes: retry-limit-in-match over"));
 }
 

@@ -20,9 +20,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 
-const std::filesystem::path kData = std::filesystem::path(GRIN_TEST_DATA) / "tokenizers";
 
-Json Goldens() { return Json::parse(ReadFile(kData / "sentencepiece_goldens.json")); }
+Json Goldens() { return Json::parse(ReadFile(kTokenizerFiles / "sentencepiece_goldens.json")); }
 
 // A directory that exists in memory only.
 using Files = std::map<std::string, std::string, std::less<>>;
@@ -36,7 +35,7 @@ Tokenizer FromFiles(const Files& files) {
       "dir");
 }
 
-std::string ErrorOf(const Files& files) {
+std::string FilesError(const Files& files) {
   try {
     FromFiles(files);
   } catch (const Error& error) {
@@ -49,7 +48,7 @@ std::string ErrorOf(const Files& files) {
 // The texts on which the packages do not see special tokens.
 std::vector<std::string> PlainTexts(size_t random) {
   std::vector<std::string> texts;
-  for (const Json& text : Json::parse(ReadFile(kData / "texts.json"))) texts.push_back(text);
+  for (const Json& text : Json::parse(ReadFile(kTokenizerFiles / "texts.json"))) texts.push_back(text);
   Generator generator(1);
   for (size_t i = 0; i < random; ++i) texts.push_back(generator.Text());
   std::erase_if(texts, [](const std::string& text) {
@@ -67,7 +66,7 @@ TEST(SentencePiece, ModelsAsTheSentencepiecePackageHasThem) {
   for (const auto& [name, golden] : goldens["models"].items()) {
     SCOPED_TRACE(name);
     const Tokenizer tokenizer =
-        FromFiles({{"tokenizer.model", ReadFile(kData / (name + ".model"))}});
+        FromFiles({{"tokenizer.model", ReadFile(kTokenizerFiles / (name + ".model"))}});
     for (const Json& expected : golden["texts"]) {
       EXPECT_EQ(Json(tokenizer.Encode(expected["text"].get<std::string>(), true).ids),
                 expected["ids"])
@@ -79,11 +78,11 @@ TEST(SentencePiece, ModelsAsTheSentencepiecePackageHasThem) {
 }
 
 TEST(SentencePiece, UnigramAsTheTokenizersPackageHasIt) {
-  ExpectGolden(Tokenizer::Load(kData / "unigram.json"), Goldens()["unigram"]);
+  ExpectGolden(Tokenizer::Load(kTokenizerFiles / "unigram.json"), Goldens()["unigram"]);
 }
 
 TEST(SentencePiece, SettingsBesideTheModelCount) {
-  const std::string model = ReadFile(kData / "bpe.model");
+  const std::string model = ReadFile(kTokenizerFiles / "bpe.model");
   const auto ids = [&](const char* config, std::string_view text) {
     return FromFiles({{"tokenizer.model", model}, {"tokenizer_config.json", config}})
         .Encode(text, true)
@@ -113,8 +112,8 @@ TEST(SentencePiece, SettingsBesideTheModelCount) {
 
 TEST(SentencePiece, AModelFileIsReadByItself) {
   EXPECT_EQ(
-      Tokenizer::Load(kData / "bpe.model").Encode("kalo ne", true).ids,
-      FromFiles({{"tokenizer.model", ReadFile(kData / "bpe.model")}}).Encode("kalo ne", true).ids);
+      Tokenizer::Load(kTokenizerFiles / "bpe.model").Encode("kalo ne", true).ids,
+      FromFiles({{"tokenizer.model", ReadFile(kTokenizerFiles / "bpe.model")}}).Encode("kalo ne", true).ids);
 }
 
 TEST(SentencePiece, UnigramDetails) {
@@ -145,7 +144,7 @@ TEST(SentencePiece, UnigramDetails) {
 }
 
 Files ByteLevelFiles() {
-  const Json model = Json::parse(ReadFile(kData / "byte_level.json"))["model"];
+  const Json model = Json::parse(ReadFile(kTokenizerFiles / "byte_level.json"))["model"];
   Files files = {{"vocab.json", model["vocab"].dump()}, {"merges.txt", "#version: 0.2\n"}};
   for (const Json& pair : model["merges"]) {
     files["merges.txt"] += pair[0].get<std::string>() + " " + pair[1].get<std::string>() + "\n";
@@ -154,7 +153,7 @@ Files ByteLevelFiles() {
 }
 
 TEST(TokenizerDirectory, VocabularyAndMergesAsTransformersLoadsThem) {
-  const Json texts = Json::parse(ReadFile(kData / "texts.json"));
+  const Json texts = Json::parse(ReadFile(kTokenizerFiles / "texts.json"));
   const Json goldens = Goldens();
   for (const auto& [name, golden] : goldens["directories"].items()) {
     SCOPED_TRACE(name);
@@ -198,29 +197,29 @@ TEST(TokenizerDirectory, SharedLlama2) {
 }
 
 TEST(TokenizerDirectory, ErrorsNameTheFile) {
-  EXPECT_THAT(ErrorOf({}), HasSubstr("dir: has no tokenizer: no tokenizer.json, no"));
-  EXPECT_THAT(ErrorOf({{"tokenizer.model", "IQ== 0\n"}}),
+  EXPECT_THAT(FilesError({}), HasSubstr("dir: has no tokenizer: no tokenizer.json, no"));
+  EXPECT_THAT(FilesError({{"tokenizer.model", "IQ== 0\n"}}),
               HasSubstr("dir/tokenizer.model: is not a SentencePiece model"));
-  const std::string model = ReadFile(kData / "bpe.model");
-  EXPECT_THAT(ErrorOf({{"tokenizer.model", model.substr(0, 1000)}}), HasSubstr("at byte"));
-  EXPECT_THAT(ErrorOf({{"tokenizer.model", model},
+  const std::string model = ReadFile(kTokenizerFiles / "bpe.model");
+  EXPECT_THAT(FilesError({{"tokenizer.model", model.substr(0, 1000)}}), HasSubstr("at byte"));
+  EXPECT_THAT(FilesError({{"tokenizer.model", model},
                        {"tokenizer_config.json", R"({"tokenizer_class": "XGLMTokenizer"})"}}),
               HasSubstr("XGLMTokenizer numbers its pieces in its own way"));
-  EXPECT_THAT(ErrorOf({{"tokenizer.model", model}, {"tokenizer_config.json", "{"}}),
+  EXPECT_THAT(FilesError({{"tokenizer.model", model}, {"tokenizer_config.json", "{"}}),
               HasSubstr("dir/tokenizer_config.json"));
-  EXPECT_THAT(ErrorOf({{"tokenizer.model", model}, {"tokenizer_config.json", R"({"legacy": 1})"}}),
+  EXPECT_THAT(FilesError({{"tokenizer.model", model}, {"tokenizer_config.json", R"({"legacy": 1})"}}),
               HasSubstr("dir/tokenizer_config.json: legacy is 1, expected true or false"));
   Files files = ByteLevelFiles();
   files["merges.txt"] = "#version: 0.2\na b c\n";
-  EXPECT_THAT(ErrorOf(files), HasSubstr("dir/merges.txt:2: is 'a b c'"));
+  EXPECT_THAT(FilesError(files), HasSubstr("dir/merges.txt:2: is 'a b c'"));
   files["vocab.json"] = "[]";
-  EXPECT_THAT(ErrorOf(files), HasSubstr("dir/vocab.json: not a JSON object"));
+  EXPECT_THAT(FilesError(files), HasSubstr("dir/vocab.json: not a JSON object"));
 }
 
 // A damaged model is refused with an Error or works; nothing else happens.
 TEST(SentencePiece, SurvivesDamagedModels) {
   for (const char* name : {"bpe.model", "unigram_plain.model"}) {
-    const std::string whole = ReadFile(kData / name);
+    const std::string whole = ReadFile(kTokenizerFiles / name);
     const RandomStream random(7, name);
     uint64_t next = 0;
     for (int trial = 0; trial < 300; ++trial) {

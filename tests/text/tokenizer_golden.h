@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,10 @@
 #include "grin/text/tokenizer.h"
 
 namespace grin {
+
+// The small tokenizers of the golden script, and what they make of its texts.
+inline const std::filesystem::path kTokenizerFiles =
+    std::filesystem::path(GRIN_TEST_DATA) / "tokenizers";
 
 // The random texts of the golden script.
 class Generator {

@@ -14,10 +14,9 @@
 namespace grin {
 namespace {
 
-const std::filesystem::path kData = std::filesystem::path(GRIN_TEST_DATA) / "tokenizers";
 const std::filesystem::path kShared = GRIN_SHARED;
 
-Json ReadGoldens(const char* name) { return Json::parse(ReadFile(kData / name)); }
+Json ReadGoldens(const char* name) { return Json::parse(ReadFile(kTokenizerFiles / name)); }
 
 std::vector<int64_t> Flat(const std::vector<std::pair<int64_t, int64_t>>& spans) {
   std::vector<int64_t> flat;
@@ -41,19 +40,19 @@ TEST(TokenizerParity, SmallTokenizersOfEveryKind) {
   ASSERT_GE(goldens.size(), 5u);
   for (const auto& [name, golden] : goldens.items()) {
     SCOPED_TRACE(name);
-    const Tokenizer tokenizer = Tokenizer::Load(kData / fmt::format("{}.json", name));
+    const Tokenizer tokenizer = Tokenizer::Load(kTokenizerFiles / fmt::format("{}.json", name));
     ExpectGolden(tokenizer, golden);
   }
 }
 
 // The same file under the settings of other classes: tests/data/make_tokenizer_class_goldens.py.
 TEST(TokenizerParity, ClassesOfTransformers) {
-  const Json goldens = Json::parse(ReadFile(kData.parent_path() / "tokenizer_classes.json"));
+  const Json goldens = Json::parse(ReadFile(kTokenizerFiles.parent_path() / "tokenizer_classes.json"));
   ASSERT_EQ(goldens["made_with"], "transformers 4.45.1");
   ASSERT_GE(goldens["cases"].size(), 200u);
   for (const Json& golden : goldens["cases"]) {
     SCOPED_TRACE(golden["name"]);
-    Json file = Json::parse(ReadFile(kData / (golden["tokenizer"].get<std::string>() + ".json")));
+    Json file = Json::parse(ReadFile(kTokenizerFiles / (golden["tokenizer"].get<std::string>() + ".json")));
     file.update(golden["patch"]);
     const auto read = [&](std::string_view name) -> std::optional<std::string> {
       if (name == "tokenizer.json") return file.dump();
@@ -114,7 +113,7 @@ TEST(TokenizerParity, RealTokenizersOnWholeCorporaSlow) {
 // Every string gives itself back from byte-level ids, whatever it is.
 TEST(TokenizerProperties, ByteLevelRoundTrip) {
   for (const char* name : {"byte_level.json", "llama3_like.json"}) {
-    const Tokenizer tokenizer = Tokenizer::Load(kData / name);
+    const Tokenizer tokenizer = Tokenizer::Load(kTokenizerFiles / name);
     Generator generator(3);
     for (int i = 0; i < 300; ++i) {
       const std::string text = generator.Text();
@@ -131,7 +130,7 @@ TEST(TokenizerProperties, ByteLevelRoundTrip) {
 }
 
 TEST(TokenizerProperties, SpansCoverTheTextInOrder) {
-  const Tokenizer tokenizer = Tokenizer::Load(kData / "byte_level.json");
+  const Tokenizer tokenizer = Tokenizer::Load(kTokenizerFiles / "byte_level.json");
   Generator generator(4);
   for (int i = 0; i < 300; ++i) {
     const std::string text = generator.Text();

@@ -8,6 +8,7 @@
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
 #include "grin/base/random.h"
+#include "tests/text/tokenizer_golden.h"
 
 namespace grin {
 namespace {
@@ -16,10 +17,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 
-const std::filesystem::path kData = std::filesystem::path(GRIN_TEST_DATA) / "tokenizers";
 
 // A character model over a, b, c and a few merges, to be changed by each test.
-Json Small() {
+Json SmallBpe() {
   return Json::parse(R"({
     "version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": null,
     "post_processor": null, "decoder": null,
@@ -32,7 +32,7 @@ std::vector<int32_t> Ids(const Json& description, std::string_view text) {
   return Tokenizer::FromJson(description, "test.json").Encode(text, true).ids;
 }
 
-std::string ErrorOf(const Json& description) {
+std::string DescriptionError(const Json& description) {
   try {
     Tokenizer::FromJson(description, "test.json");
   } catch (const Error& error) {
@@ -44,9 +44,9 @@ std::string ErrorOf(const Json& description) {
 }
 
 TEST(Tokenizer, MergesInOrderOfRankThenPlace) {
-  EXPECT_THAT(Ids(Small(), "abc"), ElementsAre(4));
-  EXPECT_THAT(Ids(Small(), "abab"), ElementsAre(3, 3));
-  EXPECT_THAT(Ids(Small(), "aabcb"), ElementsAre(0, 4, 1));
+  EXPECT_THAT(Ids(SmallBpe(), "abc"), ElementsAre(4));
+  EXPECT_THAT(Ids(SmallBpe(), "abab"), ElementsAre(3, 3));
+  EXPECT_THAT(Ids(SmallBpe(), "aabcb"), ElementsAre(0, 4, 1));
 }
 
 TEST(Tokenizer, LongAndShortWordsMergeAlike) {
@@ -55,22 +55,22 @@ TEST(Tokenizer, LongAndShortWordsMergeAlike) {
     std::string word;
     for (uint64_t i = 0; i < 40; ++i) word += "abc"[random.Below(trial * 64 + i, 3)];
     // A long word whose tail cannot merge with the rest has the short word's ids at its start.
-    std::vector<int32_t> expected = Ids(Small(), word);
-    std::vector<int32_t> whole = Ids(Small(), word + std::string(61, '?'));
+    std::vector<int32_t> expected = Ids(SmallBpe(), word);
+    std::vector<int32_t> whole = Ids(SmallBpe(), word + std::string(61, '?'));
     whole.resize(expected.size());
     EXPECT_EQ(whole, expected) << word;
   }
 }
 
 TEST(Tokenizer, VeryLongWordIsFast) {  // quadratic time would take minutes
-  EXPECT_EQ(Ids(Small(), std::string(400000, 'b')).size(), 400000u);
+  EXPECT_EQ(Ids(SmallBpe(), std::string(400000, 'b')).size(), 400000u);
   std::string text;
   for (int i = 0; i < 200000; ++i) text += "abc";
-  EXPECT_EQ(Ids(Small(), text).size(), 200000u);
+  EXPECT_EQ(Ids(SmallBpe(), text).size(), 200000u);
 }
 
 TEST(Tokenizer, UnknownCharacters) {
-  Json json = Small();
+  Json json = SmallBpe();
   EXPECT_THAT(Ids(json, "axb"), ElementsAre(3));  // dropped, so that its neighbours merge
   json["model"]["unk_token"] = "?";
   EXPECT_THAT(Ids(json, "axxb"), ElementsAre(0, 6, 6, 1));
@@ -84,13 +84,13 @@ TEST(Tokenizer, UnknownCharacters) {
 }
 
 TEST(Tokenizer, MergesAsPairs) {
-  Json json = Small();
+  Json json = SmallBpe();
   json["model"]["merges"] = Json::parse(R"([["b","c"],["a","b"],["a","bc"]])");
   EXPECT_THAT(Ids(json, "abcab"), ElementsAre(4, 3));
 }
 
 TEST(Tokenizer, AddedTokensTakeTheSpaceTheyAreTold) {
-  Json json = Small();
+  Json json = SmallBpe();
   json["added_tokens"] = Json::parse(R"([
     {"id": 7, "content": "<m>", "lstrip": true, "rstrip": true, "normalized": false, "special": true},
     {"id": 8, "content": "cab", "single_word": true, "normalized": false, "special": false}])");
@@ -112,7 +112,7 @@ TEST(Tokenizer, AddedTokensTakeTheSpaceTheyAreTold) {
 }
 
 TEST(Tokenizer, LongestAddedTokenWins) {
-  Json json = Small();
+  Json json = SmallBpe();
   json["added_tokens"] = Json::parse(R"([
     {"id": 7, "content": "<m>", "normalized": false, "special": true},
     {"id": 8, "content": "<m><m>", "normalized": false, "special": true}])");
@@ -120,14 +120,14 @@ TEST(Tokenizer, LongestAddedTokenWins) {
 }
 
 TEST(Tokenizer, TruncationAndPaddingAreNotApplied) {
-  Json json = Small();
+  Json json = SmallBpe();
   json["truncation"] = Json::parse(R"({"max_length": 1, "direction": "Right"})");
   json["padding"] = Json::parse(R"({"strategy": {"Fixed": 9}, "pad_id": 6})");
   EXPECT_THAT(Ids(json, "abcabc"), ElementsAre(4, 4));
 }
 
 TEST(Tokenizer, InvalidUtf8NamesTheByte) {
-  const Tokenizer tokenizer = Tokenizer::FromJson(Small(), "t");
+  const Tokenizer tokenizer = Tokenizer::FromJson(SmallBpe(), "t");
   try {
     tokenizer.Encode("ab\xc3(", true);
     FAIL();
@@ -142,9 +142,9 @@ TEST(Tokenizer, InvalidUtf8NamesTheByte) {
 
 TEST(Tokenizer, ErrorsNameThePlace) {
   const auto with = [](const char* pointer, Json value) {
-    Json json = Small();
+    Json json = SmallBpe();
     json[Json::json_pointer(pointer)] = std::move(value);
-    return ErrorOf(json);
+    return DescriptionError(json);
   };
   EXPECT_THAT(with("/model/type", "Unigram"), HasSubstr("model: 'vocab' is missing or not an array"));
   EXPECT_THAT(with("/model/type", "WordLevel"), HasSubstr("known are BPE, Unigram, WordPiece"));
@@ -189,13 +189,13 @@ TEST(Tokenizer, FilesThatAreNotTokenizers) {
   EXPECT_THROW(Tokenizer::FromText("{\"model\": {\"vocab\": {\"a\": 1", "t"), Error);
   EXPECT_THROW(Tokenizer::FromText("{\"model\": \"\xff\"}", "t"), Error);
   EXPECT_THROW(Tokenizer::FromText(std::string(100000, '['), "t"), Error);
-  EXPECT_THROW(Tokenizer::Load(kData / "missing.json"), Error);
+  EXPECT_THROW(Tokenizer::Load(kTokenizerFiles / "missing.json"), Error);
   EXPECT_THROW(Tokenizer::Load(GRIN_SOURCE_DIR), Error);
 }
 
 TEST(Tokenizer, ManyThreadsGiveOneAnswer) {
-  const Tokenizer tokenizer = Tokenizer::Load(kData / "llama3_like.json");
-  const Tokenizer other = Tokenizer::Load(kData / "byte_level.json");
+  const Tokenizer tokenizer = Tokenizer::Load(kTokenizerFiles / "llama3_like.json");
+  const Tokenizer other = Tokenizer::Load(kTokenizerFiles / "byte_level.json");
   const std::string text =
       ReadFile(std::filesystem::path(GRIN_SOURCE_DIR) / "grin/text/tokenizer.h");
   const std::vector<int32_t> expected = tokenizer.Encode(text, true).ids;
@@ -216,7 +216,7 @@ TEST(Tokenizer, ManyThreadsGiveOneAnswer) {
 // A damaged file is refused with an Error or works; nothing else happens.
 TEST(Tokenizer, SurvivesDamagedFiles) {
   for (const char* name : {"llama3_like.json", "sentencepiece_like.json", "words.json"}) {
-    const std::string whole = ReadFile(kData / name);
+    const std::string whole = ReadFile(kTokenizerFiles / name);
     const RandomStream random(7, name);
     uint64_t next = 0;
     for (int trial = 0; trial < 150; ++trial) {

@@ -22,14 +22,14 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 
-const fs::path kData = fs::path(GRIN_TEST_DATA) / "wordpiece";
+const fs::path kWordPieceFiles = fs::path(GRIN_TEST_DATA) / "wordpiece";
 
 TEST(WordPiece, EqualsThePackages) {
-  const Json goldens = Json::parse(ReadFile(kData / "goldens.json"));
+  const Json goldens = Json::parse(ReadFile(kWordPieceFiles / "goldens.json"));
   ASSERT_EQ(goldens.size(), 5u);
   for (const auto& [name, golden] : goldens.items()) {
     SCOPED_TRACE(name);
-    const Tokenizer tokenizer = Tokenizer::Load(kData / name);
+    const Tokenizer tokenizer = Tokenizer::Load(kWordPieceFiles / name);
     for (const Json& expected : golden["texts"]) {
       const std::string text = expected["text"];
       const Encoding encoding = tokenizer.Encode(text, true);
@@ -45,7 +45,7 @@ TEST(WordPiece, EqualsThePackages) {
   }
 }
 
-Json Small() {
+Json SmallWordPiece() {
   return Json::parse(R"({
     "added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "WhitespaceSplit"},
     "post_processor": null, "decoder": {"type": "WordPiece"},
@@ -60,17 +60,17 @@ Encoding Encode(const Json& description, std::string_view text) {
 }
 
 TEST(WordPiece, LongestFirstAndWholeWordsOnly) {
-  EXPECT_THAT(Encode(Small(), "unaffa").ids, ElementsAre(0));  // unaf, then nothing begins "fa"
-  EXPECT_THAT(Encode(Small(), "unaéa a").ids, ElementsAre(1, 4, 6, 4, 5));
-  EXPECT_THAT(Encode(Small(), "unaéa").spans,
+  EXPECT_THAT(Encode(SmallWordPiece(), "unaffa").ids, ElementsAre(0));  // unaf, then nothing begins "fa"
+  EXPECT_THAT(Encode(SmallWordPiece(), "unaéa a").ids, ElementsAre(1, 4, 6, 4, 5));
+  EXPECT_THAT(Encode(SmallWordPiece(), "unaéa").spans,
               ElementsAre(Pair(0, 2), Pair(2, 3), Pair(3, 5), Pair(5, 6)));
-  EXPECT_THAT(Encode(Small(), "aaaaaaaa").ids.size(), 8u);
-  EXPECT_THAT(Encode(Small(), "aaaaaaaaa a").ids, ElementsAre(0, 5));  // nine characters
-  EXPECT_THAT(Encode(Small(), "aééééééé").ids.size(), 8u);  // characters count, not bytes
+  EXPECT_THAT(Encode(SmallWordPiece(), "aaaaaaaa").ids.size(), 8u);
+  EXPECT_THAT(Encode(SmallWordPiece(), "aaaaaaaaa a").ids, ElementsAre(0, 5));  // nine characters
+  EXPECT_THAT(Encode(SmallWordPiece(), "aééééééé").ids.size(), 8u);  // characters count, not bytes
 }
 
 TEST(WordPiece, NamesTheUnknownTokenThatIsMissing) {
-  Json json = Small();
+  Json json = SmallWordPiece();
   json["model"]["unk_token"] = "[NONE]";
   try {
     Encode(json, "a xyz");
