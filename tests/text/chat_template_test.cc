@@ -11,7 +11,7 @@
 namespace grin {
 namespace {
 
-Json ReadFile(const std::string& path) {
+Json ReadGolden(const std::string& path) {
   std::ifstream file(path);
   return Json::parse(file);
 }
@@ -39,7 +39,7 @@ void ExpectCases(const Json& golden, const Json& config) {
 }
 
 TEST(ChatTemplate, ModelsAsTransformersRendersThem) {
-  const Json goldens = ReadFile(GRIN_TEST_DATA "/text/chat_templates.json");
+  const Json goldens = ReadGolden(GRIN_TEST_DATA "/text/chat_templates.json");
   ASSERT_GE(goldens.size(), 14u);
   for (const Json& golden : goldens) {
     SCOPED_TRACE(golden["family"].dump());
@@ -48,12 +48,12 @@ TEST(ChatTemplate, ModelsAsTransformersRendersThem) {
 }
 
 TEST(ChatTemplate, SharedModelsAsTransformersRendersThem) {
-  const Json goldens = ReadFile(GRIN_TEST_DATA "/text/chat_shared.json");
+  const Json goldens = ReadGolden(GRIN_TEST_DATA "/text/chat_shared.json");
   for (const Json& golden : goldens) {
     const std::string path = GRIN_SHARED "/" + golden["file"].get<std::string>();
     if (!std::filesystem::exists(path)) GTEST_SKIP() << "NOT TESTED: " << path << " is missing";
     SCOPED_TRACE(path);
-    ExpectCases(golden, ReadFile(path));
+    ExpectCases(golden, ReadGolden(path));
   }
 }
 

@@ -20,7 +20,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 
-
 Json Goldens() { return Json::parse(ReadFile(kTokenizerFiles / "sentencepiece_goldens.json")); }
 
 // A directory that exists in memory only.
