@@ -226,6 +226,15 @@ TEST(Unlearn, RefusesBeforeTheWork) {
   EXPECT_THAT(refusal([](auto& o) { o.objective.objective = "po"; }), HasSubstr("--refusals"));
   EXPECT_THAT(refusal([](auto& o) { o.objective.gamma = -1; }), HasSubstr("--gamma"));
   EXPECT_THAT(refusal([](auto& o) { o.steps.lr = 0; }), HasSubstr("--lr"));
+  EXPECT_THAT(refusal([](auto& o) { o.forget_gradient.surgery = "pcgrat"; }), HasSubstr("pcgrad"));
+  EXPECT_THAT(refusal([](auto& o) { o.forget_gradient.rehearse = -1; }), HasSubstr("--rehearse"));
+  EXPECT_THAT(refusal([](auto& o) { o.method.method = "undoo"; }), HasSubstr("undo"));
+  EXPECT_THAT(refusal([](auto& o) { o.method.method = "task-vector"; o.locate = {}; }),
+              HasSubstr("needs --before"));
+  EXPECT_THAT(refusal([](auto& o) { o.method.method = "undo"; o.objective.objective = "ga"; }),
+              HasSubstr("--objective says nothing to --method undo"));
+  EXPECT_THAT(refusal([](auto& o) { o.method.method = "undo"; o.forget_gradient.rehearse = 1; }),
+              HasSubstr("--rehearse says nothing to --method undo"));
 }
 
 TEST(Unlearn, RefusesADeviceThatItCannotUse) {

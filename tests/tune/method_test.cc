@@ -212,6 +212,30 @@ TEST_F(MethodTest, EditsEqualPyTorch) {
   }
 }
 
+// What can be said without a gradient: all of what was learned is taken back; nothing is left of what is
+// dampened to nothing; a share of one is the whole way.
+TEST_F(MethodTest, EditsByHand) {
+  const auto before = Scaled("before", 0.5f);
+  const Model untouched = LoadTiny(name_);
+  const Mask mask = Selected(untouched, data_.scored, 5);
+  const at::Tensor start = Trainable(untouched, mask).Snapshot();
+  const auto change_by = [&](const MethodOptions& options, const LocateOptions& locate) {
+    return RunMethod(options, locate, mask, {}, before.get())->change;
+  };
+  EXPECT_TRUE(at::equal(change_by({.method = "task-vector"}, {}), start * -0.5));
+  EXPECT_TRUE(at::equal(change_by({.method = "task-vector", .strength = 2}, {}), -start));
+  LocateOptions all_forget;
+  all_forget.retain_weight = 0;
+  EXPECT_TRUE(at::equal(change_by({.method = "perta"}, all_forget), start * -0.5));
+  LocateOptions any;
+  any.threshold = 1e-30;
+  EXPECT_TRUE(at::equal(change_by({.method = "ssd", .dampen = 0}, any), -start));
+  any.threshold = 1e30;  // nothing matters so much more
+  EXPECT_TRUE(at::equal(change_by({.method = "ssd", .dampen = 0}, any), at::zeros_like(start)));
+  any.threshold = 1e-30;  // a factor is never above 1
+  EXPECT_TRUE(at::equal(change_by({.method = "ssd", .dampen = 1e30}, any), at::zeros_like(start)));
+}
+
 // Statistics at selected entries are those of the dense pass.
 TEST_F(MethodTest, SelectedStatisticsAreThoseOfThePass) {
   const Model model = LoadTiny(name_);

@@ -197,6 +197,30 @@ TEST_F(RehearsalTest, TakesTheGradientWhereRelearningLeads) {
   }
 }
 
+// An adversary that hardly moves finds the gradient of the model itself.
+TEST_F(RehearsalTest, WithoutRelearningIsTheGradientHere) {
+  const Json& golden = golden_["rehearsal"];
+  const Model model = LoadTiny(name_);
+  Trainable trainable(model, EveryMatrix(model));
+  const LossTerm forget = Term("forget", FindForgetObjective("graddiff"), golden["gamma"]);
+  Rehearsal rehearsal(model, trainable, Term("relearn", FindRetainObjective("nll")),
+                      {.rehearse = 1, .rehearse_lr = 1e-30}, 100, 1, 64);
+  GatherSink sink(trainable);
+  std::vector<int64_t> all(data_.forget.size());
+  std::iota(all.begin(), all.end(), int64_t{0});
+  int64_t tokens = 0;
+  rehearsal.Relearn(0, sink, tokens);
+  Accumulate(model, forget, all, 64, &sink, tokens);
+  at::Tensor gradient = trainable.arena().gradient.clone();
+  rehearsal.Return(gradient);
+  int64_t begin = 0;
+  for (const MaskedParameter& parameter : trainable.parameters()) {
+    ExpectPrint(gradient.narrow(0, begin, parameter.master.numel()), golden["here"][parameter.name],
+                1e-4, parameter.name);
+    begin += parameter.master.numel();
+  }
+}
+
 struct SteppedRun {
   SteppedRun(const std::string& name, const InfluenceGolden& data, const Mask& mask,
              const ForgetGradientOptions& options)
