@@ -2,14 +2,13 @@
 
 namespace grin {
 
-extern const Command kUnlearn, kLocate, kPerturb, kTune, kFinetune, kLoglik, kGenerate, kTokenize,
-    kDiff, kInspect, kMask, kFetch, kConvert, kDemo, kEval, kReport, kVersion;
+extern const Command kUnlearn, kLocate, kPerturb, kTune, kFinetune, kEval, kAttack, kReport,
+    kLoglik, kGenerate, kTokenize, kDiff, kInspect, kMask, kFetch, kConvert, kDemo, kVersion;
 
 std::span<const Command* const> Commands() {
   static const Command* const commands[] = {
-      &kUnlearn,  &kLocate,   &kPerturb, &kTune,    &kFinetune, &kEval,    &kReport, &kLoglik,
-      &kGenerate, &kTokenize, &kDiff,    &kInspect, &kMask,     &kFetch,   &kConvert, &kDemo,
-      &kVersion};
+     &kUnlearn, &kLocate, &kPerturb, &kTune, &kFinetune, &kEval, &kAttack, &kReport, &kLoglik,
+      &kGenerate, &kTokenize, &kDiff, &kInspect, &kMask, &kFetch, &kConvert, &kDemo, &kVersion};
   return commands;
 }
 

@@ -133,7 +133,10 @@ Section MetricsSection(const ReportedRun& run, const Yardsticks& yardsticks) {
   std::vector<std::string> subjects;
   std::set<std::string> aggregated;
   for (const AggregateInfo& info : kAggregates) aggregated.emplace(info.name);
+  bool any = false;
   for (const std::string& metric : MetricNames(run.results)) {
+    if (IsAttackMetric(run.results[metric])) continue;
+    any = true;
     if (!IntervalOf(run.results, metric).empty()) columns.spread = true;
     if (aggregated.contains(metric)) continue;
     if (IsSubject(metric)) {
@@ -142,6 +145,7 @@ Section MetricsSection(const ReportedRun& run, const Yardsticks& yardsticks) {
       groups[InfoOf(metric).group].push_back(metric);
     }
   }
+  if (!any) return section;
   const auto row = [&](const std::string& metric) {
     const MetricInfo info = InfoOf(metric);
     const Value here = MetricValue(run.results, metric);

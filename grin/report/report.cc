@@ -12,7 +12,8 @@ namespace grin {
 namespace {
 
 Markup RunPage(const ReportedRun& run, const Yardsticks& yardsticks, Markup& links) {
-  const Section sections[] = {MetricsSection(run, yardsticks),
+  const Section sections[] = {AttackSection(run),
+                              MetricsSection(run, yardsticks),
                               TruthRatioSection(run, yardsticks),
                               ExamplesSection(run, yardsticks),
                               AnswersSection(run, yardsticks),

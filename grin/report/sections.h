@@ -34,11 +34,17 @@ Section MetricsSection(const ReportedRun& run, const Yardsticks& yardsticks);
 Section TruthRatioSection(const ReportedRun& run, const Yardsticks& yardsticks);
 Section ExamplesSection(const ReportedRun& run, const Yardsticks& yardsticks);
 Section AnswersSection(const ReportedRun& run, const Yardsticks& yardsticks);
+Section AttackSection(const ReportedRun& run);
 Section DensitySection(const ReportedRun& run);
 Section TrainingSection(const ReportedRun& run);
 Section CostSection(const ReportedRun& run);
 Section RecipeSection(const ReportedRun& run);
 Section ProvenanceSection(const ReportedRun& run, const Yardsticks& yardsticks);
+
+// Whether a metric of results is one of grin attack, which AttackSection shows.
+bool IsAttackMetric(const Json& metric);
+// What grin attack says in a sentence, {"headline", "tone", ...}; null where it was not run.
+const Json* AttackVerdictOf(const Json& results);
 
 // Values of any JSON in a table of two columns.
 Markup SettingsTable(std::string_view caption,

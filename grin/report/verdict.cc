@@ -10,6 +10,7 @@
 
 #include "grin/report/figures.h"
 #include "grin/report/metric_info.h"
+#include "grin/report/sections.h"
 #include "grin/suite/results.h"
 
 namespace grin {
@@ -365,8 +366,28 @@ Verdict JudgeByTraining(const ReportedRun& run) {
   return verdict;
 }
 
+// What grin attack found, where it was run.
+std::optional<Finding> JudgeAttacks(const ReportedRun& run) {
+  const Json* verdict = AttackVerdictOf(run.results);
+  if (!verdict) return std::nullopt;
+  const std::string tone = StringOr(*verdict, "tone", ""), text = StringOr(*verdict, "headline", "");
+  return Finding{.tone = tone == "good"   ? Tone::kGood
+                         : tone == "fair" ? Tone::kFair
+                         : tone == "poor" ? Tone::kPoor
+                                          : Tone::kUnknown,
+                 .title = "Under attack",
+                 .short_words = text.substr(0, text.find(':')),
+                 .text = text,
+                 .metric = {}};
+}
+
 std::string Capitalised(std::string text) {
   if (!text.empty()) text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+  return text;
+}
+
+std::string Lowered(std::string text) {
+  if (!text.empty()) text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
   return text;
 }
 
@@ -383,6 +404,15 @@ Verdict VerdictOf(const ReportedRun& run, const Yardsticks& yardsticks) {
   if (gone && verdict.findings[3].tone == Tone::kFair) {
     verdict.headline = Capitalised(verdict.findings[0].short_words) + ", and more than that; " +
                        verdict.findings[1].short_words + ".";
+  }
+  if (std::optional<Finding> attacked = JudgeAttacks(run)) {
+    const bool alone = verdict.findings[0].tone == Tone::kUnknown &&
+                       verdict.findings[1].tone == Tone::kUnknown;
+    verdict.headline = alone ? attacked->short_words + "."
+                             : fmt::format("{} Under attack: {}.", verdict.headline,
+                                           Lowered(attacked->short_words));
+    if (alone) verdict.findings.clear();  // nothing but attacks was measured
+    verdict.findings.push_back(std::move(*attacked));
   }
   return verdict;
 }

@@ -65,7 +65,7 @@ Markup Tiles(const ReportedRun& run, const Yardsticks& yardsticks, const Verdict
     tiles += Tile(InfoOf(metric).label, FormatFigure(*value),
                   Beside(TileValue(yardsticks.before, metric), TileValue(yardsticks.retain, metric)));
   };
-  if (run.evaluated()) {
+  if (run.evaluated() && verdict.findings.size() > 1) {
     // The figures that the verdict is about.
     const std::string &forgotten = verdict.findings[0].metric, &kept = verdict.findings[1].metric;
     add(forgotten);
@@ -82,6 +82,13 @@ Markup Tiles(const ReportedRun& run, const Yardsticks& yardsticks, const Verdict
                                                          : std::nullopt));
     } else {
       add(kept.empty() ? "perplexity" : kept);
+    }
+  }
+  if (const Json* attacked = AttackVerdictOf(run.results)) {
+    if (const auto worst = NumberOf(*attacked, "worst")) {
+      const auto shown = NumberOf(*attacked, "shown");
+      tiles += Tile("Brought out by attacks", FormatPercent(*worst),
+                    shown ? "plain answers show " + FormatPercent(*shown) : "");
     }
   }
   if (run.density && run.density->all.total > 0) {
@@ -131,7 +138,9 @@ Markup VerdictHeader(const ReportedRun& run, const Yardsticks& yardsticks) {
   }
   Markup findings;
   for (const Finding& finding : verdict.findings) findings += DrawFinding(finding);
-  const std::string against = Against(run, yardsticks);
+  // Attacks bring what they are compared with along.
+  const bool attacks_alone = run.evaluated() && verdict.findings.size() == 1;
+  const std::string against = attacks_alone ? "" : Against(run, yardsticks);
   return Tag("section", {{"class", "verdict"}, {"aria-labelledby", "verdict"}},
              TextTag("p", {{"class", "eyebrow"}}, eyebrow) +
                  TextTag("h1", {{"id", "verdict"}}, verdict.headline) +

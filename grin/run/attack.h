@@ -1,0 +1,38 @@
+#pragma once
+// All attacks on a model, on the one before unlearning and on a never-taught one, as one call. See
+// unlearn.h for messages, errors and threads.
+
+#include <string>
+
+#include "grin/attack/options.h"
+#include "grin/run/workspace.h"
+
+namespace grin {
+
+struct AttackRunOptions {
+  std::string before, reference;  // models; the second may be empty
+  TaskOptions task;
+  AttackOptions attack;
+  OutputOptions output;  // the results file; nothing is written where output.out is empty
+
+  template <typename Visitor>
+  void Visit(Visitor& visit) {
+    visit("before", before, "the model before unlearning");
+    visit("reference", reference,
+          "a model that was never taught the forget set: the fair floor; without it the floor is "
+          "nothing known at all");
+    task.Visit(visit);
+    attack.Visit(visit);
+  }
+};
+
+// Error (usage) for settings that can be seen to be wrong before a model is opened. RunAttack calls
+// it itself.
+void CheckRun(const ComputeOptions& compute, const AttackRunOptions& options);
+
+// Attacks the model that `where` names, and the others in the same way, one in memory at a time.
+// Returns the results (docs/attacks.md), and writes them. All models must read the sets as the same
+// tokens: Error (bad input) where they do not.
+Json RunAttack(const WorkspaceOptions& where, const AttackRunOptions& options);
+
+}  // namespace grin
