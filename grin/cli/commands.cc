@@ -3,12 +3,13 @@
 namespace grin {
 
 extern const Command kUnlearn, kLocate, kPerturb, kTune, kFinetune, kEval, kAttack, kReport,
-    kLoglik, kGenerate, kTokenize, kDiff, kInspect, kMask, kFetch, kConvert, kDemo, kVersion;
+    kLoglik, kGenerate, kTokenize, kDiff, kApply, kInspect, kMask, kFetch, kConvert, kDemo, kVersion;
 
 std::span<const Command* const> Commands() {
   static const Command* const commands[] = {
      &kUnlearn, &kLocate, &kPerturb, &kTune, &kFinetune, &kEval, &kAttack, &kReport, &kLoglik,
-      &kGenerate, &kTokenize, &kDiff, &kInspect, &kMask, &kFetch, &kConvert, &kDemo, &kVersion};
+      &kGenerate, &kTokenize, &kDiff, &kApply, &kInspect, &kMask, &kFetch, &kConvert, &kDemo,
+      &kVersion};
   return commands;
 }
 

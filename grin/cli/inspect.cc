@@ -1,4 +1,4 @@
-// grin inspect: what a checkpoint, a mask or a result file holds.
+// grin inspect: what a checkpoint, a mask, a delta or a result file holds.
 
 #include <algorithm>
 #include <cstdio>
@@ -12,6 +12,7 @@
 #include "grin/io/safetensors.h"
 #include "grin/locate/locate.h"
 #include "grin/model/config.h"
+#include "grin/run/delta.h"
 #include "grin/run/provenance.h"
 
 namespace grin {
@@ -39,6 +40,22 @@ void InspectMask(const std::string& path, bool json) {
                100.0 * static_cast<double>(module.selected) / static_cast<double>(module.total),
                module.total);
   }
+}
+
+void InspectDelta(const std::string& path, bool json) {
+  const Json description = DescribeDelta(path);
+  if (json) return PrintJson(description);
+  fmt::print("delta: {} of {} weights in {} tensors\n", description.value("changed", "?"),
+             description.value("weights", "?"), description["tensors"].get<size_t>());
+  for (const auto& [key, value] : description.items()) {
+    if (value.is_string()) fmt::print("  {:<14} {}\n", key, value.get<std::string>());
+  }
+}
+
+bool IsDelta(const fs::path& path) {
+  const SafetensorsFile file(path);
+  const std::string* format = file.FindMetadata("format");
+  return format && format->starts_with("grin-delta");
 }
 
 void InspectCheckpoint(const std::string& path, bool json) {
@@ -88,7 +105,8 @@ void InspectResults(const std::string& path, const CommonOptions& common) {
 void InspectCommand(const InspectOptions& options, const CommonOptions& common) {
   const fs::path path(options.target);
   if (fs::is_regular_file(path) && path.extension() == ".safetensors") {
-    return InspectMask(options.target, common.json);
+    return IsDelta(path) ? InspectDelta(options.target, common.json)
+                         : InspectMask(options.target, common.json);
   }
   if (fs::is_regular_file(path) && path.extension() == ".json") {
     const Json document = Json::parse(ReadFile(path), nullptr, false);
@@ -102,7 +120,7 @@ void InspectCommand(const InspectOptions& options, const CommonOptions& common) 
 
 std::function<void()> SetUpInspect(Flags& flags, const CommonOptions& common) {
   auto options = std::make_shared<InspectOptions>();
-  flags.Positional("TARGET", options->target, "a checkpoint, a mask file or a result file");
+  flags.Positional("TARGET", options->target, "a checkpoint, a mask, a delta or a result file");
   return [options, &common] { InspectCommand(*options, common); };
 }
 
@@ -111,7 +129,7 @@ std::function<void()> SetUpInspect(Flags& flags, const CommonOptions& common) {
 extern const Command kInspect;
 const Command kInspect = {
     .name = "inspect",
-    .summary = "show what a checkpoint, a mask or a result file holds",
+    .summary = "show what a checkpoint, a mask, a delta or a result file holds",
     .examples =
         "Examples:\n  grin inspect M\n  grin inspect mask.safetensors\n  grin inspect results.json",
     .set_up = SetUpInspect,

@@ -10,28 +10,14 @@
 namespace grin {
 namespace {
 
-// Calls changed(position) for each element whose bits differ.
-template <typename Changed>
-void ForEachDifference(std::span<const std::byte> a, std::span<const std::byte> b,
-                       int64_t element_size, Changed changed) {
-  constexpr size_t kBlock = 4096;  // a multiple of every element size
-  for (size_t begin = 0; begin < a.size(); begin += kBlock) {
-    const size_t size = std::min(kBlock, a.size() - begin);
-    if (std::memcmp(a.data() + begin, b.data() + begin, size) == 0) continue;
-    for (size_t at = begin; at < begin + size; at += element_size) {
-      if (std::memcmp(a.data() + at, b.data() + at, element_size) != 0) {
-        changed(static_cast<int64_t>(at) / element_size);
-      }
-    }
-  }
-}
-
 double ElementAt(std::span<const std::byte> bytes, DType dtype, int64_t position) {
   double value = 0;
   ConvertFloats(dtype, bytes.subspan(position * DTypeSize(dtype), DTypeSize(dtype)), DType::kF64,
                 std::as_writable_bytes(std::span(&value, 1)));
   return value;
 }
+
+}  // namespace
 
 void CheckSameTensors(const Checkpoint& a, const Checkpoint& b) {
   for (const auto* pair : {&a, &b}) {
@@ -50,8 +36,6 @@ void CheckSameTensors(const Checkpoint& a, const Checkpoint& b) {
     }
   }
 }
-
-}  // namespace
 
 Comparison CompareCheckpoints(const Checkpoint& a, const Checkpoint& b, const Mask* mask) {
   CheckSameTensors(a, b);
