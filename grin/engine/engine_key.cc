@@ -14,9 +14,7 @@ namespace fs = std::filesystem;
 // Weights are too large to be read for this.
 std::string WeightsKey(const Checkpoint& checkpoint) {
   std::string key;
-  for (const Shard& shard : checkpoint.shards()) {
-    const fs::path file = fs::is_directory(checkpoint.path()) ? checkpoint.path() / shard.file_name
-                                                              : checkpoint.path();
+  for (const fs::path& file : checkpoint.WeightFiles()) {
     std::error_code none;
     key += fmt::format(" {} {} {}", file.string(), fs::file_size(file, none),
                        fs::last_write_time(file, none).time_since_epoch().count());

@@ -1,6 +1,7 @@
 #include "grin/gguf/open_checkpoint.h"
 
 #include "grin/gguf/gguf_checkpoint.h"
+#include "grin/model/adapter.h"
 
 namespace grin {
 
@@ -10,6 +11,7 @@ std::shared_ptr<const Checkpoint> OpenCheckpoint(const std::filesystem::path& so
   if (!std::filesystem::is_directory(path, ignored) && IsGgufFile(path)) {
     return OpenGgufCheckpoint(path);
   }
+  if (IsAdapterDirectory(path)) return OpenAdapterCheckpoint(path, OpenCheckpoint);
   return Checkpoint::Open(path);
 }
 

@@ -8,7 +8,7 @@
 
 namespace grin {
 
-// Opens a Hugging Face directory, a .gguf file, or a hub name ("org/name[@revision]") found in the
+// Opens a Hugging Face directory, one of a LoRA adapter (merged into its base), a .gguf file, or a hub name ("org/name[@revision]") found in the
 // local hub cache. No tensor is read yet. Error (bad input) naming what is missing or wrong.
 std::shared_ptr<const Checkpoint> OpenCheckpoint(const std::filesystem::path& source);
 

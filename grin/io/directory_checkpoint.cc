@@ -77,8 +77,7 @@ void DirectoryCheckpoint::FindSideFiles() {
   for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
     const std::string name = entry.path().filename().string();
     if (name == "adapter_model.safetensors") {
-      BadInput("io", "{}: holds an adapter, not a model; merge it into its base model first",
-               where);
+      BadInput("io", "{}: holds an adapter, not a model; here a whole checkpoint is needed", where);
     }
     if (name.starts_with("pytorch_model") && name.find(".bin") != std::string::npos) {
       BadInput("io",

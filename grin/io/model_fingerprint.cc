@@ -39,13 +39,7 @@ uint64_t MixFile(const fs::path& path, uint64_t state) {
 
 std::string ModelFingerprint(const Checkpoint& checkpoint) {
   uint64_t state = Fnv1a64(checkpoint.config().dump());
-  if (!fs::is_directory(checkpoint.path())) {
-    state = MixFile(checkpoint.path(), state);
-  } else {
-    for (const Shard& shard : checkpoint.shards()) {
-      state = MixFile(checkpoint.path() / shard.file_name, state);
-    }
-  }
+  for (const fs::path& file : checkpoint.WeightFiles()) state = MixFile(file, state);
   return fmt::format("{:016x}", state);
 }
 

@@ -77,7 +77,8 @@ void WriteShard(const Checkpoint& source, size_t index, const fs::path& dir, con
 void WriteIndex(const Checkpoint& source, const fs::path& dir, const WriteOptions& options,
                 bool same_types) {
   if (source.shards().size() == 1 && source.shards()[0].file_name == "model.safetensors") return;
-  const fs::path original = source.path() / kIndexName;
+  // An adapter's base has it, which is another folder than the source's.
+  const fs::path original = source.WeightFiles().front().parent_path() / kIndexName;
   if (same_types) return WriteFile(dir / kIndexName, ReadFile(original));
   Json index = ReadJsonObject(original);
   int64_t total = 0;
