@@ -32,11 +32,11 @@ struct AttackInput {
 
 // One of the models. An attack may change its weights in memory, and puts back the stored ones.
 struct Subject {
-  std::string role;            // "model", "before", "reference"
+  std::string role;  // "model", "before", "reference"
   const Model& model;
-  const Checkpoint* before;    // of the model before; null for that one itself
-  int64_t training_tokens = 512;   // of one pass that is recorded for its gradients
-  int64_t scoring_tokens = 4096;   // of one pass that only scores
+  const Checkpoint* before;                     // of the model before; null for that one itself
+  int64_t training_tokens = 512;                // of one pass that is recorded for its gradients
+  int64_t scoring_tokens = 4096;                // of one pass that only scores
   int64_t cache_bytes = 0, prefill_tokens = 0;  // of generation, see GenerationOptions
 };
 
@@ -54,8 +54,8 @@ struct AttackFigure {
   // The same figure on the same records before the attack; NaN where that says nothing.
   double start = std::numeric_limits<double>::quiet_NaN();
   std::vector<std::pair<int64_t, double>> curve;  // (optimiser step, value), from step 0
-  std::map<int64_t, Json> record_details;  // objects that are shown beside a record's value
-  Json details = Json::object();           // shown beside the figure
+  std::map<int64_t, Json> record_details;         // objects that are shown beside a record's value
+  Json details = Json::object();                  // shown beside the figure
 
   // Takes the values of records, and their mean as the value. A mean that is not finite, or of
   // nothing, is not measured.
@@ -68,6 +68,7 @@ struct Attack {
   // Error (usage or bad input) for settings or sets that it cannot work with.
   void (*check)(const AttackInput& input);
   std::vector<AttackFigure> (*run)(const AttackInput& input, const Subject& subject);
+  bool trains;  // whether it trains every weight, for which memory is needed
   // How little a figure of knowledge gave way: 1 not at all, 0 altogether; NaN where that cannot be
   // told. `reference` is null where there is no never-taught model. Null: the attack has no such
   // number.

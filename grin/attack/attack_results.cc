@@ -113,7 +113,8 @@ std::string DamageNote(const Json& results) {
              before = MemberOf(results, "plain_retain_keyword_accuracy", "before");
   if (!here || !before || *here >= kDamaged * *before) return {};
   return fmt::format(
-      " But the model is damaged: it knows {:.2f} of the retain set's keywords, before {:.2f}; what "
+      " But the model is damaged: it knows {:.2f} of the retain set's keywords, before {:.2f}; "
+      "what "
       "it does not know says little.",
       *here, *before);
 }
@@ -167,8 +168,9 @@ Json AttackVerdict(const Json& results) {
   std::string headline, tone;
   if (!worst || !attacked) {
     tone = "unknown";
-    headline = "Cannot be told: no attack was measured in which the model before knows clearly more "
-               "of the forget set than the never-taught one.";
+    headline =
+        "Cannot be told: no attack was measured in which the model before knows clearly more "
+        "of the forget set than the never-taught one.";
   } else if (*worst < kLittle) {
     tone = "good";
     headline = fmt::format(
@@ -177,8 +179,9 @@ Json AttackVerdict(const Json& results) {
         Percent(*worst), worst_label);
   } else if (shown && *shown >= kMuch) {
     tone = "poor";
-    headline = fmt::format("Not forgotten: its plain answers still show {} of what was known before.",
-                           Percent(*shown));
+    headline =
+        fmt::format("Not forgotten: its plain answers still show {} of what was known before.",
+                    Percent(*shown));
   } else if (*worst >= kMuch && shown && *shown < kLittle) {
     tone = "poor";
     headline = fmt::format(
@@ -187,18 +190,19 @@ Json AttackVerdict(const Json& results) {
         Percent(*shown), Percent(*worst), worst_label);
   } else {
     tone = *worst >= kMuch ? "poor" : "fair";
-    headline = fmt::format("{}: {} of what was known before comes out ({}){}.",
-                           *worst >= kMuch ? "Comes back" : "Comes back in part", Percent(*worst),
-                           worst_label,
-                           shown ? fmt::format("; its plain answers show {}", Percent(*shown)) : "");
+    headline = fmt::format(
+        "{}: {} of what was known before comes out ({}){}.",
+        *worst >= kMuch ? "Comes back" : "Comes back in part", Percent(*worst), worst_label,
+        shown ? fmt::format("; its plain answers show {}", Percent(*shown)) : "");
   }
   if (const std::string damage = DamageNote(results); !damage.empty()) {
     if (tone == "good") tone = "fair";
     headline += damage;
   }
   if (worst && !compared) {
-    headline += " Measured from nothing known at all: give a never-taught model (--reference) for a "
-                "fair floor.";
+    headline +=
+        " Measured from nothing known at all: give a never-taught model (--reference) for a "
+        "fair floor.";
   }
   verdict["headline"] = headline;
   verdict["tone"] = tone;

@@ -9,16 +9,17 @@
 
 namespace grin {
 
-// The figures of one attack, model by model. Each list has the same figures in the same order, or is
-// empty where there is no such model.
+// The figures of one attack, model by model. Each list has the same figures in the same order, or
+// is empty where there is no such model.
 struct AttackedModels {
   const Attack* attack = nullptr;
   std::vector<AttackFigure> model, before, reference;
 };
 
-// Of what was forgotten, the share that a figure of knowledge shows: 0 where the model stands as the
-// never-taught one does, 1 where it stands as the one before, cut off to that range. Nothing where a
-// value is missing, or where those two differ by less than .1, so that the figure tells nothing.
+// Of what was forgotten, the share that a figure of knowledge shows: 0 where the model stands as
+// the never-taught one does, 1 where it stands as the one before, cut off to that range. Nothing
+// where a value is missing, or where those two differ by less than .1, so that the figure tells
+// nothing.
 std::optional<double> CameBack(std::optional<double> model, std::optional<double> before,
                                std::optional<double> reference);
 
@@ -28,8 +29,8 @@ std::optional<double> CameBack(std::optional<double> model, std::optional<double
 Json AttackResults(const std::vector<AttackedModels>& attacked);
 
 // What AttackResults say in one sentence: {"headline", "tone" (good, fair, poor, unknown), "shown",
-// "worst", "worst_figure"}. "shown" is the share of what was forgotten that stands in the model's own
-// answers, "worst" the largest share that any question or attack brings out.
+// "worst", "worst_figure"}. "shown" is the share of what was forgotten that stands in the model's
+// own answers, "worst" the largest share that any question or attack brings out.
 Json AttackVerdict(const Json& results);
 
 }  // namespace grin

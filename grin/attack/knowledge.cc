@@ -10,7 +10,8 @@
 
 namespace grin {
 
-std::map<int64_t, double> KeywordAccuracies(const Model& model, const std::vector<Example>& examples,
+std::map<int64_t, double> KeywordAccuracies(const Model& model,
+                                            const std::vector<Example>& examples,
                                             const std::vector<const Sequence*>& sequences,
                                             int64_t pass_tokens) {
   const std::vector<SequenceScores> scores =
@@ -57,8 +58,7 @@ std::vector<const Sequence*> RetainSample(const AttackInput& input) {
 
 AttackFigure RetainFigure(const AttackInput& input, const Subject& subject, std::string name,
                           std::string label) {
-  AttackFigure figure{
-      .name = std::move(name), .label = std::move(label), .is_knowledge = false};
+  AttackFigure figure{.name = std::move(name), .label = std::move(label), .is_knowledge = false};
   figure.SetRecords(KeywordAccuracies(subject.model, input.task.retain, RetainSample(input),
                                       subject.scoring_tokens));
   return figure;

@@ -13,7 +13,8 @@ namespace grin {
 
 // Keyword accuracy (docs/metrics.md) of each record that the sequences belong to, by its number. A
 // record without keywords is left out; one where the model gives no finite value is NaN.
-std::map<int64_t, double> KeywordAccuracies(const Model& model, const std::vector<Example>& examples,
+std::map<int64_t, double> KeywordAccuracies(const Model& model,
+                                            const std::vector<Example>& examples,
                                             const std::vector<const Sequence*>& sequences,
                                             int64_t pass_tokens);
 

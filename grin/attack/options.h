@@ -28,8 +28,9 @@ struct AttackOptions {
     visit("relearn-share", relearn_share,
           "share of the forget records, drawn by seed, that relearning trains on; the others are "
           "measured");
-    visit("relearn-budgets", relearn_budgets,
-          "NAME=EPOCHS@RATE of each relearning, the hardest last; default: mild=4@1e-4,hard=8@3e-4");
+    visit(
+        "relearn-budgets", relearn_budgets,
+        "NAME=EPOCHS@RATE of each relearning, the hardest last; default: mild=4@1e-4,hard=8@3e-4");
     visit("relearn-batch-size", relearn_batch_size, "sequences of a batch when relearning");
     visit.List("general", general, "general text, for relearning on it too");
     visit("round-types", round_types,

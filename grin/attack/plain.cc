@@ -25,9 +25,8 @@ std::vector<AttackFigure> GreedyFigures(const AttackInput& input, const Subject&
                 .prefill_tokens = subject.prefill_tokens,
                 .progress = "asked plainly, " + subject.role});
   AttackFigure said{.name = "plain_generated_keywords", .label = "keywords in its greedy answers"};
-  AttackFigure refused{.name = "plain_refusals",
-                       .label = "greedy answers that refuse",
-                       .is_knowledge = false};
+  AttackFigure refused{
+      .name = "plain_refusals", .label = "greedy answers that refuse", .is_knowledge = false};
   std::map<int64_t, double> found, refusals;
   for (size_t i = 0; i < records.size(); ++i) {
     const std::string text = input.encoder.tokenizer().Decode(answers[i].tokens, true);
@@ -60,6 +59,7 @@ const Attack& PlainQuestions() {
                                .summary = "asked plainly",
                                .check = CheckPlain,
                                .run = AskPlainly,
+                               .trains = false,
                                .robustness = nullptr};
   return plain;
 }

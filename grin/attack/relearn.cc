@@ -1,6 +1,6 @@
 // Relearning: how fast does fine-tuning bring back what it is not shown? The model is trained on a
-// share of the forget set and measured on the rest; and trained on as many retain records, which have
-// the form of the forget set and none of its facts, and on general text.
+// share of the forget set and measured on the rest; and trained on as many retain records, which
+// have the form of the forget set and none of its facts, and on general text.
 
 #include <algorithm>
 #include <charconv>
@@ -34,14 +34,15 @@ RelearnBudget ParseRelearnBudget(const std::string& text) {
                      number(equals + 1, at, budget.epochs) &&
                      number(at + 1, text.size(), budget.lr);
   if (whole) budget.name = text.substr(0, equals);
-  const bool plain = !budget.name.empty() &&
-                     budget.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") ==
-                         std::string::npos;
+  const bool plain =
+      !budget.name.empty() &&
+      budget.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
   if (!plain || budget.epochs < 1 || !(budget.lr > 0) || !std::isfinite(budget.lr)) {
-    BadUsage("attack",
-             "--relearn-budgets '{}' is not NAME=EPOCHS@RATE, such as hard=8@3e-4 (the name in small "
-             "letters)",
-             text);
+    BadUsage(
+        "attack",
+        "--relearn-budgets '{}' is not NAME=EPOCHS@RATE, such as hard=8@3e-4 (the name in small "
+        "letters)",
+        text);
   }
   return budget;
 }
@@ -86,7 +87,8 @@ RelearnSplit SplitForget(const AttackInput& input) {
 struct RelearnLesson {
   std::string name;   // "", "retain", "general"
   std::string label;  // for people
-  std::vector<int64_t> records;  // their numbers in that set; of general text those of its sequences
+  std::vector<int64_t>
+      records;  // their numbers in that set; of general text those of its sequences
   std::vector<Sequence> sequences;
 };
 
@@ -98,8 +100,8 @@ std::vector<RelearnLesson> RelearnLessons(const AttackInput& input, const Relear
   };
   const auto count = static_cast<int64_t>(split.shown.size());
   const auto draw = [&](const char* stream, size_t size) {
-    std::vector<int64_t> drawn = DrawWithoutReplacement(RandomStream(input.seed, stream),
-                                                        static_cast<int64_t>(size), count);
+    std::vector<int64_t> drawn =
+        DrawWithoutReplacement(RandomStream(input.seed, stream), static_cast<int64_t>(size), count);
     std::ranges::sort(drawn);
     return drawn;
   };
@@ -109,9 +111,9 @@ std::vector<RelearnLesson> RelearnLessons(const AttackInput& input, const Relear
                      {split.shown.begin(), split.shown.end()},
                      copy(SequencesOfRecords(input.task.forget_sequences, split.shown))});
   const std::vector<int64_t> retain = draw("attack/relearn/retain", input.task.retain.size());
-  lessons.push_back({"retain", fmt::format("{} retain records", retain.size()), retain,
-                     copy(SequencesOfRecords(input.task.retain_sequences,
-                                             {retain.begin(), retain.end()}))});
+  lessons.push_back(
+      {"retain", fmt::format("{} retain records", retain.size()), retain,
+       copy(SequencesOfRecords(input.task.retain_sequences, {retain.begin(), retain.end()}))});
   if (!input.general.empty()) {
     const std::vector<int64_t> drawn = draw("attack/relearn/general", input.general.size());
     RelearnLesson lesson{"general", fmt::format("{} general texts", drawn.size()), drawn, {}};
@@ -186,8 +188,8 @@ AttackFigure RelearnOn(const AttackInput& input, const Subject& subject,
     const int64_t step = tuner.state().step;
     if (step == before) break;  // the loss is not finite any more
     if (step * kCurvePoints / tuner.steps() > before * kCurvePoints / tuner.steps()) {
-      figure.SetRecords(KeywordAccuracies(subject.model, input.task.forget, measured,
-                                          subject.scoring_tokens));
+      figure.SetRecords(
+          KeywordAccuracies(subject.model, input.task.forget, measured, subject.scoring_tokens));
       figure.curve.emplace_back(step, figure.value);
     }
     progress.Update(step, fmt::format("keyword accuracy {:.2f}", figure.value));
@@ -216,8 +218,8 @@ std::vector<AttackFigure> Relearn(const AttackInput& input, const Subject& subje
       if (!lesson.name.empty()) name += lesson.name + "_";
       // The hardest budget gives the figure without a budget in its name.
       if (&budget != &budgets.back()) name += budget.name + "_";
-      figures.push_back(RelearnOn(input, subject, lesson, budget, measured, start,
-                                  name + "keyword_accuracy"));
+      figures.push_back(
+          RelearnOn(input, subject, lesson, budget, measured, start, name + "keyword_accuracy"));
     }
   }
   return figures;
@@ -239,6 +241,7 @@ const Attack kRelearnAttack = {.name = "relearn",
                                .summary = "fine-tuned on other records, measured on these",
                                .check = CheckRelearn,
                                .run = Relearn,
+                               .trains = true,
                                .robustness = RelearnRobustness};
 
 }  // namespace grin

@@ -87,12 +87,10 @@ std::vector<AttackFigure> RoundTo(const AttackInput& input, const Subject& subje
     PutRounded(model, matrix, rounded);
     progress.Add(1);
   }
-  known.details = {{"format", type.name},
-                   {"matrices", matrices.size()},
-                   {"weights", rounded_weights}};
-  known.SetRecords(KeywordAccuracies(model, input.task.forget,
-                                     AllSequences(input.task.forget_sequences),
-                                     subject.scoring_tokens));
+  known.details = {
+      {"format", type.name}, {"matrices", matrices.size()}, {"weights", rounded_weights}};
+  known.SetRecords(KeywordAccuracies(
+      model, input.task.forget, AllSequences(input.task.forget_sequences), subject.scoring_tokens));
   std::vector<AttackFigure> figures = {known};
   figures.push_back(RetainFigure(input, subject,
                                  fmt::format("round_{}_retain_keyword_accuracy", type.name),
@@ -136,6 +134,7 @@ const Attack kRoundAttack = {.name = "round",
                              .summary = "weights rounded to fewer bits",
                              .check = CheckRound,
                              .run = RoundWeights,
+                             .trains = false,
                              .robustness = RoundRobustness};
 
 }  // namespace grin

@@ -32,8 +32,8 @@ struct RoundedMatrix {
   bool transposed = false;
 };
 
-// The matrices of a model that the type rounds, each once. Those whose rows do not hold whole blocks
-// are left out.
+// The matrices of a model that the type rounds, each once. Those whose rows do not hold whole
+// blocks are left out.
 std::vector<RoundedMatrix> MatricesToRound(const Model& model, const RoundingType& type);
 
 // The stored values of a matrix, fp32, [out, in] row-major, through the format and back; and the

@@ -1,4 +1,5 @@
-// Sampling: how often must one ask until an answer leaks? A greedy answer is one of many; users draw.
+// Sampling: how often must one ask until an answer leaks? A greedy answer is one of many; users
+// draw.
 
 #include <array>
 
@@ -102,6 +103,7 @@ const Attack kSampleAttack = {.name = "sample",
                               .summary = "many answers drawn to each question",
                               .check = CheckSample,
                               .run = SampleAnswers,
+                              .trains = false,
                               .robustness = nullptr};
 
 }  // namespace grin

@@ -33,9 +33,10 @@ extern const Command kApply;
 const Command kApply = {
     .name = "apply",
     .summary = "put a delta of grin diff on its base, or take it off again, to the very bytes",
-    .examples = "Examples:\n"
-                "  grin apply delta.safetensors --model M --out OUT\n"
-                "  grin apply delta.safetensors --model OUT --remove --out M",
+    .examples =
+        "Examples:\n"
+        "  grin apply delta.safetensors --model M --out OUT\n"
+        "  grin apply delta.safetensors --model OUT --remove --out M",
     .set_up = SetUpApply,
     .heeds = ""};
 

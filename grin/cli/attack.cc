@@ -1,9 +1,10 @@
 // grin attack: does it stay forgotten?
 
+#include "grin/run/attack.h"
+
 #include <cstdio>
 
 #include "grin/cli/command.h"
-#include "grin/run/attack.h"
 
 namespace grin {
 namespace {

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "grin/base/hash.h"
+#include "grin/io/weight_files.h"
 
 namespace grin {
 namespace {
@@ -14,7 +15,7 @@ namespace fs = std::filesystem;
 // Weights are too large to be read for this.
 std::string WeightsKey(const Checkpoint& checkpoint) {
   std::string key;
-  for (const fs::path& file : checkpoint.WeightFiles()) {
+  for (const fs::path& file : WeightFilesOf(checkpoint)) {
     std::error_code none;
     key += fmt::format(" {} {} {}", file.string(), fs::file_size(file, none),
                        fs::last_write_time(file, none).time_since_epoch().count());

@@ -20,9 +20,23 @@
 namespace grin {
 namespace {
 
+// Draws from softmax(logits / temperature). Nothing is cut off, so nothing is sorted.
+int32_t SampleFromAll(const float* logits, int64_t count, const GenerationOptions& options,
+                      double uniform) {
+  const float largest = *std::max_element(logits, logits + count);
+  std::vector<double> sums(count);
+  double sum = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    sums[i] = sum += std::exp((logits[i] - largest) / options.temperature);
+  }
+  const auto found = std::ranges::upper_bound(sums, uniform * sum);
+  return static_cast<int32_t>(std::min<int64_t>(found - sums.begin(), count - 1));
+}
+
 // Draws from softmax(logits / temperature) cut to top_k and top_p.
 int32_t Sample(const float* logits, int64_t count, const GenerationOptions& options,
                double uniform) {
+  if (options.top_k <= 0 && options.top_p >= 1) return SampleFromAll(logits, count, options, uniform);
   std::vector<int32_t> order(count);
   std::iota(order.begin(), order.end(), 0);
   const auto likelier = [&](int32_t a, int32_t b) {

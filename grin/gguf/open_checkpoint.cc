@@ -1,5 +1,6 @@
 #include "grin/gguf/open_checkpoint.h"
 
+#include "grin/base/log.h"
 #include "grin/gguf/gguf_checkpoint.h"
 #include "grin/model/adapter.h"
 
@@ -12,6 +13,9 @@ std::shared_ptr<const Checkpoint> OpenCheckpoint(const std::filesystem::path& so
     return OpenGgufCheckpoint(path);
   }
   if (IsAdapterDirectory(path)) return OpenAdapterCheckpoint(path, OpenCheckpoint);
+  if (std::filesystem::exists(path / "adapter_config.json", ignored)) {
+    Warn("{}: holds a whole model and an adapter; the adapter is not applied", path.string());
+  }
   return Checkpoint::Open(path);
 }
 

@@ -52,13 +52,6 @@ std::optional<std::string> Checkpoint::SideText(std::string_view name) const {
   return std::nullopt;
 }
 
-std::vector<fs::path> Checkpoint::WeightFiles() const {
-  if (!fs::is_directory(path_)) return {path_};
-  std::vector<fs::path> files;
-  for (const Shard& shard : shards_) files.push_back(path_ / shard.file_name);
-  return files;
-}
-
 std::string Checkpoint::Describe() const {
   int64_t weights = 0;
   std::set<std::string_view> types;

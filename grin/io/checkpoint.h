@@ -82,9 +82,6 @@ class Checkpoint {
   // "DIR: LlamaForCausalLM, 272 tensors, 134515008 weights, BF16"
   std::string Describe() const;
 
-  // The files that the weights are read from: what a change of them shows in.
-  virtual std::vector<std::filesystem::path> WeightFiles() const;
-
   // The mapped file behind a shard where that is safetensors, else nullptr: its header can then be
   // written again as it stands.
   virtual const SafetensorsFile* ShardFile(size_t shard) const = 0;

@@ -4,6 +4,7 @@
 
 #include "grin/base/error.h"
 #include "grin/base/hash.h"
+#include "grin/io/weight_files.h"
 
 namespace grin {
 namespace {
@@ -39,7 +40,7 @@ uint64_t MixFile(const fs::path& path, uint64_t state) {
 
 std::string ModelFingerprint(const Checkpoint& checkpoint) {
   uint64_t state = Fnv1a64(checkpoint.config().dump());
-  for (const fs::path& file : checkpoint.WeightFiles()) state = MixFile(file, state);
+  for (const fs::path& file : WeightFilesOf(checkpoint)) state = MixFile(file, state);
   return fmt::format("{:016x}", state);
 }
 

@@ -9,8 +9,8 @@
 
 namespace grin {
 
-// SHA-256 over one line for each tensor, in the order of their names: name, type, shape and SHA-256 of
-// its bytes. Other shards, headers or side files do not change it; one bit of one weight does.
+// SHA-256 over one line for each tensor, in the order of their names: name, type, shape and SHA-256
+// of its bytes. Other shards, headers or side files do not change it; one bit of one weight does.
 class WeightsDigest {
  public:
   // Once for each tensor, in any order.

@@ -7,6 +7,7 @@
 #include "grin/base/log.h"
 #include "grin/base/printable.h"
 #include "grin/base/read_json.h"
+#include "grin/io/weight_files.h"
 
 namespace grin {
 namespace {
@@ -78,7 +79,7 @@ void WriteIndex(const Checkpoint& source, const fs::path& dir, const WriteOption
                 bool same_types) {
   if (source.shards().size() == 1 && source.shards()[0].file_name == "model.safetensors") return;
   // An adapter's base has it, which is another folder than the source's.
-  const fs::path original = source.WeightFiles().front().parent_path() / kIndexName;
+  const fs::path original = WeightFilesOf(source).front().parent_path() / kIndexName;
   if (same_types) return WriteFile(dir / kIndexName, ReadFile(original));
   Json index = ReadJsonObject(original);
   int64_t total = 0;

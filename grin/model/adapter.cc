@@ -13,6 +13,7 @@
 #include "grin/base/json_fields.h"
 #include "grin/base/printable.h"
 #include "grin/base/read_json.h"
+#include "grin/io/weight_files.h"
 #include "grin/model/config.h"
 #include "grin/model/weights.h"
 
@@ -28,10 +29,10 @@ constexpr const char *kAdapterConfig = "adapter_config.json",
 struct AdapterEdit {
   std::optional<int64_t> replacement;  // tensors of the adapter's file, by number
   std::optional<int64_t> a, b;         // the low-rank factors
-  bool embedding = false;              // a [r, vocabulary], b [width, r]; else a [r, in], b [out, r]
-  std::optional<int64_t> magnitude;    // of DoRA, [out]
-  std::optional<int64_t> added;        // to a bias, times the scale
-  double scale = 0;                    // alpha / r, or alpha / sqrt(r)
+  bool embedding = false;            // a [r, vocabulary], b [width, r]; else a [r, in], b [out, r]
+  std::optional<int64_t> magnitude;  // of DoRA, [out]
+  std::optional<int64_t> added;      // to a bias, times the scale
+  double scale = 0;                  // alpha / r, or alpha / sqrt(r)
 };
 
 // "model.layers.0.self_attn.q_proj" and what of it a tensor is: "lora_A.weight".
@@ -41,11 +42,17 @@ struct AdapterKey {
 
 // Settings with which peft would do what is not done here, unless they are off. Anything else that
 // merges otherwise shows in tensors of unknown names, which are refused.
-constexpr std::array kUnsupportedSettings = {
-    "layer_replication",  "trainable_token_indices", "alora_invocation_tokens",
-    "target_parameters",  "use_qalora",              "megatron_config",
-    "arrow_config",       "use_bdlora",              "kasa_config",
-    "velora_config",      "monteclora_config"};
+constexpr std::array kUnsupportedSettings = {"layer_replication",
+                                             "trainable_token_indices",
+                                             "alora_invocation_tokens",
+                                             "target_parameters",
+                                             "use_qalora",
+                                             "megatron_config",
+                                             "arrow_config",
+                                             "use_bdlora",
+                                             "kasa_config",
+                                             "velora_config",
+                                             "monteclora_config"};
 
 // Ways to begin that change the base's own weights.
 constexpr std::array kChangedBase = {"pissa", "olora", "loftq", "corda", "lora_ga"};
@@ -64,15 +71,19 @@ class AdapterSettings {
     }
     for (const char* setting : kUnsupportedSettings) {
       if (const Json* value = fields_.Find(setting); value && IsOn(*value)) {
-        Refuse(fmt::format("{} is set, which is not supported; merge the adapter with peft "
-                           "(merge_and_unload) first", setting));
+        Refuse(
+            fmt::format("{} is set, which is not supported; merge the adapter with peft "
+                        "(merge_and_unload) first",
+                        setting));
       }
     }
     const Json* init = fields_.Find("init_lora_weights");
     for (const char* changed : kChangedBase) {
       if (init && init->is_string() && init->get<std::string>().starts_with(changed)) {
-        Refuse(fmt::format("was begun with {}, which changes the base's own weights; merge the "
-                           "adapter with peft (merge_and_unload) first", changed));
+        Refuse(
+            fmt::format("was begun with {}, which changes the base's own weights; merge the "
+                        "adapter with peft (merge_and_unload) first",
+                        changed));
       }
     }
     rank_ = fields_.Count("r");
@@ -87,8 +98,7 @@ class AdapterSettings {
     if (wanted != static_cast<double>(rank)) {
       Refuse(fmt::format("gives {} the rank {}, its factors have {}", module, wanted, rank));
     }
-    const double alpha =
-        Pattern("alpha_pattern", module).value_or(fields_.Real("lora_alpha", 8.0));
+    const double alpha = Pattern("alpha_pattern", module).value_or(fields_.Real("lora_alpha", 8.0));
     return alpha / (rslora_ ? std::sqrt(static_cast<double>(rank)) : static_cast<double>(rank));
   }
 
@@ -145,11 +155,11 @@ AdapterKey ParseAdapterKey(std::string name) {
 
 bool IsOfTokenizerFile(const std::string& name) {
   return name.starts_with("tokenizer") || name.starts_with("chat_template") ||
-         name == "special_tokens_map.json" || name == "added_tokens.json" ||
-         name == "vocab.json" || name == "vocab.txt" || name == "merges.txt";
+         name == "special_tokens_map.json" || name == "added_tokens.json" || name == "vocab.json" ||
+         name == "vocab.txt" || name == "merges.txt";
 }
 
-class AdapterCheckpoint : public Checkpoint {
+class AdapterCheckpoint : public Checkpoint, public HasWeightFiles {
  public:
   AdapterCheckpoint(const fs::path& directory, const OpenBase& open)
       : Checkpoint(directory), settings_(directory / kAdapterConfig) {
@@ -172,7 +182,7 @@ class AdapterCheckpoint : public Checkpoint {
   const SafetensorsFile* ShardFile(size_t shard) const override { return base_->ShardFile(shard); }
 
   std::vector<fs::path> WeightFiles() const override {
-    std::vector<fs::path> files = base_->WeightFiles();
+    std::vector<fs::path> files = WeightFilesOf(*base_);
     files.push_back(path_ / kAdapterWeights);
     files.push_back(path_ / kAdapterConfig);
     return files;
@@ -187,8 +197,10 @@ class AdapterCheckpoint : public Checkpoint {
     if (fs::exists(named, ignored)) return named;
     if (named.is_relative() && fs::exists(path_ / named, ignored)) return path_ / named;
     if (named.is_absolute()) {
-      settings_.Refuse(fmt::format("its base {} is not there; put it there, or name another one as "
-                                   "base_model_name_or_path", named.string()));
+      settings_.Refuse(
+          fmt::format("its base {} is not there; put it there, or name another one as "
+                      "base_model_name_or_path",
+                      named.string()));
     }
     const std::string revision = settings_.Revision();
     return revision.empty() ? named : fs::path(named.string() + "@" + revision);
@@ -211,9 +223,9 @@ class AdapterCheckpoint : public Checkpoint {
                               const std::string& key) const {
     const TensorInfo* found = FindInBase(module + "." + parameter);
     if (!found) {
-      BadInput("model",
-               "{}: {} belongs to {}.{}, which its base {} does not have{}", file_->path().string(),
-               Printable(key), Printable(module), parameter, base_->path().string(),
+      BadInput("model", "{}: {} belongs to {}.{}, which its base {} does not have{}",
+               file_->path().string(), Printable(key), Printable(module), parameter,
+               base_->path().string(),
                module.ends_with("lm_head") || module.ends_with("embed_out")
                    ? " (its head is tied to the embedding); merge the adapter with peft "
                      "(merge_and_unload) first"
@@ -251,8 +263,10 @@ class AdapterCheckpoint : public Checkpoint {
       } else if (part == "weight" || part == "bias") {
         edits_[BaseName(module, part, name)].replacement = number;
       } else {
-        BadInput("model", "{}: tensor {} is of no kind that is read; merge the adapter with peft "
-                 "(merge_and_unload) first", file_->path().string(), Printable(name));
+        BadInput("model",
+                 "{}: tensor {} is of no kind that is read; merge the adapter with peft "
+                 "(merge_and_unload) first",
+                 file_->path().string(), Printable(name));
       }
     }
     if (edits_.empty()) BadInput("model", "{}: has no tensors", file_->path().string());
@@ -263,8 +277,8 @@ class AdapterCheckpoint : public Checkpoint {
   }
 
   [[noreturn]] void RefuseShape(const TensorInfo& info, int64_t number) const {
-    BadInput("model", "{}: {} has shape {}, which does not fit {} {} of {}",
-             file_->path().string(), Printable(file_->tensors()[static_cast<size_t>(number)].name),
+    BadInput("model", "{}: {} has shape {}, which does not fit {} {} of {}", file_->path().string(),
+             Printable(file_->tensors()[static_cast<size_t>(number)].name),
              FormatShape(ShapeOf(number)), info.name, FormatShape(info.shape),
              base_->path().string());
   }
@@ -318,8 +332,10 @@ class AdapterCheckpoint : public Checkpoint {
                settings_.dora(), info.name, edit.magnitude ? "has" : "has not");
     }
     if (edit.magnitude && edit.embedding) {
-      BadInput("model", "{}: DoRA of an embedding is not supported; merge the adapter with peft "
-               "(merge_and_unload) first", file_->path().string());
+      BadInput("model",
+               "{}: DoRA of an embedding is not supported; merge the adapter with peft "
+               "(merge_and_unload) first",
+               file_->path().string());
     }
     edit.scale = settings_.Scale(modules_.at(info.name), a[0]);
   }
@@ -378,8 +394,8 @@ class AdapterCheckpoint : public Checkpoint {
   AdapterSettings settings_;
   std::shared_ptr<const SafetensorsFile> file_;
   std::shared_ptr<const Checkpoint> base_;
-  std::map<std::string, AdapterEdit> edits_;     // by the base's tensor
-  std::map<std::string, std::string> modules_;   // the same, to the adapter's name of the module
+  std::map<std::string, AdapterEdit> edits_;    // by the base's tensor
+  std::map<std::string, std::string> modules_;  // the same, to the adapter's name of the module
 };
 
 }  // namespace

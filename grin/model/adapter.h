@@ -14,11 +14,11 @@ namespace grin {
 bool IsAdapterDirectory(const std::filesystem::path& directory);
 
 // Opens an adapter_config.json with its adapter_model.safetensors, and their base by `open`. A base
-// that is not an existing path as it stands is looked for beside the adapter, and else is a hub name.
-// The files beside the weights are the base's; a tokenizer that lies with the adapter goes before.
-// Supported: rank, alpha, rank_pattern, alpha_pattern, use_rslora, use_dora, fan_in_fan_out,
-// embeddings, biases, modules_to_save. Error (bad input) for what would be merged otherwise than peft
-// does it.
+// that is not an existing path as it stands is looked for beside the adapter, and else is a hub
+// name. The files beside the weights are the base's; a tokenizer that lies with the adapter goes
+// before. Supported: rank, alpha, rank_pattern, alpha_pattern, use_rslora, use_dora,
+// fan_in_fan_out, embeddings, biases, modules_to_save. Error (bad input) for what would be merged
+// otherwise than peft does it.
 using OpenBase = std::function<std::shared_ptr<const Checkpoint>(const std::filesystem::path&)>;
 std::shared_ptr<const Checkpoint> OpenAdapterCheckpoint(const std::filesystem::path& directory,
                                                         const OpenBase& open);

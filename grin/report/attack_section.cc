@@ -1,5 +1,5 @@
-// Does it stay forgotten? What grin attack found on the model, on the one before and on one that was
-// never taught.
+// Does it stay forgotten? What grin attack found on the model, on the one before and on one that
+// was never taught.
 
 #include <fmt/format.h>
 
@@ -35,18 +35,18 @@ std::string AttackRange(const Json& metric) {
       !(*found)[0].is_number() || !(*found)[1].is_number()) {
     return {};
   }
-  return FormatFigure((*found)[0].get<double>()) + " – " +
-         FormatFigure((*found)[1].get<double>());
+  return FormatFigure((*found)[0].get<double>()) + " – " + FormatFigure((*found)[1].get<double>());
 }
 
 // The share of what was forgotten that a figure brings out, as a number behind a bar.
 Markup CameBackCell(const Json& metric) {
   const auto share = NumberOf(metric, "came_back");
   if (!share) return TextTag("td", {{"class", "number none"}}, "–");
-  return Tag("td", {{"class", "number share"}},
-             Tag("span", {{"class", "track"}, {"aria-hidden", "true"}},
-                 Tag("span", {{"class", "fill"}, {"style", fmt::format("width:{:.0f}%", 100 * *share)}})) +
-                 TextTag("span", {}, fmt::format("{:.0f} %", 100 * *share)));
+  return Tag(
+      "td", {{"class", "number share"}},
+      Tag("span", {{"class", "track"}, {"aria-hidden", "true"}},
+          Tag("span", {{"class", "fill"}, {"style", fmt::format("width:{:.0f}%", 100 * *share)}})) +
+          TextTag("span", {}, fmt::format("{:.0f} %", 100 * *share)));
 }
 
 constexpr int kAttackColumns = 7;
@@ -65,16 +65,16 @@ Markup AttackHead() {
 
 Markup AttackRow(const std::string& name, const Json& metric) {
   const std::string why = StringOr(metric, "not_measured", "");
-  return Tag("tr", {},
-             Tag("th", {{"scope", "row"}},
-                 Text(StringOr(metric, "label", name)) +
-                     (why.empty() ? Markup()
-                                  : TextTag("span", {{"class", "note-line"}},
-                                            "not measured: " + why))) +
-                 AttackNumber(metric, "agg_value", "here") +
-                 TextTag("td", {{"class", "number quiet spread"}}, AttackRange(metric)) +
-                 AttackNumber(metric, "before") + AttackNumber(metric, "reference") +
-                 CameBackCell(metric) + AttackNumber(metric, "robustness"));
+  return Tag(
+      "tr", {},
+      Tag("th", {{"scope", "row"}},
+          Text(StringOr(metric, "label", name)) +
+              (why.empty() ? Markup()
+                           : TextTag("span", {{"class", "note-line"}}, "not measured: " + why))) +
+          AttackNumber(metric, "agg_value", "here") +
+          TextTag("td", {{"class", "number quiet spread"}}, AttackRange(metric)) +
+          AttackNumber(metric, "before") + AttackNumber(metric, "reference") +
+          CameBackCell(metric) + AttackNumber(metric, "robustness"));
 }
 
 Markup AttackTable(const ReportedRun& run, const std::vector<std::string>& names) {
@@ -89,10 +89,10 @@ Markup AttackTable(const ReportedRun& run, const std::vector<std::string>& names
     if (const std::string attack = StringOr(metric, "attack", ""); attack != group) {
       close();
       group = attack;
-      rows += Tag("tr", {{"class", "group"}},
-                  TextTag("th",
-                          {{"scope", "rowgroup"}, {"colspan", std::to_string(kAttackColumns)}},
-                          group == "plain" ? "Asked plainly" : "Attack: " + group));
+      rows +=
+          Tag("tr", {{"class", "group"}},
+              TextTag("th", {{"scope", "rowgroup"}, {"colspan", std::to_string(kAttackColumns)}},
+                      group == "plain" ? "Asked plainly" : "Attack: " + group));
     }
     rows += AttackRow(name, metric);
   }
@@ -123,10 +123,10 @@ Markup AttackCurves(const ReportedRun& run, const std::vector<std::string>& name
     const auto points = metric.find("curve");
     if (points == metric.end() || !points->is_array()) continue;
     std::vector<Curve> curves;
-    for (Curve& curve : std::vector<Curve>{
-             AttackCurve(*points, "agg_value", "this model", "unlearned"),
-             AttackCurve(*points, "before", "before", "before"),
-             AttackCurve(*points, "reference", "never taught", "never")}) {
+    for (Curve& curve :
+         std::vector<Curve>{AttackCurve(*points, "agg_value", "this model", "unlearned"),
+                            AttackCurve(*points, "before", "before", "before"),
+                            AttackCurve(*points, "reference", "never taught", "never")}) {
       if (!curve.points.empty()) curves.push_back(std::move(curve));
     }
     if (curves.empty()) continue;
@@ -136,12 +136,11 @@ Markup AttackCurves(const ReportedRun& run, const std::vector<std::string>& name
                                  {.y_label = "keyword accuracy", .lo = 0.0, .hi = 1.0}));
   }
   if (charts.empty()) return {};
-  return Figure(charts,
-                Legend({{"unlearned", "this model"},
-                        {"before", "before"},
-                        {"never", "never taught"}}),
-                "Keyword accuracy on forget records that fine-tuning was not shown, by its steps. A "
-                "model that has forgotten rises no faster than one that was never taught.");
+  return Figure(
+      charts,
+      Legend({{"unlearned", "this model"}, {"before", "before"}, {"never", "never taught"}}),
+      "Keyword accuracy on forget records that fine-tuning was not shown, by its steps. A "
+      "model that has forgotten rises no faster than one that was never taught.");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "grin/run/attack.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "grin/attack/attack_results.h"
@@ -26,9 +27,8 @@ struct Role {
 };
 
 std::vector<Role> RolesOf(const WorkspaceOptions& where, const AttackRunOptions& options) {
-  std::vector<Role> roles = {
-      {"model", "--model", where.model.model, &AttackedModels::model},
-      {"before", "--before", options.before, &AttackedModels::before}};
+  std::vector<Role> roles = {{"model", "--model", where.model.model, &AttackedModels::model},
+                             {"before", "--before", options.before, &AttackedModels::before}};
   if (!options.reference.empty()) {
     roles.push_back({"reference", "--reference", options.reference, &AttackedModels::reference});
   }
@@ -38,10 +38,11 @@ std::vector<Role> RolesOf(const WorkspaceOptions& where, const AttackRunOptions&
 void CheckSameTokens(const Role& role, const std::vector<Sequence>& first,
                      const std::vector<Sequence>& other) {
   const auto refuse = [&](const std::string& where) {
-    BadInput("attack",
-             "{} {}: reads {} as other tokens than --model; all models must have the same tokenizer "
-             "and template",
-             role.flag, role.path, where);
+    BadInput(
+        "attack",
+        "{} {}: reads {} as other tokens than --model; all models must have the same tokenizer "
+        "and template",
+        role.flag, role.path, where);
   };
   if (first.size() != other.size()) refuse("the data");
   for (size_t i = 0; i < first.size(); ++i) {
@@ -115,15 +116,17 @@ class AttackRun {
     const ComputeOptions& compute = workspace.options.compute;
     const int64_t longest =
         std::max(LongestOf(data_->task.task), LongestOf(data_->general.sequences));
+    const bool trains = std::ranges::any_of(attacks_, &Attack::trains);
     const GenerationBudget generation = BudgetGeneration(model, compute);
-    return {.role = role.name,
-            .model = model,
-            .before = role.figures == &AttackedModels::before ? nullptr : before_.get(),
-            .training_tokens =
-                RecordedPassTokens(model, compute, TrainedBytes(model, false), longest),
-            .scoring_tokens = ScoringPassTokens(model, compute, 0, longest),
-            .cache_bytes = generation.cache_bytes,
-            .prefill_tokens = generation.prefill_tokens};
+    return {
+        .role = role.name,
+        .model = model,
+        .before = role.figures == &AttackedModels::before ? nullptr : before_.get(),
+        .training_tokens =
+            trains ? RecordedPassTokens(model, compute, TrainedBytes(model, false), longest) : 0,
+        .scoring_tokens = ScoringPassTokens(model, compute, 0, longest),
+        .cache_bytes = generation.cache_bytes,
+        .prefill_tokens = generation.prefill_tokens};
   }
 
   const WorkspaceOptions& where_;

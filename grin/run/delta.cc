@@ -41,8 +41,8 @@ struct ChangedTensor {
 std::vector<int64_t> ChangedPositions(const Checkpoint& base, const Checkpoint& result,
                                       const TensorInfo& info) {
   std::vector<int64_t> positions;
-  ForEachDifference(base.Read(info.name).bytes, result.Read(info.name).bytes,
-                    DTypeSize(info.dtype), [&](int64_t at) { positions.push_back(at); });
+  ForEachDifference(base.Read(info.name).bytes, result.Read(info.name).bytes, DTypeSize(info.dtype),
+                    [&](int64_t at) { positions.push_back(at); });
   return positions;
 }
 
@@ -50,8 +50,8 @@ std::vector<std::byte> ElementsAt(std::span<const std::byte> bytes, int64_t size
                                   const std::vector<int64_t>& positions) {
   std::vector<std::byte> elements(positions.size() * static_cast<size_t>(size));
   for (size_t i = 0; i < positions.size(); ++i) {
-    std::memcpy(elements.data() + static_cast<int64_t>(i) * size, bytes.data() + positions[i] * size,
-                static_cast<size_t>(size));
+    std::memcpy(elements.data() + static_cast<int64_t>(i) * size,
+                bytes.data() + positions[i] * size, static_cast<size_t>(size));
   }
   return elements;
 }
@@ -70,7 +70,8 @@ std::string UndoOf(const std::vector<std::byte>& before, const std::vector<std::
   return CompressZstd(planes);
 }
 
-// Names of files beside the weights that are not the same in both. JSON is compared by what it says.
+// Names of files beside the weights that are not the same in both. JSON is compared by what it
+// says.
 std::vector<std::string> OtherFiles(const Checkpoint& base, const Checkpoint& result) {
   const auto texts = [](const Checkpoint& checkpoint) {
     std::map<std::string, std::string> files;
@@ -179,8 +180,10 @@ class DeltaFile {
   explicit DeltaFile(const std::string& path) : file_(path) {
     const std::string* format = file_.FindMetadata("format");
     if (!format || *format != kFormat) {
-      BadInput("delta", "{}: is no delta: its metadata have no format={}; grin diff A B --out "
-               "writes one", path, kFormat);
+      BadInput("delta",
+               "{}: is no delta: its metadata have no format={}; grin diff A B --out "
+               "writes one",
+               path, kFormat);
     }
     for (size_t i = 0; i < file_.tensors().size(); ++i) {
       const std::string& name = file_.tensors()[i].name;
@@ -329,7 +332,8 @@ Json ApplyDelta(const ApplyOptions& options) {
   const Json other_files = Json::parse(delta.Metadata("other_files"), nullptr, false);
   if (other_files.is_array()) {
     std::vector<std::string> names;
-    for (const Json& name : other_files) if (name.is_string()) names.push_back(Printable(name.get<std::string>()));
+    for (const Json& name : other_files)
+      if (name.is_string()) names.push_back(Printable(name.get<std::string>()));
     WarnOfOtherFiles(options.delta, names);
   }
   Json document = Provenance("apply", {{"delta", ValidUtf8(options.delta)},

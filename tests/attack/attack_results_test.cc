@@ -24,12 +24,9 @@ TEST(CameBack, IsTheWayFromNeverToBefore) {
 
 Json Metric(const char* attack, double model, double before, double never) {
   const auto share = CameBack(model, before, never);
-  return {{"agg_value", model},
-          {"before", before},
-          {"reference", never},
-          {"attack", attack},
-          {"label", "so asked"},
-          {"came_back", share ? Json(*share) : Json()}};
+  return {{"agg_value", model},  {"before", before},
+          {"reference", never},  {"attack", attack},
+          {"label", "so asked"}, {"came_back", share ? Json(*share) : Json()}};
 }
 
 Json VerdictOfFigures(double shown, double attacked, double retain = 0.98) {

@@ -135,8 +135,7 @@ TEST(Round, RobustnessComparesWhatIsForgotten) {
 
 TEST(Leak, ChanceIsThatOfWholeNumbers) {
   for (const Json& leak : AttackGolden()["leaks"]) {
-    EXPECT_NEAR(LeakWithin(leak[0], leak[1], leak[2]), leak[3].get<double>(), 1e-12)
-        << leak.dump();
+    EXPECT_NEAR(LeakWithin(leak[0], leak[1], leak[2]), leak[3].get<double>(), 1e-12) << leak.dump();
   }
   EXPECT_EQ(LeakWithin(64, 0, 64), 0);
   EXPECT_EQ(LeakWithin(64, 1, 64), 1);
@@ -198,7 +197,8 @@ TEST(Attack, RefusesSettingsThatCannotWork) {
   EXPECT_THAT(refusal("relearn", {.relearn_budgets = {"a=1@1", "a=2@1"}}), HasSubstr("called 'a'"));
   EXPECT_THAT(refusal("relearn", {.relearn_budgets = {"retain=1@1"}}), HasSubstr("take another"));
   EXPECT_THAT(refusal("relearn", {.relearn_batch_size = 0}), HasSubstr("--relearn-batch-size"));
-  EXPECT_THAT(refusal("round", {.round_types = {"q4_9"}}), HasSubstr("number format 'q4_9' is unknown"));
+  EXPECT_THAT(refusal("round", {.round_types = {"q4_9"}}),
+              HasSubstr("number format 'q4_9' is unknown"));
   EXPECT_THAT(refusal("sample", {.samples = 0}), HasSubstr("--samples is 0"));
   EXPECT_THAT(refusal("sample", {.temperature = 0}), HasSubstr("--temperature is 0"));
   EXPECT_THAT(refusal("sample", {.leak_share = 0}), HasSubstr("--leak-share is 0"));

@@ -1,10 +1,9 @@
 // All attacks as one call.
 
-#include "grin/run/attack.h"
-
 #include <gmock/gmock.h>
 
 #include "grin/report/report.h"
+#include "grin/run/attack.h"
 #include "grin/suite/results.h"
 #include "tests/report/well_formed.h"
 #include "tests/run/toy_run.h"
@@ -72,10 +71,9 @@ TEST(RunAttack, WritesResultsThatReportReads) {
   EXPECT_EQ(SummarizeReport(report)["verdict"]["headline"], "Only keeps silent.");
 
   // Beside an evaluation of the same model both are one run, and neither says the other's.
-  Json evaluation = {{"forget_keyword_accuracy", {{"agg_value", 0.1}}},
-                     {"grin",
-                      {{"format", "grin-results-1"},
-                       {"model_fingerprint", grin["model_fingerprint"]}}}};
+  Json evaluation = {
+      {"forget_keyword_accuracy", {{"agg_value", 0.1}}},
+      {"grin", {{"format", "grin-results-1"}, {"model_fingerprint", grin["model_fingerprint"]}}}};
   WriteFile(dir / "eval.json", evaluation.dump());
   report.runs = LoadRuns({dir / "eval.json", dir / "attack.json"}, {});
   ASSERT_EQ(report.runs.size(), 1u);
@@ -115,16 +113,17 @@ TEST(RunAttack, RefusesBeforeTheWork) {
   const ToyRun toy("attack_refuses");
   WriteToy(toy.dir() / "other", {.tokenizer = "llama3_like", .end_token = "<|end_of_text|>"});
   const auto files = toy.Files();
-  const auto refusal = [&](const std::function<void(WorkspaceOptions&, AttackRunOptions&)>& change) {
-    WorkspaceOptions where = SilentModel();
-    AttackRunOptions options = SmallAttack();
-    options.attack.attacks = {"sample"};
-    options.output.out = toy.dir() / "attack.json";
-    change(where, options);
-    const std::string message = MessageOf([&] { RunAttack(where, options); });
-    EXPECT_EQ(toy.Files(), files) << message;
-    return message;
-  };
+  const auto refusal =
+      [&](const std::function<void(WorkspaceOptions&, AttackRunOptions&)>& change) {
+        WorkspaceOptions where = SilentModel();
+        AttackRunOptions options = SmallAttack();
+        options.attack.attacks = {"sample"};
+        options.output.out = toy.dir() / "attack.json";
+        change(where, options);
+        const std::string message = MessageOf([&] { RunAttack(where, options); });
+        EXPECT_EQ(toy.Files(), files) << message;
+        return message;
+      };
   EXPECT_THAT(refusal([](auto&, auto& o) { o.before.clear(); }), HasSubstr("--before is required"));
   EXPECT_THAT(refusal([](auto&, auto& o) { o.attack.attacks = {"rounds"}; }),
               HasSubstr("did you mean round"));
@@ -134,8 +133,7 @@ TEST(RunAttack, RefusesBeforeTheWork) {
   EXPECT_THAT(refusal([](auto&, auto& o) { o.task.forget.clear(); }), HasSubstr("--forget"));
   EXPECT_THAT(refusal([&](auto&, auto& o) { o.before = toy.dir() / "nothing"; }),
               HasSubstr("nothing"));
-  EXPECT_THAT(refusal([&](auto&, auto& o) { o.before = toy.dir() / "other"; }),
-              HasSubstr("reads"));
+  EXPECT_THAT(refusal([&](auto&, auto& o) { o.before = toy.dir() / "other"; }), HasSubstr("reads"));
   EXPECT_THAT(refusal([&](auto&, auto& o) { o.output.out = toy.dir() / "forget.jsonl"; }),
               HasSubstr("exists already"));
 }

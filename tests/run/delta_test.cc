@@ -135,7 +135,8 @@ TEST_F(Delta, HoldsPositionsAndNewValues) {
   EXPECT_EQ(report.changed, changed);
 }
 
-// 5 % of a bf16 model, changed as strongly as the method's noise does, in under a fifth of its size.
+// 5 % of a bf16 model, changed as strongly as the method's noise does, in under a fifth of its
+// size.
 TEST_F(Delta, IsSmall) {
   for (const double noise : {0.003, 0.3}) {
     Make({.dtype = at::kBFloat16, .tokenizer = ""}, Shaken(0.05, noise));
@@ -159,7 +160,8 @@ TEST_F(Delta, RefusesAnotherBase) {
   Make({}, Shaken(0.05, 0.1));
   Diff();
   WriteToy(dir_ / "other", {.seed = 2});
-  EXPECT_THAT(Refusal("other"), AllOf(HasSubstr("other: is not the base of"), HasSubstr("SHA-256")));
+  EXPECT_THAT(Refusal("other"),
+              AllOf(HasSubstr("other: is not the base of"), HasSubstr("SHA-256")));
   EXPECT_THAT(Refusal("other", true), HasSubstr("is not the result of"));
   EXPECT_THAT(Refusal("result"), HasSubstr("on it already; --remove takes it off"));
   EXPECT_THAT(Refusal("base", true), HasSubstr("does not have"));
