@@ -12,6 +12,7 @@
 #include "grin/gguf/open_checkpoint.h"
 #include "grin/io/model_fingerprint.h"
 #include "grin/run/budget.h"
+#include "grin/run/device.h"
 #include "grin/run/output.h"
 #include "grin/run/provenance.h"
 
@@ -88,7 +89,11 @@ class AttackRun {
     const Subject subject = SubjectOf(workspace, role);
     for (AttackedModels& one : attacked_) {
       const Stopwatch clock;
-      one.*role.figures = one.attack->run(input, subject);
+      one.*role.figures =
+          InStage(where.compute, "attacking",
+                  "a smaller --batch-size continues fewer prompts at once; relearning needs memory "
+                  "for every weight's optimiser state",
+                  [&] { return one.attack->run(input, subject); });
       Info("attack: {} on {} in {}", one.attack->name, role.name, FormatDuration(clock.seconds()));
     }
   }
@@ -141,7 +146,7 @@ class AttackRun {
 }  // namespace
 
 void CheckRun(const ComputeOptions& compute, const AttackRunOptions& options) {
-  RefuseDevice(compute, "models are attacked");
+  FindDevice(compute.device);
   if (options.before.empty()) BadUsage("attack", "--before is required; see --help");
   const AttackOptions& attack = options.attack;
   ChosenAttacks(attack);
@@ -151,9 +156,11 @@ void CheckRun(const ComputeOptions& compute, const AttackRunOptions& options) {
   if (!options.output.out.empty()) CheckOutput(options.output, OutputKind::kFile);
 }
 
-Json RunAttack(const WorkspaceOptions& where, const AttackRunOptions& options) {
+Json RunAttack(const WorkspaceOptions& asked, const AttackRunOptions& options) {
   const Stopwatch clock;
-  CheckRun(where.compute, options);
+  CheckRun(asked.compute, options);
+  WorkspaceOptions where = asked;
+  SettleDevice(where.compute);
   std::optional<AtomicFile> file;
   if (!options.output.out.empty()) file.emplace(options.output.out);
   Json document = Provenance("attack", RecipeOf(where, options));
