@@ -89,7 +89,7 @@ TEST_F(AttackCommand, AnAdapterIsAModel) {
   EXPECT_EQ(Json::parse(diff.out)["changed"], 0);
   const Ended base = Grin("diff " + Data("model/llama_plain") + " " + adapter + " --json");
   EXPECT_EQ(Json::parse(base.out)["changed_by_tensor"].size(), 4u);  // q and v of two layers
-  EXPECT_THAT(Grin("inspect " + adapter).out, HasSubstr("llama"));
+  EXPECT_THAT(Grin("inspect " + adapter).out, HasSubstr("LlamaForCausalLM"));
 }
 
 }  // namespace
