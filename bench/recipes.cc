@@ -21,6 +21,7 @@
 #include "grin/metric/keyword_metrics.h"
 #include "grin/run/budget.h"
 #include "grin/run/workspace.h"
+#include "grin/tune/forget_sequences.h"
 #include "grin/tune/perturb_stage.h"
 #include "grin/tune/tune_plan.h"
 
@@ -141,7 +142,8 @@ class Study {
     const int64_t pass_tokens =
         RecordedPassTokens(model, common_.compute, ScoreBytes(model, recipe.locate), LongestOf(task));
     const auto key = static_cast<uint64_t>(seed);
-    const auto sequences = ObjectiveSequences(task, *workspace.encoder, recipe.objective, key);
+    const auto sequences =
+        ForgetSequences(task, *workspace.encoder, Resolved(recipe.objective, false), key);
     auto terms = MakeTerms(sequences, task.retain_sequences, recipe.objective);
     for (LossTerm& term : terms) ComputeReference(model, term, pass_tokens);
     Trainable trainable(model, MaskOf(workspace, task, recipe, pass_tokens));

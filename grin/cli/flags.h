@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -34,7 +35,9 @@ class Flags {
       option = app_.add_flag(fmt::format("--{}", name), value, help);
     } else {
       option = app_.add_option(fmt::format("--{}", name), value, help);
-      if constexpr (!std::is_same_v<T, std::string>) {
+      if constexpr (std::is_same_v<T, std::optional<double>>) {
+        option->type_name("FLOAT");  // without a default of its own
+      } else if constexpr (!std::is_same_v<T, std::string>) {
         if constexpr (std::is_arithmetic_v<T>) {
           option->capture_default_str();
         } else {
@@ -44,7 +47,10 @@ class Flags {
         if (!value.empty()) option->capture_default_str();
       }
       // Scripts put what a user adds behind their own flags: the last one counts.
-      if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) option->take_last();
+      if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string> ||
+                    std::is_same_v<T, std::optional<double>>) {
+        option->take_last();
+      }
     }
     option->group(heading_);
     entries_[name] = {option, KindOfField<T>()};
@@ -107,6 +113,7 @@ class Flags {
     if constexpr (std::is_same_v<T, bool>) return SettingKind::kFlag;
     if constexpr (std::is_integral_v<T>) return SettingKind::kInteger;
     if constexpr (std::is_floating_point_v<T>) return SettingKind::kNumber;
+    if constexpr (std::is_same_v<T, std::optional<double>>) return SettingKind::kNumber;
     if constexpr (std::is_same_v<T, std::string>) return SettingKind::kText;
     return SettingKind::kTexts;
   }

@@ -20,7 +20,10 @@ void BatchRows::Append(const Sequence& sequence, int64_t begin, int64_t end) {
 }
 
 void BatchRows::EndLabels(const Sequence& sequence) {
-  for (const int32_t label : sequence.labels) label_tokens_.push_back(sequence.tokens[label]);
+  for (size_t i = 0; i < sequence.labels.size(); ++i) {
+    label_tokens_.push_back(sequence.targets.empty() ? sequence.tokens[sequence.labels[i]]
+                                                     : sequence.targets[i]);
+  }
   label_weights_.insert(label_weights_.end(), sequence.label_weights.begin(),
                         sequence.label_weights.end());
   label_offsets_.push_back(static_cast<int64_t>(label_rows_.size()));
@@ -52,23 +55,29 @@ PackedBatch Pack(std::span<const Sequence* const> sequences, at::Device device) 
   return rows.Finish(std::move(offsets), device);
 }
 
-std::vector<std::vector<int64_t>> PlanPasses(std::span<const Sequence* const> sequences,
+std::vector<std::vector<int64_t>> PlanPasses(std::span<const int64_t> lengths,
                                              int64_t token_budget) {
-  std::vector<int64_t> order(sequences.size());
+  std::vector<int64_t> order(lengths.size());
   std::iota(order.begin(), order.end(), int64_t{0});
-  std::ranges::stable_sort(order, std::greater{},
-                           [&](int64_t i) { return sequences[i]->length(); });
+  std::ranges::stable_sort(order, std::greater{}, [&](int64_t i) { return lengths[i]; });
   std::vector<std::vector<int64_t>> passes;
   int64_t room = 0;
   for (const int64_t i : order) {
-    if (passes.empty() || sequences[i]->length() > room) {
+    if (passes.empty() || lengths[i] > room) {
       passes.emplace_back();
       room = token_budget;
     }
     passes.back().push_back(i);
-    room -= sequences[i]->length();
+    room -= lengths[i];
   }
   return passes;
+}
+
+std::vector<std::vector<int64_t>> PlanPasses(std::span<const Sequence* const> sequences,
+                                             int64_t token_budget) {
+  std::vector<int64_t> lengths;
+  for (const Sequence* sequence : sequences) lengths.push_back(sequence->length());
+  return PlanPasses(lengths, token_budget);
 }
 
 std::vector<const Sequence*> Select(std::span<const Sequence* const> sequences,

@@ -49,6 +49,9 @@ PackedBatch Pack(std::span<const Sequence* const> sequences, at::Device device =
 // index occurs once.
 std::vector<std::vector<int64_t>> PlanPasses(std::span<const Sequence* const> sequences,
                                              int64_t token_budget);
+// The same of things of so many tokens.
+std::vector<std::vector<int64_t>> PlanPasses(std::span<const int64_t> lengths,
+                                             int64_t token_budget);
 
 // The sequences of one pass.
 std::vector<const Sequence*> Select(std::span<const Sequence* const> sequences,

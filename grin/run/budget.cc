@@ -7,6 +7,8 @@
 
 #include "grin/base/error.h"
 #include "grin/model/footprint.h"
+#include "grin/run/workspace.h"
+#include "grin/tune/counting.h"
 #include "grin/tune/tune_plan.h"
 
 namespace grin {
@@ -119,15 +121,21 @@ int64_t TrainedBytes(const Model& model, bool keeps_states) {
   return static_cast<int64_t>(bytes);
 }
 
-int64_t ReferenceBytes(const Model& model, const Task& task, const ObjectiveOptions& options) {
+int64_t ReferenceBytes(const Model& model, const Task& task, const ObjectiveOptions& options,
+                       bool open_unlearning) {
   const int64_t row =
       model.config.hidden * static_cast<int64_t>(c10::elementSize(model.weights->dtype()));
   int64_t bytes = 0;
-  for (const LossTerm& term : MakeTerms(task.forget_sequences, task.retain_sequences, options)) {
+  for (const LossTerm& term : MakeTerms(task.forget_sequences, task.retain_sequences, options,
+                                        /*seed=*/0, open_unlearning)) {
     if (!term.objective->needs_reference) continue;
     const bool one_number = std::holds_alternative<OnLogp>(term.objective->kind);
+    const bool every_row = CountsPadding(term.counting.rows);
     for (const Sequence& sequence : *term.sequences) {
-      bytes += static_cast<int64_t>(sequence.labels.size()) * (one_number ? 4 : row);
+      const auto labels = static_cast<int64_t>(sequence.labels.size());
+      // Of a pair the preferred answer is about as long.
+      bytes +=
+          (every_row ? LongestOf(*term.sequences) : labels * term.unit()) * (one_number ? 4 : row);
     }
   }
   return bytes;
@@ -165,6 +173,11 @@ int64_t ForgetGradientBytes(int64_t selected, const ForgetGradientOptions& optio
   if (!options.apart()) return 0;
   const int64_t rehearsed = options.rehearse == 0 ? 0 : options.rehearse_every == 1 ? 1 : 2;
   return 4 * selected * (1 + rehearsed);
+}
+
+int64_t LongestUnit(const Task& task, const ObjectiveOptions& options) {
+  const int64_t longest = LongestOf(task);
+  return FindForgetObjective(options.objective).pairs() ? 2 * longest : longest;
 }
 
 void CheckBudget(const Model& model, const ComputeOptions& compute, int64_t reserved) {

@@ -29,7 +29,11 @@ int64_t TrainedBytes(const Model& model, const Mask& mask);
 int64_t TrainedBytes(const Model& model, bool keeps_states);
 
 // Bytes of what the objectives compare with: values of the untouched model at every label.
-int64_t ReferenceBytes(const Model& model, const Task& task, const ObjectiveOptions& options);
+int64_t ReferenceBytes(const Model& model, const Task& task, const ObjectiveOptions& options,
+                       bool open_unlearning = false);
+
+// Tokens of the longest that a pass has to take whole: a sequence, or of an objective on pairs two.
+int64_t LongestUnit(const Task& task, const ObjectiveOptions& options);
 
 // The same for a method other than tune, which compares distributions on retain text at most.
 int64_t MethodReferenceBytes(const Model& model, const Task& task, const Method& method);

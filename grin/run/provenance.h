@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -25,6 +26,8 @@ class RecipeWriter {
       recipe_[name] = ValidUtf8(value);
     } else if constexpr (std::is_arithmetic_v<T>) {
       recipe_[name] = value;
+    } else if constexpr (std::is_same_v<T, std::optional<double>>) {
+      if (value) recipe_[name] = *value;  // else it means nothing to this run
     } else {
       recipe_[name] = Json::array();
       for (const std::string& part : value) recipe_[name].push_back(ValidUtf8(part));

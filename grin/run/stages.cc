@@ -122,10 +122,12 @@ void CheckRun(const ComputeOptions& compute, const TuneRunOptions& options) {
   CheckTrainingOutput(options.output, options.state);
 }
 
-TrainResult RunTune(Workspace& workspace, const LoadedTask& loaded,
-                    const TuneRunOptions& options) {
+TrainResult RunTune(Workspace& workspace, const LoadedTask& loaded, const TuneRunOptions& given) {
   const Stopwatch clock;
-  CheckRun(workspace.options.compute, options);
+  CheckRun(workspace.options.compute, given);
+  WarnOfUnused(given.objective);
+  TuneRunOptions options = given;
+  options.objective = Resolved(given.objective, workspace.encoder->open_unlearning());
   const Model& model = workspace.model;
   const Task& task = loaded.task;
   const std::optional<Mask> mask = LoadMask(options.mask);
@@ -140,16 +142,19 @@ TrainResult RunTune(Workspace& workspace, const LoadedTask& loaded,
   if (output.whole()) return ReadWholeResult(options.output.out, *output.whole());
   const bool keeps_states = options.objective.keep == "best";
   const int64_t trained = mask ? TrainedBytes(model, *mask) : TrainedBytes(model, keeps_states);
-  const int64_t compared = ReferenceBytes(model, task, options.objective);
+  const int64_t compared =
+      ReferenceBytes(model, task, options.objective, workspace.encoder->open_unlearning());
   const int64_t apart =
       ForgetGradientBytes(mask ? mask->count() : EveryCount(model), options.forget_gradient);
-  const int64_t pass_tokens = RecordedPassTokens(model, workspace.options.compute,
-                                                 trained + compared + apart, LongestOf(task));
+  const int64_t pass_tokens =
+      RecordedPassTokens(model, workspace.options.compute, trained + compared + apart,
+                         LongestUnit(task, options.objective));
   return output.Run([&] {
     return InStage(workspace.options.compute, "tuning", kTrainAdvice, [&] {
       TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
                     SeedOf(workspace), pass_tokens, options.forget_gradient);
       RunState* state = output.state();
+      if (mask) plan.CheckReach(SelectableOf(*mask));
       if (const auto start = state ? state->TakeStart() : std::nullopt) {
         plan.Prepare(start->plan);
       } else {
@@ -165,14 +170,20 @@ TrainResult RunTune(Workspace& workspace, const LoadedTask& loaded,
   });
 }
 
-Json RunTuneDry(Workspace& workspace, const LoadedTask& loaded, const TuneRunOptions& options) {
+Json RunTuneDry(Workspace& workspace, const LoadedTask& loaded, const TuneRunOptions& given) {
+  WarnOfUnused(given.objective);
+  TuneRunOptions options = given;
+  options.objective = Resolved(given.objective, workspace.encoder->open_unlearning());
+  options.objective.keep = "last";  // nothing is judged
   const Model& model = workspace.model;
   const Task& task = loaded.task;
-  const int64_t pass_tokens =
-      RecordedPassTokens(model, workspace.options.compute,
-                         ReferenceBytes(model, task, options.objective), LongestOf(task));
-  const TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
-                      SeedOf(workspace), pass_tokens);
+  const int64_t pass_tokens = RecordedPassTokens(
+      model, workspace.options.compute,
+      ReferenceBytes(model, task, options.objective, workspace.encoder->open_unlearning()),
+      LongestUnit(task, options.objective));
+  TunePlan plan(model, task, *workspace.encoder, options.objective, options.steps,
+                SeedOf(workspace), pass_tokens);
+  plan.Prepare();
   const auto& terms = plan.terms();
   const auto losses = InStage(workspace.options.compute, "computing losses", "",
                               [&] { return InitialLosses(model, terms, pass_tokens); });

@@ -78,13 +78,23 @@ Json FilesOf(const Workspace& workspace, const LoadedTask& loaded, const Unlearn
   return files;
 }
 
+Selectable SelectableOf(const Model& model, const LocateOptions& options) {
+  Selectable weights;
+  for (const std::string& name : ScoredNames(model, options)) {
+    weights.emplace_back(name, model.weights->tensors().at(name).numel());
+  }
+  return weights;
+}
+
 }  // namespace
 
-UnlearnResult Unlearn(Workspace& workspace, const LoadedTask& loaded,
-                      const UnlearnOptions& options) {
+UnlearnResult Unlearn(Workspace& workspace, const LoadedTask& loaded, const UnlearnOptions& asked) {
   const Stopwatch clock;
   const ComputeOptions& compute = workspace.options.compute;
-  CheckUnlearn(compute, options);
+  CheckUnlearn(compute, asked);
+  WarnOfUnused(asked.objective);
+  UnlearnOptions options = asked;
+  options.objective = Resolved(asked.objective, workspace.encoder->open_unlearning());
   const Model& model = workspace.model;
   const Task& task = loaded.task;
   UnlearnResult result;
@@ -119,12 +129,13 @@ UnlearnResult Unlearn(Workspace& workspace, const LoadedTask& loaded,
   const int64_t scored = given ? 0 : ScoreBytes(model, locate);
   const int64_t dense = method.dense_gradients * (given ? MatrixBytes(model, *given) : scored / 2);
   const int64_t compared = method.run ? MethodReferenceBytes(model, task, method)
-                                      : ReferenceBytes(model, task, options.objective);
+                                      : ReferenceBytes(model, task, options.objective,
+                                                       workspace.encoder->open_unlearning());
   const int64_t apart = ForgetGradientBytes(given ? given->count() : SelectedCount(model, locate),
                                             options.forget_gradient);
   const int64_t pass_tokens =
       RecordedPassTokens(model, compute, std::max(scored, dense) + trained + compared + apart,
-                         LongestOf(task));
+                         method.run ? LongestOf(task) : LongestUnit(task, options.objective));
   const auto seed = static_cast<uint64_t>(compute.seed);
 
   // The weights that are changed: as they were given, or located on the untouched model.
@@ -145,6 +156,7 @@ UnlearnResult Unlearn(Workspace& workspace, const LoadedTask& loaded,
                    pass_tokens, options.forget_gradient);
     }
     RunState* state = output.state();
+    if (plan) plan->CheckReach(given ? SelectableOf(*given) : SelectableOf(model, locate));
     if (auto start = state ? state->TakeStart() : std::nullopt) {
       if (plan) plan->Prepare(start->plan);
       result.mask = given ? *given : std::move(start->mask).value();

@@ -8,32 +8,86 @@
 
 #include "grin/base/error.h"
 #include "grin/data/packing.h"
+#include "grin/model/cpu/softmax.h"
+#include "grin/tune/counting.h"
 
 namespace grin {
 namespace {
 
-// One pass of a term: some of the sequences that were drawn, in one batch.
+// One pass of a term: some of the units that were drawn, in one batch.
 struct TermPass {
   const Model& model;
   const LossTerm& term;
   const PackedBatch& batch;
-  std::span<const int64_t> sequences;  // of the term, as they lie in the batch
-  double share;                        // of each sequence in the mean
-  GradientSink* sink;                  // null: only the loss is wanted
+  std::vector<int64_t> numbers;            // of the term's sequences, as they lie in the batch
+  std::vector<const Sequence*> sequences;  // those
+  std::vector<double> shares;              // of each unit in the mean
+  GradientSink* sink;                      // null: only the loss is wanted
+  TokenWeighing weighing;
+
+  bool weighs() const { return term.learned_tokens && weighing.scorer; }
 
   at::Tensor Reference() const {  // undefined where there is none
-    return term.reference.defined() ? term.reference.Of(sequences).to(batch.tokens.device())
-                                    : at::Tensor();
+    if (!term.reference.defined()) return {};
+    std::vector<int64_t> labels;
+    for (const Sequence* s : sequences) labels.push_back(static_cast<int64_t>(s->labels.size()));
+    return term.reference.Of(numbers, labels).to(batch.tokens.device());
   }
 };
 
+// The tokens that a scorer weighs: those of the answers to be forgotten that have a weight at all.
+class LearnedTokens {
+ public:
+  // `rows` [N, d] predict the labels of the pass.
+  LearnedTokens(const TermPass& pass, const at::Tensor& rows) : pass_(pass) {
+    std::vector<int64_t> labels;
+    for (size_t s = 0; s < pass.sequences.size(); s += pass.term.unit()) {
+      const std::vector<float>& weights = pass.sequences[s]->label_weights;
+      for (size_t n = 0; n < weights.size(); ++n) {
+        if (weights[n] > 0) labels.push_back(pass.batch.label_offsets[s] + static_cast<int64_t>(n));
+      }
+      offsets_.push_back(static_cast<int64_t>(labels.size()));
+    }
+    labels_ = at::tensor(labels, at::kLong).to(rows.device());
+    rows_ = rows.detach().index_select(0, labels_);
+  }
+
+  // Weights of all labels of the pass, fp32 [N].
+  at::Tensor Weights() const {
+    return pass_.batch.label_weights.index_copy(0, labels_,
+                                                pass_.weighing.scorer->Weights(rows_, offsets_));
+  }
+
+  // For log-probabilities of all labels of the pass, [N].
+  void Learn(const at::Tensor& logp) const {
+    if (!pass_.weighing.learns) return;
+    pass_.weighing.scorer->AddGradient(rows_, offsets_, logp.detach().index_select(0, labels_),
+                                       pass_.shares);
+  }
+
+ private:
+  const TermPass& pass_;
+  std::vector<int64_t> offsets_ = {0};
+  at::Tensor labels_;  // int64 [l]: which of the pass
+  at::Tensor rows_;    // [l, d]
+};
+
 double AddPass(const TermPass& pass, const OnLogp& objective) {
-  const LabelScores scores = ScoreBatch(pass.model, pass.batch, pass.sink);
+  const at::AutoGradMode grad_mode(pass.sink != nullptr);
+  const at::Tensor rows = HeadRows(pass.model, pass.batch, pass.sink);  // [R, d]
+  const LabelScores scores = ScoreLabels(rows, pass.batch.labels, pass.model.head, pass.sink);
+  at::Tensor weight = pass.batch.label_weights;
+  if (pass.weighs()) {
+    const LearnedTokens learned(pass, rows.detach().index_select(0, pass.batch.labels.row_of));
+    weight = learned.Weights();
+    learned.Learn(scores.logp);
+  }
   const TokenValues values{.logp = scores.logp.detach().cpu(),
                            .reference = pass.Reference(),
-                           .weight = pass.batch.label_weights,
-                           .offsets = pass.batch.label_offsets};
-  const LossAndGradient result = objective.loss(values, pass.term.settings, pass.share);
+                           .weight = weight,
+                           .offsets = pass.batch.label_offsets,
+                           .shares = pass.shares};
+  const LossAndGradient result = objective.loss(values, pass.term.settings);
   if (pass.sink && std::isfinite(result.loss)) {
     torch::autograd::backward({scores.logp},
                               {result.gradient.mul(pass.term.scale).to(scores.logp.device())});
@@ -47,14 +101,14 @@ struct WeightedLabels {
     std::vector<int64_t> chosen;
     std::vector<double> shares;
     int64_t label = 0;
-    for (const int64_t s : pass.sequences) {
-      const std::vector<float>& weights = (*pass.term.sequences)[s].label_weights;
+    for (size_t s = 0; s < pass.sequences.size(); ++s) {
+      const std::vector<float>& weights = pass.sequences[s]->label_weights;
       const double total = std::accumulate(weights.begin(), weights.end(), 0.0);  // T_i
-      if (!(total > 0)) Defect("tune", "sequence {} has no weighted token", s);
+      if (!(total > 0)) Defect("tune", "sequence {} has no weighted token", pass.numbers[s]);
       for (const float weight : weights) {
         if (weight > 0) {
           chosen.push_back(label);
-          shares.push_back(pass.share * weight / total);
+          shares.push_back(pass.shares[s] * weight / total);
         }
         ++label;
       }
@@ -70,18 +124,33 @@ struct WeightedLabels {
 
 // The loss of rows begin .. begin + c of the weighted labels, double []; rows.values become the
 // derivative of scale * loss.
-at::Tensor WeightedLoss(const TermPass& pass, const WeightedLabels& labels, RowLoss loss, int64_t begin,
-                    RowValues& rows) {
+at::Tensor WeightedLoss(const TermPass& pass, const WeightedLabels& labels, RowLoss loss,
+                        int64_t begin, RowValues& rows) {
   const at::Tensor share = labels.share.narrow(0, begin, rows.values.size(0));
   const at::Tensor of_rows = loss(rows, pass.term.settings);
   rows.values.mul_(share.mul(pass.term.scale).to(at::kFloat).unsqueeze(1));
   return of_rows.to(at::kDouble).mul_(share).sum();
 }
 
+// log p of each row's token, fp32 [c], of logits [c, V].
+at::Tensor LogpOfTokens(const at::Tensor& logits, const at::Tensor& tokens) {
+  RunningSoftmax softmax({});
+  softmax.Add(logits, 0);
+  return (logits.gather(1, tokens.unsqueeze(1)).squeeze(1) - softmax.LogNormaliser())
+      .to(at::kFloat);
+}
+
 double AddPass(const TermPass& pass, const OnLogits& objective) {
   const at::AutoGradMode grad_mode(pass.sink != nullptr);
   const at::Tensor all = HeadRowsAtLabels(pass.model, pass.batch, pass.sink);  // [N, d]
-  const WeightedLabels labels(pass);
+  WeightedLabels labels(pass);
+  std::optional<LearnedTokens> learned;
+  at::Tensor logp;      // fp32 [N], where the scorer learns
+  if (pass.weighs()) {  // what has a weight has 1, and now 1 on average
+    learned.emplace(pass, all);
+    labels.share.mul_(learned->Weights().index_select(0, labels.numbers).to(at::kDouble));
+    if (pass.weighing.learns) logp = at::zeros_like(pass.batch.label_weights);
+  }
   const at::Tensor hidden = all.index_select(0, labels.numbers);  // [l, d]
   const at::Tensor tokens = pass.batch.labels.tokens.index_select(0, labels.numbers);
   const ReferenceValues& reference = pass.term.reference;
@@ -94,6 +163,10 @@ double AddPass(const TermPass& pass, const OnLogits& objective) {
   const auto visit = [&](int64_t begin, at::Tensor& chunk) {
     const int64_t count = chunk.size(0);
     RowValues rows{.values = chunk, .tokens = tokens.narrow(0, begin, count)};
+    if (logp.defined()) {
+      logp.index_copy_(0, labels.numbers.narrow(0, begin, count),
+                       LogpOfTokens(chunk, rows.tokens));
+    }
     if (untouched.defined()) rows.reference = untouched_logits(untouched.narrow(0, begin, count));
     sum.add_(WeightedLoss(pass, labels, objective.loss, begin, rows));
   };
@@ -102,6 +175,7 @@ double AddPass(const TermPass& pass, const OnLogits& objective) {
     return sum.item<double>();
   }
   const at::Tensor gradient = VisitLogitsAndBack(hidden.detach(), logits, pass.sink, visit);
+  if (logp.defined()) learned->Learn(logp);
   const auto loss = sum.item<double>();
   if (std::isfinite(loss)) torch::autograd::backward({hidden}, {gradient});
   return loss;
@@ -128,16 +202,30 @@ double AddPass(const TermPass& pass, const OnHidden& objective) {
 }  // namespace
 
 double Accumulate(const Model& model, const LossTerm& term, std::span<const int64_t> drawn,
-                  int64_t pass_tokens, GradientSink* sink, int64_t& tokens) {
-  const auto all = Pointers(*term.sequences);
-  const auto sequences = Select(all, drawn);
-  const double share = 1.0 / static_cast<double>(drawn.size());
+                  int64_t pass_tokens, GradientSink* sink, int64_t& tokens,
+                  TokenWeighing weighing) {
+  const StepUnits step = UnitsOfStep(term, drawn, model.config.hidden);
+  std::vector<int64_t> lengths;
+  for (const auto& unit : step.sequences) {
+    int64_t length = 0;
+    for (const Sequence* sequence : unit) length += sequence->length();
+    lengths.push_back(length);
+  }
   double loss = 0;
-  for (const auto& members : PlanPasses(sequences, pass_tokens)) {
-    const PackedBatch batch = Pack(Select(sequences, members), model.weights->device());
+  for (const auto& members : PlanPasses(lengths, pass_tokens)) {
     std::vector<int64_t> numbers;
-    for (const int64_t i : members) numbers.push_back(drawn[i]);
-    const TermPass pass{model, term, batch, numbers, share, sink};
+    std::vector<const Sequence*> sequences;
+    std::vector<double> shares;
+    for (const int64_t i : members) {
+      shares.push_back(step.shares[i]);
+      for (const Sequence* sequence : step.sequences[i]) {
+        numbers.push_back(drawn[i] * term.unit() +
+                          static_cast<int64_t>(sequences.size()) % term.unit());
+        sequences.push_back(sequence);
+      }
+    }
+    const PackedBatch batch = Pack(sequences, model.weights->device());
+    const TermPass pass{model, term, batch, numbers, sequences, shares, sink, weighing};
     const double added =
         std::visit([&](const auto& kind) { return AddPass(pass, kind); }, term.objective->kind);
     tokens += batch.tokens.size(0);
@@ -152,7 +240,7 @@ std::vector<double> InitialLosses(const Model& model, std::vector<LossTerm> term
   std::vector<double> losses;
   for (LossTerm& term : terms) {
     ComputeReference(model, term, pass_tokens);
-    std::vector<int64_t> all(term.sequences->size());
+    std::vector<int64_t> all(term.units());
     std::iota(all.begin(), all.end(), int64_t{0});
     int64_t tokens = 0;
     losses.push_back(Accumulate(model, term, all, pass_tokens, nullptr, tokens));

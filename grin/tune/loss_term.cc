@@ -72,12 +72,14 @@ void SetLossFloor(LossTerm& term) {
 
 }  // namespace
 
-at::Tensor ReferenceValues::Of(std::span<const int64_t> sequences) const {
-  std::vector<int64_t> labels;
-  for (const int64_t s : sequences) {
-    for (int64_t n = offsets[s]; n < offsets[s + 1]; ++n) labels.push_back(n);
+at::Tensor ReferenceValues::Of(std::span<const int64_t> sequences,
+                               std::span<const int64_t> labels) const {
+  std::vector<int64_t> rows;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const int64_t begin = offsets[sequences[i]];
+    for (int64_t n = begin; n < begin + labels[i]; ++n) rows.push_back(n);
   }
-  return values.index_select(0, at::tensor(labels, at::kLong));
+  return values.index_select(0, at::tensor(rows, at::kLong));
 }
 
 void ComputeReference(const Model& model, LossTerm& term, int64_t pass_tokens) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,17 +30,30 @@ struct ReferenceValues {
 
   bool defined() const { return values.defined(); }
 
-  // The values of the labels of these sequences, in that order.
-  at::Tensor Of(std::span<const int64_t> sequences) const;
+  // The values of the first `labels[i]` labels of each of these sequences, in that order.
+  at::Tensor Of(std::span<const int64_t> sequences, std::span<const int64_t> labels) const;
 };
 
-// One term of the loss: scale * mean over the drawn sequences.
+// The weight of a loss as the dual variable of the constraint that it stays below `limit`: after
+// each step beyond the warm-up it grows by rate * (loss - limit), and is 0 at least.
+struct DualWeight {
+  double limit = 0, rate = 0;
+  double warmup = 0;  // share of the steps
+};
+
+// One term of the loss: scale * mean over the drawn sequences, or pairs of them.
 struct LossTerm {
   std::string name;  // "forget", "retain", "data"
   const Objective* objective = nullptr;
   ObjectiveSettings settings;
   double scale = 1.0;  // gamma or alpha
+  std::optional<DualWeight> dual;  // how the scale changes, where it does
+  // Of an objective on pairs: the answer to be forgotten, the one to be preferred, and so on.
   const std::vector<Sequence>* sequences = nullptr;
+  // Which rows of those count; the sequences must have been made so (CountRows).
+  Counting counting = {};
+  int64_t batch = 0;            // the mean is that of batches of so many; 0: of the whole step
+  bool learned_tokens = false;  // a TokenScorer weighs its tokens
   // Left undefined, it is taken from the weights as training starts.
   ReferenceValues reference;
   bool per_epoch = false;  // an epoch is one pass over this term's sequences
@@ -47,6 +61,10 @@ struct LossTerm {
   // Losses below this are too small to be told apart by the guards: half a nat; for an objective that
   // compares hidden states half of the mean squared length of the reference's.
   double loss_floor = 0.5;
+
+  // Sequences that are drawn together, and how many such units there are.
+  int64_t unit() const { return objective->pairs() ? 2 : 1; }
+  int64_t units() const { return static_cast<int64_t>(sequences->size()) / unit(); }
 };
 
 // Fills in the reference of a term from the present weights of `model`, where its objective needs

@@ -1,33 +1,48 @@
 #pragma once
 // Losses as pure functions with closed-form gradients, of three kinds by what they see: the
-// log-probabilities of labelled tokens, whole rows of logits, or the hidden states of one layer. The
+// log-probabilities of labelled tokens, whole rows of logits, or the hidden states of one layer.
+// Each is one file and one row of the table in objective.cc: see docs/adding-a-method.md. The
 // forward and backward pass around them is grin/tune/accumulate.h. Formulas: docs/formulas.md,
 // "Objectives".
 
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <map>
 #include <span>
+#include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 namespace grin {
 
-struct ObjectiveSettings {
-  double beta = 0;      // sharpness of npo and simnpo
-  double delta = 0;     // margin of simnpo, nats per token
-  double steering = 0;  // length of the vector that rmu pulls to
-  int64_t layer = -1;   // whose hidden states are seen, from 0; -1: see HiddenLayer
-  uint64_t seed = 0;    // of the direction of that vector
+// A number that an objective takes. Its name is a flag and a TOML key; objectives may share one.
+struct ObjectiveParameter {
+  std::string_view name;
+  double value = 0;  // what the objective takes where the user gives none
+  std::string_view help;
 };
 
-// Labelled tokens of S sequences end to end.
+// What an objective's function is told besides its values.
+struct ObjectiveSettings {
+  std::map<std::string, double, std::less<>> parameters;
+  int64_t layer = -1;            // whose hidden states are seen, from 0; -1: see HiddenLayer
+  uint64_t seed = 0;             // of whatever is random in it
+  bool open_unlearning = false;  // --compat open-unlearning: that tool's own value
+
+  // Error (internal) for a parameter that is missing.
+  double operator[](std::string_view name) const;
+};
+
+// Labelled tokens of S sequences end to end. Of pairs the sequences come in twos: the answer to be
+// forgotten, and the one to be preferred.
 struct TokenValues {
   at::Tensor logp;               // fp32 [N]
   at::Tensor reference;          // fp32 [N], of the untouched model; undefined where not needed
   at::Tensor weight;             // fp32 [N], >= 0, not all 0 in any sequence
   std::vector<int64_t> offsets;  // [S + 1], from 0 to N
+  std::vector<double> shares;    // of each sequence, or pair, in the mean that the loss is
 };
 
 struct LossAndGradient {
@@ -37,10 +52,9 @@ struct LossAndGradient {
 
 // Sees N numbers and may weigh them against each other.
 struct OnLogp {
-  // `scale` times the sum over the sequences given. With scale = 1 / (sequences in the whole step)
-  // the passes of a step add up to the exact mean. Error (internal) for a sequence without weight.
-  LossAndGradient (*loss)(const TokenValues& values, const ObjectiveSettings& settings,
-                          double scale);
+  // The sum over the sequences given, each times its share, so that the passes of a step add up to
+  // the exact mean. Error (internal) for a sequence without weight.
+  LossAndGradient (*loss)(const TokenValues& values, const ObjectiveSettings& settings);
 };
 
 // Rows that predict labelled tokens, one for each of c labels.
@@ -63,26 +77,80 @@ struct OnHidden {
   RowLoss loss;
 };
 
+// What an objective's sequences answer the forget prompts with.
+enum class Answers {
+  kTrue,            // the answers to be forgotten
+  kRefusals,        // refusals, drawn from --refusals
+  kRefusalTargets,  // the true answer is read, and a refusal's tokens, over and over, are predicted
+  kOverRefusals,    // pairs: the true answer, and a refusal to be preferred
+  kOverAlternates,  // pairs: the true answer, and an alternate one to be preferred
+};
+
+// Which rows count in a loss, and over what its mean is taken.
+struct Counting {
+  enum class Rows {
+    kPredicting,  // those that predict the labels
+    kOfLabels,    // those of the labels themselves, one further on
+    kAll,         // every one, of prompts and of the padding up to a batch's longest sequence too
+    kAllButLast,  // of those all but the last of a sequence. A row that predicts no label has the
+                  // token V - 100, which the index -100 means
+  };
+  enum class Mean {
+    kSequences,  // over sequences, of the weighted mean over a sequence's labels
+    kTokens,     // over all labels of a batch
+    kBroadcast,  // over all pairs of sequences in a batch: the one's sum over rows, divided by the
+                 // other's number of them and by the width
+  };
+  Rows rows = Rows::kPredicting;
+  Mean mean = Mean::kSequences;
+};
+
 // Below, NLL_i = -sum_t w_t lp_t and T_i = sum_t w_t over the tokens of sequence i.
 struct Objective {
   std::string_view name;
-  std::string_view formula;         // one line, for --help
-  bool needs_reference;             // compares with the untouched model
-  bool uses_refusals;               // its sequences answer the forget prompts with refusals
-  std::string_view retain_default;  // the retain objective that joins it; "none": none ever does
-  ObjectiveSettings defaults;       // what a recipe without beta, delta or steering means
+  std::string_view formula;                             // one line, for --help
+  std::span<const ObjectiveParameter> parameters = {};  // its own
+  double gamma = 1, alpha = 1;                          // weights of forget and retain loss
+  std::string_view retain_default = "nll";  // the retain objective of --retain-loss auto
+  Answers answers = Answers::kTrue;
+  bool needs_reference = false;  // compares with the untouched model
+  // Whether alpha is only the start of the retain loss's weight: see DualWeight.
+  bool dual_retain = false;
+  Counting open_unlearning = {};      // how OpenUnlearning counts, where it has the objective
+  double open_unlearning_gamma = -1;  // its weight of the forget loss; -1: the same
   std::variant<OnLogp, OnLogits, OnHidden> kind;
 
   bool on_hidden() const { return std::holds_alternative<OnHidden>(kind); }
+  bool pairs() const {
+    return answers == Answers::kOverRefusals || answers == Answers::kOverAlternates;
+  }
 };
 
-// What pushes the forget set away: ga, graddiff, npo, simnpo, ul, po, rmu.
+// What pushes the forget set away.
 std::span<const Objective> ForgetObjectives();
-// What holds the retain set: nll, kl, activations, none.
+// What holds the retain set.
 std::span<const Objective> RetainObjectives();
 
 // Error (usage) that lists the known ones and names the nearest.
 const Objective& FindForgetObjective(std::string_view name);
 const Objective& FindRetainObjective(std::string_view name);
+
+// The parameters of all objectives, each name once, with a help that tells every objective's
+// default.
+struct NamedParameter {
+  std::string name, help;
+};
+const std::vector<NamedParameter>& ObjectiveParameters();
+
+// "0.01 for ul, 0.05 for npo, else 1": the values of a row's gamma or alpha.
+std::string DefaultsOf(double Objective::*weight);
+
+// "activations for rmu, ..., else nll": what --retain-loss auto means.
+std::string RetainDefaults();
+
+bool HasParameter(const Objective& objective, std::string_view name);
+
+// Settings with an objective's own parameters.
+ObjectiveSettings DefaultSettings(const Objective& objective);
 
 }  // namespace grin

@@ -2,9 +2,12 @@
 // The settings of the tune stage: the single source for flags, TOML keys, help and recipe.
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 
 #include "grin/base/table.h"
+#include "grin/tune/alternates.h"
 #include "grin/tune/objective.h"
 
 namespace grin {
@@ -43,41 +46,54 @@ struct StepOptions {
   }
 };
 
+// What is left open here the objective decides: see Resolved.
 struct ObjectiveOptions {
   std::string objective = "npo";
-  double beta = 0;
-  double delta = 0;
-  double gamma = 0.05;
+  std::map<std::string, std::optional<double>, std::less<>> parameters;  // see ObjectiveParameters
+  std::optional<double> gamma;
   std::string retain_loss = "auto";
-  double alpha = 1.0;
+  std::optional<double> alpha;
   int64_t layer = -1;
-  double steering = 0;
-  std::string forget_tokens = "keywords";
+  std::string forget_tokens;
   std::string refusals;
+  std::string alternates;
   std::string keep = "best";
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
     visit("objective", objective,
           "what pushes the forget set away: " + NamesOf(ForgetObjectives()));
-    visit("beta", beta, "of npo (0.1) and simnpo (4.5); 0: the objective's own default");
-    visit("delta", delta, "margin of simnpo, nats per token");
-    visit("gamma", gamma, "weight of the forget loss");
+    for (const NamedParameter& parameter : ObjectiveParameters()) {
+      visit(parameter.name, parameters[parameter.name], parameter.help);
+    }
+    visit("gamma", gamma,
+          "weight of the forget loss; default: " + DefaultsOf(&Objective::gamma) +
+              "; with --compat open-unlearning npo has 1");
     visit("retain-loss", retain_loss,
-          "what holds the rest: " + NamesOf(RetainObjectives()) +
-              "; auto: activations for rmu, else nll");
-    visit("alpha", alpha, "weight of the retain loss");
+          "what holds the rest: " + NamesOf(RetainObjectives()) + "; auto: " + RetainDefaults());
+    visit("alpha", alpha, "weight of the retain loss; default: " + DefaultsOf(&Objective::alpha));
     visit("layer", layer,
           "of rmu and activations: the layer whose output is steered or held, from 0; the layers "
           "above do not run and are not trained; -1: the one just below the middle");
-    visit("steering", steering,
-          "of rmu: the length of the random vector that the forget set's activations are pulled to, "
-          "for which the log gives their own length as a measure; 0: 2");
     visit("forget-tokens", forget_tokens,
-          "all, or keywords: push away only the words that carry the fact");
-    visit("refusals", refusals, "file of refusals, one per line, for --objective po");
+          "all; keywords: push away only the words that carry the fact; learned: a scorer learns "
+          "which; default: keywords, with --compat open-unlearning all");
+    visit("refusals", refusals,
+          "file of refusals, one per line, for po, dpo and jensun (which without one takes 'No "
+          "idea')");
+    visit("alternates", alternates,
+          "of altpo: the column of the forget set with answers to prefer, or 'model': the model "
+          "makes them up before it is tuned; default: " +
+              AlternateColumns() + " where the set has one, else model");
     visit("keep", keep, "best: the step of the best trade-off on the training data; or last");
   }
 };
+
+// The options with all that the objective decides filled in: gamma, alpha, its own parameters, the
+// retain loss, which tokens forget. Parameters that it does not have are left out.
+ObjectiveOptions Resolved(ObjectiveOptions options, bool open_unlearning);
+
+// A warning for each parameter that was set and that the objective does not have.
+void WarnOfUnused(const ObjectiveOptions& options);
 
 }  // namespace grin

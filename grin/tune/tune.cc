@@ -17,9 +17,8 @@ int64_t StepsOf(const std::vector<LossTerm>& terms, const StepOptions& options) 
   if (options.steps > 0) return options.steps;
   for (const LossTerm& term : terms) {
     if (!term.per_epoch) continue;
-    const auto size = static_cast<int64_t>(term.sequences->size());
     const int64_t step = options.batch_size * options.accumulate;
-    return options.epochs * ((size + step - 1) / step);
+    return options.epochs * ((term.units() + step - 1) / step);
   }
   Defect("tune", "no term sets the epoch");
 }
@@ -98,7 +97,8 @@ Tuner::Tuner(const Model& model, Trainable& trainable, std::vector<LossTerm> ter
                                      (head.bias.defined() && trainable.Find(head.bias.name)))) {
       term.reference.head = UntouchedHead(model_);
     }
-    draws_.emplace_back(static_cast<int64_t>(term.sequences->size()), seed_, term.name);
+    draws_.emplace_back(term.units(), seed_, term.name);
+    if (term.learned_tokens) scorer_.emplace(head.weight.value.size(1), model_.weights->device());
   }
   steps_ = StepsOf(terms_, options_);
   Arena& arena = trainable_.arena();
@@ -106,6 +106,8 @@ Tuner::Tuner(const Model& model, Trainable& trainable, std::vector<LossTerm> ter
   state_.m = arena.m;
   state_.v = arena.v;
   state_.terms.resize(terms_.size());
+  for (size_t i = 0; i < terms_.size(); ++i) state_.terms[i].scale = terms_[i].scale;
+  if (scorer_) state_.scorer = scorer_->state();
   if (keeps_) state_.best.master = trainable_.Snapshot();
   if (!forget.options.apart()) return;
   if (terms_[0].name != "forget") {
@@ -127,6 +129,7 @@ void Tuner::GoOnFrom(const TuneState& state) {
   if (!fits(state.master, arena.master) || state.terms.size() != terms_.size() ||
       state.step > steps_ ||
       (!state.finished && (!fits(state.m, arena.m) || !fits(state.v, arena.v) ||
+                           (scorer_ && !fits(state.scorer, scorer_->state())) ||
                            (keeps_ && !fits(state.best.master, arena.master))))) {
     BadInput("tune", "the saved state is of another run: it has {} weights and {} of {} steps, "
              "this run has {} weights", state.master.defined() ? state.master.numel() : 0,
@@ -139,6 +142,10 @@ void Tuner::GoOnFrom(const TuneState& state) {
   take(arena.master, state.master);
   take(arena.m, state.m);
   take(arena.v, state.v);
+  if (scorer_) {
+    take(scorer_->state(), state.scorer);
+    state_.scorer = scorer_->state();
+  }
   state_.master = arena.master;
   state_.m = arena.m;
   state_.v = arena.v;
@@ -146,8 +153,7 @@ void Tuner::GoOnFrom(const TuneState& state) {
     if (kept->master.defined()) kept->master = kept->master.to(arena.master.device());
   }
   for (size_t i = 0; i < terms_.size(); ++i) {
-    draws_[i] =
-        ShuffledDraw(static_cast<int64_t>(terms_[i].sequences->size()), seed_, terms_[i].name);
+    draws_[i] = ShuffledDraw(terms_[i].units(), seed_, terms_[i].name);
     draws_[i].Skip(state_.terms[i].drawn);
   }
   if (rehearsal_) rehearsal_->GoOnFrom(state_.rehearsal);
@@ -196,10 +202,11 @@ std::string Tuner::WhyOutlying(size_t i, double loss) const {
 
 // The forget term's gradient, where it is to stand apart: taken at the adversary's weights, if there is
 // one, and moved out of the arena. Returns the term's loss there.
-double Tuner::AccumulateForget(const Drawn& drawn, Json& record) {
+double Tuner::AccumulateForget(const Drawn& drawn, Json& record, TokenWeighing weighing) {
   at::Tensor& gradient = trainable_.arena().gradient;
   if (rehearsal_) record["relearn_loss"] = rehearsal_->Relearn(state_.step, sink_, state_.tokens);
-  const double loss = Accumulate(model_, terms_[0], drawn[0], pass_tokens_, &sink_, state_.tokens);
+  const double loss =
+      Accumulate(model_, terms_[0], drawn[0], pass_tokens_, &sink_, state_.tokens, weighing);
   forget_gradient_.copy_(gradient);
   gradient.zero_();
   if (rehearsal_) {
@@ -225,14 +232,20 @@ void Tuner::JoinForget(Json& record) {
 // The gradients of all terms. Returns why the step must not be taken, or nothing.
 std::string Tuner::AccumulateStep(const Drawn& drawn, Json& record) {
   trainable_.arena().gradient.zero_();
+  if (scorer_) scorer_->ClearGradient();
+  const TokenWeighing weighing{.scorer = scorer_ ? &*scorer_ : nullptr,
+                               .learns = (state_.step + 1) % TokenScorer::kPeriod == 0};
   std::vector<double> losses;
   std::string outlying;
   for (size_t i = 0; i < terms_.size(); ++i) {
     TermState& term = state_.terms[i];
+    terms_[i].scale = term.scale;
     const double loss =
         i == 0 && forget_gradient_.defined()
-            ? AccumulateForget(drawn, record)
-            : Accumulate(model_, terms_[i], drawn[i], pass_tokens_, &sink_, state_.tokens);
+            ? AccumulateForget(drawn, record, weighing)
+            : Accumulate(model_, terms_[i], drawn[i], pass_tokens_, &sink_, state_.tokens,
+                         weighing);
+    if (terms_[i].dual) record[terms_[i].name + "_weight"] = term.scale;
     record[terms_[i].name + "_loss"] = loss;
     if (std::isnan(term.first_loss) && std::isfinite(loss)) term.first_loss = loss;
     if (std::string bad = WhyBad(i, loss); !bad.empty()) return bad;
@@ -272,6 +285,8 @@ void Tuner::Step() {
               state_.updates + 1);
     trainable_.WriteBack();
     ++state_.updates;
+    if (scorer_ && step % TokenScorer::kPeriod == 0) scorer_->Step();
+    UpdateDuals(record);
   } else if (WasSkipped(state_.log)) {
     state_.guard = trouble;
     state_.seconds = Seconds();
@@ -299,6 +314,24 @@ void Tuner::Step() {
   state_.log.push_back(std::move(record));
 }
 
+// The weights of losses that are to stay below a limit, after a step of these losses.
+void Tuner::UpdateDuals(const Json& record) {
+  for (size_t i = 0; i < terms_.size(); ++i) {
+    if (!terms_[i].dual) continue;
+    const DualWeight& dual = *terms_[i].dual;
+    const double loss = record[terms_[i].name + "_loss"];
+    if (state_.step == 0 && loss > dual.limit) {
+      Warn(
+          "the {} loss starts at {:.3g}, above its limit of {:.3g}: its weight will grow until it "
+          "has come down; usual is a limit a little above the start (--retain-limit)",
+          terms_[i].name, loss, dual.limit);
+    }
+    if (static_cast<double>(state_.step) < dual.warmup * static_cast<double>(steps_)) continue;
+    double& weight = state_.terms[i].scale;
+    weight = std::max(0.0, weight + dual.rate * (loss - dual.limit));
+  }
+}
+
 // The state after a step counts only once the next step's losses have passed the guard, or the run
 // is over: a collapsed state is never kept.
 void Tuner::Propose(double score) {
@@ -320,10 +353,9 @@ std::string Tuner::CheckLastState() {
     bad.clear();
     for (size_t i = 0; i < terms_.size() && bad.empty(); ++i) {
       int64_t tokens = 0;
-      const auto size = static_cast<int64_t>(terms_[i].sequences->size());
-      const double loss =
-          Accumulate(model_, terms_[i], draws_[i].Next(std::min(options_.batch_size, size)),
-                     pass_tokens_, nullptr, tokens);
+      const double loss = Accumulate(
+          model_, terms_[i], draws_[i].Next(std::min(options_.batch_size, terms_[i].units())),
+          pass_tokens_, nullptr, tokens, {.scorer = scorer_ ? &*scorer_ : nullptr});
       bad = WhyBad(i, loss);
     }
     if (bad.empty() || (trial == 1 && WasSkipped(state_.log))) break;
@@ -348,6 +380,7 @@ void Tuner::Finish() {
   }
   state_.finished = true;
   state_.best = state_.pending = {};
+  state_.scorer = at::Tensor();
   state_.seconds = Seconds();
 }
 

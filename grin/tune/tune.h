@@ -18,6 +18,7 @@
 #include "grin/tune/options.h"
 #include "grin/tune/rehearsal.h"
 #include "grin/tune/surgery.h"
+#include "grin/tune/token_scorer.h"
 #include "grin/tune/trainable.h"
 #include "grin/tune/tune_state.h"
 
@@ -100,9 +101,10 @@ class Tuner {
   std::string WhyBad(size_t term, double loss) const;
   std::string WhyOutlying(size_t term, double loss) const;
   std::string AccumulateStep(const Drawn& drawn, Json& record);
-  double AccumulateForget(const Drawn& drawn, Json& record);
+  double AccumulateForget(const Drawn& drawn, Json& record, TokenWeighing weighing);
   void JoinForget(Json& record);
   std::string CheckLastState();
+  void UpdateDuals(const Json& record);
   void Propose(double score);
   void Confirm();
   double Seconds() const;
@@ -120,6 +122,7 @@ class Tuner {
   const Surgery& surgery_;
   std::optional<Rehearsal> rehearsal_;
   at::Tensor forget_gradient_;  // fp32 [n], where it stands apart; undefined where it does not
+  std::optional<TokenScorer> scorer_;  // where a term's token weights are learned
   std::vector<ShuffledDraw> draws_;  // as far as state_.terms says
   uint64_t seed_;
   TuneState state_;

@@ -90,7 +90,8 @@ void SaveTuneState(const std::filesystem::path& path, const TuneState& state) {
   for (const TermState& term : state.terms) {
     file.fields["terms"].push_back({{"drawn", term.drawn},
                                     {"first_loss", ExactJson(term.first_loss)},
-                                    {"losses", ExactList(term.losses.values())}});
+                                    {"losses", ExactList(term.losses.values())},
+                                    {"scale", ExactJson(term.scale)}});
   }
   file.fields["rehearsal"] = {{"drawn", state.rehearsal.drawn},
                               {"first_norm", ExactJson(state.rehearsal.first_norm)}};
@@ -100,6 +101,7 @@ void SaveTuneState(const std::filesystem::path& path, const TuneState& state) {
     file.tensors["m"] = state.m;
     file.tensors["v"] = state.v;
     if (state.rehearsal.adversary.defined()) file.tensors["adversary"] = state.rehearsal.adversary;
+    if (state.scorer.defined()) file.tensors["scorer"] = state.scorer;
     Store("best", state.best, file);
     Store("pending", state.pending, file);
   }
@@ -122,7 +124,8 @@ TuneState LoadTuneState(const std::filesystem::path& path) {
     for (const Json& term : fields.at("terms")) {
       state.terms.push_back({.drawn = term.at("drawn"),
                              .first_loss = FromExactJson(term.at("first_loss")),
-                             .losses = RecentValues(FromExactList(term.at("losses")))});
+                             .losses = RecentValues(FromExactList(term.at("losses"))),
+                             .scale = FromExactJson(term.at("scale"))});
     }
     const Json& rehearsal = fields.at("rehearsal");
     state.rehearsal.drawn = rehearsal.at("drawn");
@@ -135,6 +138,7 @@ TuneState LoadTuneState(const std::filesystem::path& path) {
       if (file.tensors.contains("adversary")) {
         state.rehearsal.adversary = file.tensors.at("adversary");
       }
+      if (file.tensors.contains("scorer")) state.scorer = file.tensors.at("scorer");
       state.best = LoadKept("best", file);
       state.pending = LoadKept("pending", file);
     }

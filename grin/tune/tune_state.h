@@ -44,6 +44,7 @@ struct TermState {
   int64_t drawn = 0;                                             // sequences, all told
   double first_loss = std::numeric_limits<double>::quiet_NaN();  // not a number before there is one
   RecentValues losses;
+  double scale = 1;  // of the term in the loss; changes where it is a dual variable
 };
 
 struct TuneState {
@@ -57,6 +58,7 @@ struct TuneState {
   std::vector<TermState> terms;
   RecentValues norms;
   RehearsalState rehearsal;
+  at::Tensor scorer;  // of learned token weights, the scorer's own; undefined where there is none
   std::vector<Json> log;  // one object per step
 
   bool finished = false;   // `master` is what the run ends with; m, v, best and pending are gone

@@ -1,5 +1,5 @@
 """Makes tests/data/tune/objectives.json: losses and their gradients by autograd in float64, from
-the formulas in docs (forget: ga, graddiff, npo, simnpo, ul, po; retain: nll), and
+the formulas in docs (all that see log-probabilities alone), and
 initial_losses.json: the value of every objective before the first step on a tiny checkpoint; and
 rows.json and kinds.json: losses that see rows of logits or hidden states, by themselves and through a
 model.
@@ -11,20 +11,20 @@ objectives.json: {"cases": [...]}, each case
   name        what it is about
   offsets     [S + 1], the tokens of sequence i are offsets[i] .. offsets[i + 1]
   logp, reference, weight    [N] numbers that fp32 holds exactly
-  losses      list of {"objective", "beta" and "delta" where it has them, "loss", "gradient": [N] of
-              d loss / d logp}
+  losses      list of {"objective", its parameters, "loss", "gradient": [N] of d loss / d logp}
 With NLL_i = -sum_t w_t lp_t, T_i = sum_t w_t, and means over sequences of equal weight; ul is
-mean_i (1 / T_i) sum_t -w_t log(1 - exp lp_t).
+mean_i (1 / T_i) sum_t -w_t log(1 - exp lp_t). Of dpo the sequences are pairs, the forgotten one first.
 
 initial_losses.json
   model       a folder under tests/data/model; the sequences are in tests/data/locate/<model>.json
   refusals    sequences ("tokens", "labels") that take the forget set's place in po
-  losses      list of {"objective", "beta", "delta", "loss"} on the whole forget set as one batch,
-              with the model itself as the reference
+  losses      list of {"objective", its parameters, "loss"} on the whole forget set as one batch, with
+              the model itself as the reference
   retain      the nll of the retain set
 
-rows.json: {"kl", "rmu", "activations"}, each a list of cases
-  values, reference    [c, n] numbers that fp32 holds exactly: logits (kl) or hidden states
+rows.json: {"kl", "js", "undial", "ceu", "pdu", "rmu", "activations"}, each a list of cases
+  values, reference    [c, n] numbers that fp32 holds exactly: logits or hidden states
+  tokens, beta         [c] labels; of undial
   steering, seed, direction    of rmu; the direction is that of a RandomStream "steering"
   loss, gradient       [c] of each row, and its derivative by the row, [c, n]
 
@@ -49,12 +49,23 @@ SETTINGS = ([{"objective": "ga"}, {"objective": "graddiff"}]
             + [{"objective": "npo", "beta": b} for b in (0.05, 0.1, 1.0)]
             + [{"objective": "simnpo", "beta": b, "delta": d}
                for b in (0.5, 4.5) for d in (0.0, 1.0)]
-            + [{"objective": "ul"}, {"objective": "po"}, {"objective": "nll"}])
+            + [{"objective": "ul"}, {"objective": "po"}, {"objective": "nll"}]
+            + [{"objective": "wga", "beta": b} for b in (0.0, 1.0, 2.5)]
+            + [{"objective": "satimp", "beta": b, "beta2": c}
+               for b, c in ((5.0, 1.0), (1.0, 0.0), (0.5, 2.0))]
+            + [{"objective": "jensun"}]
+            + [{"objective": "dpo", "beta": b} for b in (0.1, 1.0)])
 
 
 def objective(setting, logp, reference, weight):
     """Each argument but the first: a list of one tensor per sequence."""
     terms = []
+    if setting["objective"] == "dpo":
+        ratios = [-(w * (lp - ref)).sum() for lp, ref, w in zip(logp, reference, weight)]
+        for forgotten, preferred in zip(ratios[::2], ratios[1::2]):
+            margin = setting["beta"] * (forgotten - preferred)
+            terms.append(-2 / setting["beta"] * F.logsigmoid(margin))
+        return torch.stack(terms).mean()
     for lp, ref, w in zip(logp, reference, weight):
         nll, tokens = -(w * lp).sum(), w.sum()
         name = setting["objective"]
@@ -70,7 +81,26 @@ def objective(setting, logp, reference, weight):
             terms.append(-2 / setting["beta"] * F.logsigmoid(setting["beta"] * margin))
         elif name == "ul":
             terms.append((w * -torch.log1p(-lp.exp())).sum() / tokens)
+        elif name == "wga":
+            p = lp.exp().detach() ** setting["beta"]
+            terms.append((w * p * lp).sum() / tokens)
+        elif name == "satimp":
+            p = lp.exp().detach()
+            importance = p ** setting["beta"] * (1 - p) ** setting["beta2"]
+            terms.append((w * importance * lp).sum() / tokens)
+        elif name == "jensun":
+            terms.append((w * one_hot_divergence(lp)).sum() / tokens)
     return torch.stack(terms).mean()
+
+
+def one_hot_divergence(lp):
+    """JS of a distribution with e^lp at one token, the rest on a second one, and that token's one-hot:
+    how much of the rest lies on which other tokens makes no difference."""
+    p, rest = lp.exp(), -torch.expm1(lp)
+    middle, middle_of_rest = (p + 1) / 2, rest / 2
+    from_model = p * torch.log(p / middle) + rest * torch.log(rest / middle_of_rest)
+    from_target = torch.log(1 / middle)
+    return (from_model + from_target) / 2
 
 
 def rounded(tensor):
@@ -90,6 +120,8 @@ def case(name, lengths, generator, logp, reference_noise, weights):
     lp.requires_grad_(True)
     losses = []
     for setting in SETTINGS:
+        if setting["objective"] == "dpo" and len(lengths) % 2:
+            continue
         parts = [torch.split(x, lengths) for x in (lp, ref, w)]
         loss = objective(setting, *parts)
         (gradient,) = torch.autograd.grad(loss, lp)
@@ -161,7 +193,7 @@ def make_initial(name):
                 "po": [label_logp(model, s) for s in refusals]}
     losses = []
     for setting in SETTINGS:
-        if setting["objective"] == "nll":
+        if setting["objective"] in ("nll", "jensun", "dpo"):  # other sequences
             continue
         values = logp["po" if setting["objective"] == "po" else "forget"]
         loss = objective(setting, values, values, [torch.ones_like(v) for v in values])
@@ -171,14 +203,14 @@ def make_initial(name):
     return {"model": name, "refusals": refusals, "losses": losses, "retain": retain.item()}
 
 
-def normals(seed, stream, count):
-    """RandomStream(seed, stream).Normal(0 .. count - 1): Philox 4x32-10 keyed by the seed, its counter
-    position and the FNV-1a hash of the stream's name, then Box-Muller."""
+def uniform_pairs(seed, stream, count):
+    """Of RandomStream(seed, stream) the two numbers in [0, 1) of positions 0 .. count - 1: Philox 4x32-10
+    keyed by the seed, its counter position and the FNV-1a hash of the stream's name."""
     mask = 0xFFFFFFFF
     name = 0xCBF29CE484222325
     for byte in stream.encode():
         name = (name ^ byte) * 0x100000001B3 % 2**64
-    values = []
+    pairs = []
     for position in range(count):
         c = [position & mask, position >> 32, name & mask, name >> 32]
         k = [seed & mask, seed >> 32]
@@ -186,9 +218,14 @@ def normals(seed, stream, count):
             p, q = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
             c = [q >> 32 ^ c[1] ^ k[0], q & mask, p >> 32 ^ c[3] ^ k[1], p & mask]
             k = [(k[0] + 0x9E3779B9) & mask, (k[1] + 0xBB67AE85) & mask]
-        u = [((c[i + 1] << 32 | c[i]) >> 11) * 2.0**-53 for i in (0, 2)]
-        values.append(math.sqrt(-2 * math.log(1 - u[0])) * math.cos(2 * math.pi * u[1]))
-    return torch.tensor(values, dtype=torch.float64)
+        pairs.append([((c[i + 1] << 32 | c[i]) >> 11) * 2.0**-53 for i in (0, 2)])
+    return pairs
+
+
+def normals(seed, stream, count):
+    """RandomStream(seed, stream).Normal(0 .. count - 1), by Box-Muller."""
+    return torch.tensor([math.sqrt(-2 * math.log(1 - u)) * math.cos(2 * math.pi * v)
+                         for u, v in uniform_pairs(seed, stream, count)], dtype=torch.float64)
 
 
 def direction(seed, width):
@@ -196,13 +233,26 @@ def direction(seed, width):
     return vector / vector.norm()
 
 
-def row_losses(objective, values, reference, steering=0.0, seed=0):
+def row_losses(objective, values, reference, tokens=None, steering=0.0, seed=0, beta=0.0):
     """The loss of each row, [c]."""
+    if objective == "rmu":
+        return (values - steering * direction(seed, values.size(-1))).square().sum(-1)
+    if objective == "activations":
+        return (values - reference).square().sum(-1)
+    logp, logq = torch.log_softmax(values, -1), torch.log_softmax(reference, -1)
     if objective == "kl":
-        p, q = reference.log_softmax(-1), values.log_softmax(-1)
-        return torch.where(p.exp() > 0, p.exp() * (p - q), 0).sum(-1)
-    target = reference if objective == "activations" else steering * direction(seed, values.size(1))
-    return (values - target).square().sum(-1)
+        return (logq.exp() * (logq - logp)).sum(-1)
+    if objective == "js":
+        middle = torch.log((logp.exp() + logq.exp()) / 2)
+        return ((logp.exp() * (logp - middle)).sum(-1) + (logq.exp() * (logq - middle)).sum(-1)) / 2
+    if objective == "pdu":
+        return (values.max(-1).values - values.mean(-1)) ** 2
+    if objective == "undial":
+        lowered = reference - beta * F.one_hot(tokens, values.size(-1))
+        return F.cross_entropy(values, torch.softmax(lowered, -1), reduction="none")
+    without = values.detach().clone()  # ceu
+    without.scatter_(-1, tokens.unsqueeze(-1), -math.inf)
+    return F.cross_entropy(values, torch.softmax(without, -1), reduction="none")
 
 
 def make_rows():
@@ -213,9 +263,11 @@ def make_rows():
 
     def case(objective, values, reference, **settings):
         values.requires_grad_(True)
-        loss = row_losses(objective, values, reference, **settings)
+        tokens = torch.randint(0, values.size(1), (values.size(0),), generator=generator)
+        loss = row_losses(objective, values, reference, tokens, **settings)
         (gradient,) = torch.autograd.grad(loss.sum(), values)
-        row = {"values": values.tolist(), "reference": reference.tolist(), **settings}
+        row = {"values": values.tolist(), "reference": reference.tolist(),
+               "tokens": tokens.tolist(), **settings}
         if objective == "rmu":
             row["direction"] = direction(settings["seed"], values.size(1)).tolist()
         return {**row, "loss": loss.tolist(), "gradient": gradient.tolist()}
@@ -229,6 +281,14 @@ def make_rows():
         "rmu": [case("rmu", normal(6, 24), normal(6, 24), steering=2.0, seed=0),
                 case("rmu", 5 * normal(3, 32), normal(3, 32), steering=6.5, seed=2**40 + 7)],
         "activations": [case("activations", normal(6, 24), normal(6, 24))],
+        "js": [case("js", 3 * normal(5, 40), 3 * normal(5, 40)),
+               case("js", 20 * normal(3, 20), 20 * normal(3, 20))],
+        "undial": [case("undial", 3 * normal(5, 40), 3 * normal(5, 40), beta=10.0),
+                   case("undial", 10 * normal(3, 20), 10 * normal(3, 20), beta=2.0)],
+        "ceu": [case("ceu", 3 * normal(5, 40), normal(5, 40)),
+                case("ceu", 10 * normal(3, 20), normal(3, 20))],
+        "pdu": [case("pdu", 3 * normal(5, 40), normal(5, 40)),
+                case("pdu", 30 * normal(2, 20) + 50, normal(2, 20))],
     }
 
 
@@ -252,17 +312,21 @@ def make_kinds(name):
     def rows(m, sequence, objective):
         """Of the rows that predict the labels."""
         out = m(torch.tensor([sequence["tokens"]]), output_hidden_states=True)
-        all_rows = out.logits[0] if objective == "kl" else out.hidden_states[layer + 1][0]
+        hidden = objective in ("rmu", "activations")
+        all_rows = out.hidden_states[layer + 1][0] if hidden else out.logits[0]
         return all_rows[torch.tensor(sequence["labels"]) - 1]
 
     cases = []
-    for objective, which in (("kl", "retain"), ("rmu", "forget"), ("activations", "retain")):
+    for objective, which in (("kl", "retain"), ("rmu", "forget"), ("activations", "retain"),
+                             ("js", "retain"), ("undial", "forget"), ("ceu", "forget"),
+                             ("pdu", "forget")):
         losses = []
         for sequence in data[which]:
             with torch.no_grad():
                 reference = rows(untouched, sequence, objective)
-            loss = row_losses(objective, rows(model, sequence, objective), reference,
-                              **(settings if objective == "rmu" else {}))
+            tokens = torch.tensor(sequence["tokens"])[torch.tensor(sequence["labels"])]
+            own = {"rmu": settings, "undial": {"beta": 10.0}}.get(objective, {})
+            loss = row_losses(objective, rows(model, sequence, objective), reference, tokens, **own)
             w = torch.tensor([1.0] + [n % 3 / 2 for n in range(1, len(loss))], dtype=torch.float64)
             losses.append((w * loss).sum() / w.sum())
         mean = torch.stack(losses).mean()
@@ -270,7 +334,7 @@ def make_kinds(name):
         mean.backward()
         wanted = ["model.layers.0.self_attn.k_proj.weight", "model.layers.1.mlp.down_proj.weight",
                   "model.embed_tokens.weight", "model.layers.0.input_layernorm.weight"]
-        if objective == "kl":
+        if objective not in ("rmu", "activations"):
             wanted += ["model.layers.2.mlp.gate_proj.weight", "model.norm.weight"]
         cases.append({"objective": objective, "set": which, "loss": mean.item(),
                       "gradients": {w: weights[w].grad[:6].tolist() for w in wanted}})

@@ -7,38 +7,21 @@
 #include <map>
 
 #include "grin/tune/accumulate.h"
-#include "grin/tune/losses.h"
+#include "grin/tune/steering.h"
 #include "grin/tune/tune.h"
 #include "grin/tune/tune_plan.h"
 #include "tests/locate/influence_golden.h"
+#include "tests/tune/every_gradient.h"
 
 namespace grin {
 namespace {
 
 using ::testing::HasSubstr;
 
-at::Tensor MatrixOf(const Json& rows) {
-  std::vector<double> flat;
-  for (const Json& row : rows) {
-    for (const Json& value : row) flat.push_back(value);
-  }
-  const auto count = static_cast<int64_t>(rows.size());
-  return at::tensor(flat, at::kDouble).view({count, -1});
-}
-
-at::Tensor VectorOf(const Json& list) {
-  return at::tensor(list.get<std::vector<double>>(), at::kDouble);
-}
-
 RowLoss RowLossOf(std::string_view name) {
-  const Objective& objective =
-      name == "rmu" ? FindForgetObjective(name) : FindRetainObjective(name);
+  const Objective& objective = FindObjective(name);
   return objective.on_hidden() ? std::get<OnHidden>(objective.kind).loss
                                : std::get<OnLogits>(objective.kind).loss;
-}
-
-double LargestError(const at::Tensor& got, const at::Tensor& expected) {
-  return (got.cpu().to(at::kDouble) - expected).abs().max().item<double>();
 }
 
 // Two tokens of probabilities 1/2, 1/2 in the reference and 1/4, 3/4 in the model.
@@ -70,7 +53,7 @@ TEST(Activations, ByHand) {
 // The hidden state 0 stands at the distance of the vector's length, whatever its direction; the
 // vector itself at none.
 TEST(Rmu, ByHand) {
-  const ObjectiveSettings settings{.steering = 6.5, .seed = 3};
+  const ObjectiveSettings settings{.parameters = {{"steering", 6.5}}, .seed = 3};
   const at::Tensor direction = SteeringDirection(3, 50);
   EXPECT_NEAR(direction.norm().item<double>(), 1, 1e-6);
   RowValues rows{.values = at::stack({at::zeros({50}), direction.mul(6.5)})};
@@ -81,12 +64,58 @@ TEST(Rmu, ByHand) {
   EXPECT_FALSE(direction.equal(SteeringDirection(4, 50)));
 }
 
+// The model's logits 0 and log 3, so p = (1/4, 3/4), the teacher's equal: with log 3 off the first
+// token the target is (1/4, 3/4), too, and nothing is to be learned.
+TEST(Undial, ByHand) {
+  RowValues rows{.values = at::tensor({0.0f, std::log(3.0f)}).view({1, 2}),
+                 .reference = at::tensor({5.0f, 5.0f}).view({1, 2}),
+                 .tokens = at::tensor({0}, at::kLong)};
+  const at::Tensor loss = RowLossOf("undial")(rows, {.parameters = {{"beta", std::log(3.0)}}});
+  EXPECT_NEAR(loss[0].item<double>(), -0.25 * std::log(0.25) - 0.75 * std::log(0.75), 1e-6);
+  EXPECT_LT(rows.values.abs().max().item<double>(), 1e-6);
+}
+
+// p = (1/8, 2/8, 5/8); without the last token the target is (1/3, 2/3, 0).
+TEST(Ceu, ByHand) {
+  RowValues rows{.values = at::tensor({0.0f, std::log(2.0f), std::log(5.0f)}).view({1, 3}),
+                 .tokens = at::tensor({2}, at::kLong)};
+  const at::Tensor loss = RowLossOf("ceu")(rows, {});
+  EXPECT_NEAR(loss[0].item<double>(), std::log(8.0) / 3 + std::log(4.0) * 2 / 3, 1e-6);
+  const at::Tensor slope = at::tensor({1.0 / 8 - 1.0 / 3, 0.25 - 2.0 / 3, 0.625}, at::kDouble);
+  EXPECT_LT(LargestError(rows.values[0], slope), 1e-6);
+}
+
+// The largest is 9 and the mean 4, the margin 5; of equals the first is the largest.
+TEST(Pdu, ByHand) {
+  RowValues rows{.values = at::tensor({9.0f, -1.0f, 4.0f, 2.0f, 2.0f, 2.0f}).view({2, 3})};
+  const at::Tensor loss = RowLossOf("pdu")(rows, {});
+  EXPECT_EQ(loss[0].item<double>(), 25);
+  EXPECT_EQ(loss[1].item<double>(), 0);
+  const at::Tensor slope = at::tensor({10 - 10 / 3.0, -10 / 3.0, -10 / 3.0}, at::kDouble);
+  EXPECT_LT(LargestError(rows.values[0], slope), 1e-6);
+  EXPECT_EQ(rows.values[1].abs().max().item<double>(), 0);
+}
+
+// (1/4, 3/4) and (3/4, 1/4) have the middle (1/2, 1/2).
+TEST(Js, ByHand) {
+  RowValues rows{.values = at::tensor({0.0f, std::log(3.0f)}).view({1, 2}),
+                 .reference = at::tensor({std::log(3.0f), 0.0f}).view({1, 2})};
+  const at::Tensor loss = RowLossOf("js")(rows, {});
+  EXPECT_NEAR(loss[0].item<double>(), 0.75 * std::log(1.5) + 0.25 * std::log(0.5), 1e-6);
+  // p_v (g_v - sum_u p_u g_u) with g = log(p / m) / 2
+  const double g0 = std::log(0.5) / 2, g1 = std::log(1.5) / 2, mean = 0.25 * g0 + 0.75 * g1;
+  EXPECT_NEAR(rows.values[0][0].item<double>(), 0.25 * (g0 - mean), 1e-6);
+  EXPECT_NEAR(rows.values[0][1].item<double>(), 0.75 * (g1 - mean), 1e-6);
+}
+
 TEST(RowLosses, EqualPyTorch) {
   const Json golden = GoldenJson("tune/rows.json");
   for (const auto& [name, cases] : golden.items()) {
     for (const Json& c : cases) {
-      const ObjectiveSettings settings{.steering = c.value("steering", 0.0),
-                                       .seed = c.value("seed", uint64_t{0})};
+      const ObjectiveSettings settings{
+          .parameters = {{"steering", c.value("steering", 0.0)}, {"beta", c.value("beta", 0.0)}},
+          .seed = c.value("seed", uint64_t{0})};
+      const at::Tensor tokens = at::tensor(c["tokens"].get<std::vector<int64_t>>());
       if (c.contains("direction")) {
         const at::Tensor expected = VectorOf(c["direction"]);
         EXPECT_LT(LargestError(SteeringDirection(settings.seed, expected.numel()), expected), 1e-7);
@@ -98,7 +127,9 @@ TEST(RowLosses, EqualPyTorch) {
           const auto part = [&](const char* key) {
             return MatrixOf(c[key]).narrow(0, begin, chunk).to(at::kFloat);
           };
-          RowValues rows{.values = part("values"), .reference = part("reference")};
+          RowValues rows{.values = part("values"),
+                         .reference = part("reference"),
+                         .tokens = tokens.narrow(0, begin, chunk)};
           const at::Tensor got = RowLossOf(name)(rows, settings);
           const at::Tensor expected = loss.narrow(0, begin, chunk);
           // Logits reach 90, where fp32 rounds by 4e-6: so much is off in a log-probability, and,
@@ -113,29 +144,6 @@ TEST(RowLosses, EqualPyTorch) {
     }
   }
 }
-
-// Keeps every weight's dense gradient.
-class EveryGradient : public GradientSink {
- public:
-  explicit EveryGradient(const Weights& weights) {
-    for (const auto& [name, tensor] : weights.tensors()) {
-      gradients[name] = at::zeros_like(tensor, at::kFloat);
-    }
-  }
-  bool Wants(const std::string& name) const override { return gradients.contains(name); }
-  void AddProduct(const std::string& name, const at::Tensor& grad_output,
-                  const at::Tensor& input) override {
-    gradients.at(name).addmm_(grad_output.to(at::kFloat).t(), input.to(at::kFloat));
-  }
-  void AddRows(const std::string& name, const at::Tensor& tokens, const at::Tensor& rows) override {
-    gradients.at(name).index_add_(0, tokens, rows.to(at::kFloat));
-  }
-  void AddVector(const std::string& name, const at::Tensor& gradient) override {
-    gradients.at(name).add_(gradient);
-  }
-
-  std::map<std::string, at::Tensor> gradients;
-};
 
 void Weigh(std::vector<Sequence>& sequences) {
   for (Sequence& sequence : sequences) {
@@ -154,14 +162,14 @@ class KindsTest : public ::testing::Test {
   }
 
   LossTerm Term(const std::string& name, const std::string& set) const {
-    LossTerm term{
-        .name = set,
-        .objective = &(name == "rmu" ? FindForgetObjective(name) : FindRetainObjective(name)),
-        .settings = {.steering = golden_["steering"],
-                     .layer = golden_["layer"],
-                     .seed = golden_["seed"]},
-        .scale = 0.5,
-        .sequences = set == "forget" ? &data_.forget : &data_.retain};
+    LossTerm term{.name = set,
+                  .objective = &FindObjective(name),
+                  .settings = DefaultSettings(FindObjective(name)),
+                  .scale = 0.5,
+                  .sequences = set == "forget" ? &data_.forget : &data_.retain};
+    term.settings.layer = golden_["layer"];
+    term.settings.seed = golden_["seed"];
+    if (name == "rmu") term.settings.parameters["steering"] = golden_["steering"];
     return term;
   }
 
@@ -221,7 +229,7 @@ TEST_F(KindsTest, ValueAndGradientEqualPyTorch) {
 }
 
 TEST_F(KindsTest, NothingIsLostBeforeTheFirstStep) {
-  for (const char* name : {"kl", "activations"}) {
+  for (const char* name : {"kl", "js", "activations"}) {
     LossTerm term = Term(name, "retain");
     ComputeReference(model_, term, 64);
     const Result result = Run(term, 4096);
@@ -270,7 +278,7 @@ ObjectiveOptions Rmu() {
   options.objective = "rmu";
   options.gamma = 1;
   options.layer = 1;
-  options.steering = 3;
+  options.parameters["steering"] = 3;
   return options;
 }
 
@@ -330,7 +338,7 @@ TEST_F(KindsTest, RefusesWhatDoesNotGoTogether) {
   options.retain_loss = "activations";
   EXPECT_THAT(message(options), HasSubstr("it goes with rmu, others take kl or nll"));
   options = Rmu();
-  options.steering = -1;
+  options.parameters["steering"] = -1;
   EXPECT_THAT(message(options), HasSubstr("--steering is -1; it must not be negative"));
   for (const char* retain : {"nll", "kl", "activations", "auto"}) {
     options = Rmu();

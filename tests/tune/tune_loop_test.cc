@@ -56,8 +56,9 @@ TEST_F(TuneTest, InitialLossesEqualPyTorch) {
   for (const Json& row : expected["losses"]) {
     ObjectiveOptions objective;
     objective.objective = row["objective"];
-    objective.beta = row.value("beta", 0.0);
-    objective.delta = row.value("delta", 0.0);
+    for (const char* name : {"beta", "beta2", "delta"}) {
+      if (row.contains(name)) objective.parameters[name] = row[name].get<double>();
+    }
     const auto terms = MakeTerms(objective.objective == "po" ? refusals : golden_.forget,
                                  golden_.retain, objective);
     for (const int64_t pass_tokens : {16, 4096}) {

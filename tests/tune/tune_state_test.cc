@@ -48,10 +48,11 @@ std::string Comparable(const std::vector<Json>& log) {
 
 // A process: a model of its own with noise in it, and a tuner. Made twice alike, it does the same.
 struct TunedRun {
-  TunedRun(at::ScalarType dtype, bool everything, const Judge& judge, double lr = 3e-3)
+  TunedRun(at::ScalarType dtype, bool everything, const Judge& judge, double lr = 3e-3,
+           const ObjectiveOptions& objective = {})
       : model(LoadModel(Checkpoint::Open(TinyPath("llama_gqa_tied")), dtype, TestDevice())),
         trainable(everything ? Trainable::Everything(model) : Trainable(model, TenthOf(model))) {
-    auto terms = MakeTerms(golden.forget, golden.retain, {});
+    auto terms = MakeTerms(golden.forget, golden.retain, objective);
     for (LossTerm& term : terms) ComputeReference(model, term, 64);
     if (!everything) Perturb(model, trainable, PerturbOptions{}, kSeed);
     StepOptions options;
@@ -81,9 +82,10 @@ void ExpectSame(const TunedRun& a, const TunedRun& b) {
 
 // Stops after every number of steps, also before the first and after the end, and goes on in
 // another model from a file.
-void ExpectResumable(at::ScalarType dtype, bool everything, const Judge& judge, double lr = 3e-3) {
+void ExpectResumable(at::ScalarType dtype, bool everything, const Judge& judge, double lr = 3e-3,
+                     const ObjectiveOptions& objective = {}) {
   const auto dir = EmptyDirectory("tune_state");
-  TunedRun whole(dtype, everything, judge, lr);
+  TunedRun whole(dtype, everything, judge, lr, objective);
   SaveTuneState(dir / "0", whole.tuner->state());
   int64_t stops = 1;
   for (; !whole.tuner->done(); ++stops) {
@@ -95,7 +97,7 @@ void ExpectResumable(at::ScalarType dtype, bool everything, const Judge& judge, 
   SaveTuneState(dir / std::to_string(stops++), whole.tuner->state());
   for (int64_t stop = 0; stop < stops; ++stop) {
     SCOPED_TRACE(stop);
-    TunedRun resumed(dtype, everything, judge, lr);
+    TunedRun resumed(dtype, everything, judge, lr, objective);
     resumed.tuner->GoOnFrom(LoadTuneState(dir / std::to_string(stop)));
     while (!resumed.tuner->done()) resumed.tuner->Step();
     resumed.tuner->Finish();
@@ -123,6 +125,24 @@ TEST(TuneState, GoesOnBitForBit) {
 }
 
 TEST(TuneState, GoesOnBitForBitWithEveryWeight) { ExpectResumable(at::kFloat, true, {}); }
+
+// The weight of pdu's retain loss changes as it goes, and so does a scorer of tokens.
+TEST(TuneState, GoesOnBitForBitWithADualVariableAndALearningScorer) {
+  ObjectiveOptions objective;
+  objective.objective = "pdu";
+  objective.gamma = 0.1;
+  objective.alpha = 0.5;
+  objective.parameters["retain-limit"] = 4;
+  objective.parameters["dual-warmup"] = 0.2;
+  objective.forget_tokens = "learned";
+  ExpectResumable(at::kFloat, false, {}, 3e-3, objective);
+  TunedRun run(at::kFloat, false, {}, 3e-3, objective);
+  for (int i = 0; i < 5; ++i) run.tuner->Step();
+  const TuneState& state = run.tuner->state();
+  EXPECT_EQ(state.log[1]["retain_weight"].get<double>(), 0.5) << "still warming up";
+  EXPECT_GT(state.terms[1].scale, 0.6);
+  EXPECT_GT(state.scorer[0].abs().max().item<double>(), 1e-4);
+}
 
 // A run that a guard ends: the skipped step before it may lie on either side of the stop.
 TEST(TuneState, GoesOnBitForBitToAGuard) { ExpectResumable(at::kFloat, false, {}, 1e30); }
@@ -272,15 +292,14 @@ TEST(Guards, SkipOneStepThatStandsOut) {
   static int64_t calls;
   calls = 0;
   Objective sometimes = FindRetainObjective("nll");
-  sometimes.kind =
-      OnLogp{[](const TokenValues& values, const ObjectiveSettings& settings, double scale) {
-        LossAndGradient result =
-            std::get<OnLogp>(FindRetainObjective("nll").kind).loss(values, settings, scale);
-        ++calls;
-        if (calls == 15) result.loss *= 100;
-        if (calls == 18) result.loss = std::nan("");
-        return result;
-      }};
+  sometimes.kind = OnLogp{[](const TokenValues& values, const ObjectiveSettings& settings) {
+    LossAndGradient result =
+        std::get<OnLogp>(FindRetainObjective("nll").kind).loss(values, settings);
+    ++calls;
+    if (calls == 15) result.loss *= 100;
+    if (calls == 18) result.loss = std::nan("");
+    return result;
+  }};
   std::vector<LossTerm> terms = {{.name = "retain",
                                   .objective = &sometimes,
                                   .sequences = &golden.retain,

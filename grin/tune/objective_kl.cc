@@ -1,24 +1,15 @@
-// Losses that see whole rows of logits: distributions over the vocabulary.
+// The divergence from the untouched model's distributions.
 
 #include "grin/base/error.h"
-#include "grin/model/cpu/softmax.h"
-#include "grin/tune/losses.h"
+#include "grin/tune/objective.h"
+#include "grin/tune/on_logits.h"
 
 namespace grin {
 namespace {
 
-// Logits [c, V] become log-probabilities, in place.
-const at::Tensor& ToLogProbabilities(at::Tensor& logits) {
-  RunningSoftmax softmax({});
-  softmax.Add(logits, 0);
-  return logits.sub_(softmax.LogNormaliser().to(at::kFloat).unsqueeze(1));
-}
-
-}  // namespace
-
 // KL(reference || model) = sum_v p_ref (log p_ref - log p); its derivative by the model's logits is
 // p - p_ref.
-at::Tensor DivergenceFromReference(RowValues& rows, const ObjectiveSettings&) {
+at::Tensor DivergenceLoss(RowValues& rows, const ObjectiveSettings&) {
   if (!rows.reference.defined()) Defect("tune", "kl got no logits of the reference");
   const at::Tensor logp = ToLogProbabilities(rows.values);
   const at::Tensor reference = ToLogProbabilities(rows.reference);
@@ -30,5 +21,14 @@ at::Tensor DivergenceFromReference(RowValues& rows, const ObjectiveSettings&) {
   // These differences sum to 0, but for what is rounded in the normalisers: they take it out again.
   return terms.add_(rows.values).sum(-1);
 }
+
+}  // namespace
+
+extern const Objective kDivergenceFromReference;
+const Objective kDivergenceFromReference = {.name = "kl",
+                                            .formula = "mean_i mean_t KL(p_t^ref || p_t)",
+                                            .needs_reference = true,
+                                            .open_unlearning = {.rows = Counting::Rows::kAll},
+                                            .kind = OnLogits{DivergenceLoss}};
 
 }  // namespace grin
