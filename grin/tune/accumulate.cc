@@ -164,8 +164,7 @@ double AddPass(const TermPass& pass, const OnLogits& objective) {
     const int64_t count = chunk.size(0);
     RowValues rows{.values = chunk, .tokens = tokens.narrow(0, begin, count)};
     if (logp.defined()) {
-      logp.index_copy_(0, labels.numbers.narrow(0, begin, count),
-                       LogpOfTokens(chunk, rows.tokens));
+      logp.index_copy_(0, labels.numbers.narrow(0, begin, count), LogpOfTokens(chunk, rows.tokens));
     }
     if (untouched.defined()) rows.reference = untouched_logits(untouched.narrow(0, begin, count));
     sum.add_(WeightedLoss(pass, labels, objective.loss, begin, rows));

@@ -240,11 +240,10 @@ std::string Tuner::AccumulateStep(const Drawn& drawn, Json& record) {
   for (size_t i = 0; i < terms_.size(); ++i) {
     TermState& term = state_.terms[i];
     terms_[i].scale = term.scale;
-    const double loss =
-        i == 0 && forget_gradient_.defined()
-            ? AccumulateForget(drawn, record, weighing)
-            : Accumulate(model_, terms_[i], drawn[i], pass_tokens_, &sink_, state_.tokens,
-                         weighing);
+    const double loss = i == 0 && forget_gradient_.defined()
+                            ? AccumulateForget(drawn, record, weighing)
+                            : Accumulate(model_, terms_[i], drawn[i], pass_tokens_, &sink_,
+                                         state_.tokens, weighing);
     if (terms_[i].dual) record[terms_[i].name + "_weight"] = term.scale;
     record[terms_[i].name + "_loss"] = loss;
     if (std::isnan(term.first_loss) && std::isfinite(loss)) term.first_loss = loss;
