@@ -1,19 +1,22 @@
 // grin inspect: what a checkpoint, a mask, a delta or a result file holds.
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
+#include <cstring>
+#include <fstream>
 #include <map>
 
 #include "grin/base/error.h"
 #include "grin/cli/command.h"
 #include "grin/cli/results_summary.h"
 #include "grin/gguf/open_checkpoint.h"
-#include "grin/suite/results.h"
 #include "grin/io/safetensors.h"
 #include "grin/locate/locate.h"
 #include "grin/model/config.h"
 #include "grin/run/delta.h"
 #include "grin/run/provenance.h"
+#include "grin/suite/results.h"
 
 namespace grin {
 namespace {
@@ -102,9 +105,19 @@ void InspectResults(const std::string& path, const CommonOptions& common) {
   PrintResults(results);
 }
 
+// By its first bytes, whatever its name: the length of a header, then the header, a JSON object.
+bool IsSafetensors(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  char start[9] = {};
+  uint64_t header = 0;
+  if (!file.read(start, sizeof start)) return path.extension() == ".safetensors";
+  std::memcpy(&header, start, sizeof header);
+  return path.extension() == ".safetensors" || (start[8] == '{' && header < fs::file_size(path));
+}
+
 void InspectCommand(const InspectOptions& options, const CommonOptions& common) {
   const fs::path path(options.target);
-  if (fs::is_regular_file(path) && path.extension() == ".safetensors") {
+  if (fs::is_regular_file(path) && IsSafetensors(path)) {
     return IsDelta(path) ? InspectDelta(options.target, common.json)
                          : InspectMask(options.target, common.json);
   }

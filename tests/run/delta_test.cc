@@ -143,9 +143,8 @@ TEST_F(Delta, IsSmall) {
     const DeltaReport report = Diff();
     EXPECT_EQ(report.bytes, static_cast<int64_t>(fs::file_size(dir_ / "delta")));
     int64_t bytes = 0;
-    for (const TensorInfo& info : SafetensorsFile(dir_ / "delta").tensors()) {
-      bytes += info.byte_size();
-    }
+    const SafetensorsFile file(dir_ / "delta");
+    for (const TensorInfo& info : file.tensors()) bytes += info.byte_size();
     const auto weights = static_cast<double>(report.weights);
     EXPECT_GT(static_cast<double>(report.changed), 0.04 * weights);
     EXPECT_LT(static_cast<double>(bytes), 0.2 * 2 * weights) << noise;
