@@ -33,16 +33,14 @@ class TargetScope {
   TargetScope& operator=(const TargetScope&) = delete;
 };
 
+// By InstructionsInUse: Highway itself, when it is asked, forgets what GRIN_INSTRUCTIONS has disabled.
 std::vector<int64_t> Targets() {
-#if HWY_ARCH_X86
   std::vector<int64_t> targets = {HWY_STATIC_TARGET};  // "plain"
-  for (const int64_t target : {HWY_AVX2, HWY_AVX3}) {
-    if (hwy::SupportedTargets() & target) targets.push_back(target);
-  }
-  return targets;
-#else
-  return {hwy::SupportedTargets()};
+#if HWY_ARCH_X86
+  if (InstructionsInUse() >= Instructions::kAvx2) targets.push_back(HWY_AVX2);
+  if (InstructionsInUse() >= Instructions::kAvx512) targets.push_back(HWY_AVX3);
 #endif
+  return targets;
 }
 
 // Calls scores() on every target and compares what it returns, fp32, with the first one's.
