@@ -29,6 +29,7 @@ import pathlib
 
 import torch
 from make_influence_goldens import HERE, accumulate, fingerprint, sequence_nll
+from make_objective_goldens import uniform_pairs
 from transformers import AutoModelForCausalLM
 
 NAME = "llama_gqa_tied"
@@ -38,27 +39,9 @@ def rounded(tensor):
     return tensor.float().double()
 
 
-def philox(seed, stream, count):
-    """RandomStream(seed, stream): the two uniforms of each position 0 .. count - 1 (see
-    make_objective_goldens.py)."""
-    mask = 0xFFFFFFFF
-    name = 0xCBF29CE484222325
-    for byte in stream.encode():
-        name = (name ^ byte) * 0x100000001B3 % 2**64
-    values = []
-    for position in range(count):
-        c = [position & mask, position >> 32, name & mask, name >> 32]
-        k = [seed & mask, seed >> 32]
-        for _ in range(10):
-            p, q = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
-            c = [q >> 32 ^ c[1] ^ k[0], q & mask, p >> 32 ^ c[3] ^ k[1], p & mask]
-            k = [(k[0] + 0x9E3779B9) & mask, (k[1] + 0xBB67AE85) & mask]
-        values.append([((c[i + 1] << 32 | c[i]) >> 11) * 2.0**-53 for i in (0, 2)])
-    return torch.tensor(values, dtype=torch.float64)
-
-
 def uniforms(seed, stream, shape):
-    return philox(seed, stream, math.prod(shape))[:, 0].view(shape)
+    first = [pair[0] for pair in uniform_pairs(seed, stream, math.prod(shape))]
+    return torch.tensor(first, dtype=torch.float64).view(shape)
 
 
 def surgery(name, parts, forget, retain, v, updates):

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/locate/influence_golden.h"
+#include "tests/model/fingerprint.h"
 
 namespace grin {
 namespace {
@@ -31,13 +32,8 @@ TEST_P(GradientPass, StatisticsOfEveryWeight) {
       const auto sums = Run(*sequences, ParseStatistic(statistic));
       ASSERT_EQ(sums.size(), golden_.scored.size());
       for (const ScoreTensor& sum : sums) {
-        const Json& expected = golden_.json["gradients"][set][statistic][sum.name];
-        const at::Tensor flat = sum.values.cpu().flatten().to(at::kDouble);
-        const double norm = expected["norm"];
-        EXPECT_NEAR(flat.norm().item<double>(), norm, 1e-5 * norm) << set << statistic << sum.name;
-        const at::Tensor wave = at::arange(1, flat.numel() + 1, at::kDouble).sin();
-        EXPECT_NEAR((flat * wave).sum().item<double>(), expected["dot"].get<double>(), 1e-5 * norm)
-            << set << statistic << sum.name;
+        ExpectFingerprint(sum.values, golden_.json["gradients"][set][statistic][sum.name], 1e-5,
+                          std::string(set) + " " + statistic + " " + sum.name);
       }
     }
   }

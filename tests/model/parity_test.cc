@@ -9,6 +9,7 @@
 #include "grin/model/cache.h"
 #include "grin/model/device.h"
 #include "grin/model/head.h"
+#include "tests/model/every_gradient.h"
 #include "tests/model/tiny.h"
 
 namespace grin {
@@ -45,30 +46,6 @@ PackedBatch BatchOf(const std::vector<Sequence>& sequences) {
 }
 
 PackedBatch BatchOf(const Sequence& sequence) { return BatchOf({&sequence}); }
-
-// Keeps every weight's dense gradient.
-class DenseSink : public GradientSink {
- public:
-  explicit DenseSink(const Weights& weights) {
-    for (const auto& [name, tensor] : weights.tensors()) {
-      gradients[name] = at::zeros_like(tensor, at::kFloat);
-    }
-  }
-
-  bool Wants(const std::string& name) const override { return gradients.contains(name); }
-  void AddProduct(const std::string& name, const at::Tensor& grad_output,
-                  const at::Tensor& input) override {
-    gradients.at(name).add_(at::mm(grad_output.t(), input));
-  }
-  void AddRows(const std::string& name, const at::Tensor& tokens, const at::Tensor& rows) override {
-    gradients.at(name).index_add_(0, tokens, rows.to(at::kFloat));
-  }
-  void AddVector(const std::string& name, const at::Tensor& gradient) override {
-    gradients.at(name).add_(gradient);
-  }
-
-  std::map<std::string, at::Tensor> gradients;
-};
 
 class Parity : public ::testing::TestWithParam<const char*> {
  protected:
@@ -114,7 +91,7 @@ TEST_P(Parity, HeadChunksDoNotMatter) {
 
 TEST_P(Parity, GradientsOfEveryTensor) {
   const Model model = LoadTiny(name_);
-  DenseSink sink(*model.weights);
+  EveryGradient sink(*model.weights);
   const PackedBatch batch = BatchOf(sequences_);
   const LabelScores scores = ScoreBatch(model, batch, &sink);
   int64_t scored = 0;
@@ -161,7 +138,7 @@ TEST_P(Parity, GradientsOfEveryTensor) {
 TEST_P(Parity, APassAsksTheDeviceForNothing) {
   if (TestDevice().is_cpu()) GTEST_SKIP() << "the CPU need not be waited for";
   const Model model = LoadTiny(name_);
-  DenseSink sink(*model.weights);
+  EveryGradient sink(*model.weights);
   const StandInCounts before = CountsOfStandIn();
   const LabelScores scores =
       ScoreBatch(model, BatchOf(sequences_), &sink, {.argmax = true, .moments = true});

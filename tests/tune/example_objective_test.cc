@@ -9,7 +9,7 @@
 
 #include "grin/tune/tune.h"
 #include "tests/locate/influence_golden.h"
-#include "tests/tune/every_gradient.h"
+#include "tests/tune/objective_golden.h"
 
 namespace grin {
 namespace {

@@ -18,29 +18,13 @@
 #include "grin/tune/selected_importance.h"
 #include "grin/tune/single_edit.h"
 #include "tests/locate/influence_golden.h"
+#include "tests/model/fingerprint.h"
+#include "tests/tune/objective_golden.h"
 
 namespace grin {
 namespace {
 
 using ::testing::HasSubstr;
-
-at::Tensor RowsOf(const Json& rows) {
-  std::vector<double> flat;
-  for (const Json& row : rows) {
-    for (const Json& value : row) flat.push_back(value);
-  }
-  return at::tensor(flat, at::kDouble).view({static_cast<int64_t>(rows.size()), -1});
-}
-
-void ExpectFingerprint(const at::Tensor& values, const Json& expected, double tolerance,
-                       const std::string& what) {
-  const at::Tensor flat = values.flatten().to(at::kDouble);
-  const at::Tensor wave = at::arange(1, flat.numel() + 1, at::kDouble).sin();
-  const double norm = expected["norm"];
-  EXPECT_NEAR(flat.norm().item<double>(), norm, tolerance * norm) << what;
-  EXPECT_NEAR((flat * wave).sum().item<double>(), expected["dot"].get<double>(), tolerance * norm)
-      << what;
-}
 
 // The singular values of diag(4, 2, 1): of the two strongest 4 is divided by 4 / 2 on either side, 2 is
 // the smallest of them and stays, and 1 lies outside.
@@ -61,7 +45,7 @@ TEST(WeakenDirections, ByHand) {
 TEST(WeakenDirections, EqualsPyTorch) {
   const Json golden = GoldenJson("tune/methods.json")["weaken"];
   for (const Json& row : golden) {
-    const at::Tensor matrix = RowsOf(row["matrix"]).to(at::kFloat), expected = RowsOf(row["result"]);
+    const at::Tensor matrix = MatrixOf(row["matrix"]).to(at::kFloat), expected = MatrixOf(row["result"]);
     const LowRank strongest = StrongestDirections(matrix, row["rank"], 1);
     const at::Tensor s = at::tensor(row["s"].get<std::vector<double>>(), at::kDouble);
     EXPECT_LT((strongest.s.to(at::kDouble) - s).abs().max().item<double>(), 1e-5 * s.max().item<double>());

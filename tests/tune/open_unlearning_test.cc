@@ -13,7 +13,8 @@
 #include "grin/tune/tune.h"
 #include "grin/tune/tune_plan.h"
 #include "tests/locate/influence_golden.h"
-#include "tests/tune/every_gradient.h"
+#include "tests/model/every_gradient.h"
+#include "tests/tune/objective_golden.h"
 
 namespace grin {
 namespace {

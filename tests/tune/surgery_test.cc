@@ -13,6 +13,7 @@
 #include "grin/tune/tune.h"
 #include "grin/tune/tune_plan.h"
 #include "tests/locate/influence_golden.h"
+#include "tests/model/fingerprint.h"
 
 namespace grin {
 namespace {
@@ -147,16 +148,6 @@ class RehearsalTest : public ::testing::Test {
   }
 };
 
-void ExpectPrint(const at::Tensor& values, const Json& expected, double tolerance,
-                 const std::string& what) {
-  const at::Tensor flat = values.flatten().to(at::kDouble);
-  const at::Tensor wave = at::arange(1, flat.numel() + 1, at::kDouble).sin();
-  const double norm = expected["norm"];
-  EXPECT_NEAR(flat.norm().item<double>(), norm, tolerance * norm) << what;
-  EXPECT_NEAR((flat * wave).sum().item<double>(), expected["dot"].get<double>(), tolerance * norm)
-      << what;
-}
-
 // The gradient at weights that have relearned for two steps, and the same weights afterwards.
 TEST_F(RehearsalTest, TakesTheGradientWhereRelearningLeads) {
   const Json& golden = golden_["rehearsal"];
@@ -190,7 +181,7 @@ TEST_F(RehearsalTest, TakesTheGradientWhereRelearningLeads) {
     }
     int64_t begin = 0;
     for (const MaskedParameter& parameter : trainable.parameters()) {
-      ExpectPrint(gradient.narrow(0, begin, parameter.master.numel()),
+      ExpectFingerprint(gradient.narrow(0, begin, parameter.master.numel()),
                   golden["at_adversary"][parameter.name], 1e-4, parameter.name);
       begin += parameter.master.numel();
     }
@@ -215,7 +206,7 @@ TEST_F(RehearsalTest, WithoutRelearningIsTheGradientHere) {
   rehearsal.Return(gradient);
   int64_t begin = 0;
   for (const MaskedParameter& parameter : trainable.parameters()) {
-    ExpectPrint(gradient.narrow(0, begin, parameter.master.numel()), golden["here"][parameter.name],
+    ExpectFingerprint(gradient.narrow(0, begin, parameter.master.numel()), golden["here"][parameter.name],
                 1e-4, parameter.name);
     begin += parameter.master.numel();
   }

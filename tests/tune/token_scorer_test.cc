@@ -11,7 +11,8 @@
 #include "grin/tune/accumulate.h"
 #include "grin/tune/tune_plan.h"
 #include "tests/locate/influence_golden.h"
-#include "tests/tune/every_gradient.h"
+#include "tests/model/every_gradient.h"
+#include "tests/tune/objective_golden.h"
 
 namespace grin {
 namespace {
