@@ -98,14 +98,15 @@ endif()
 function(grin_add_test name target filter)
   add_test(NAME ${name} COMMAND ${target} --gtest_filter=${filter})
   # Waiting threads sleep: spinning ones slow each other down on a machine that is busy otherwise.
+  # Files under a folder of its own: entries of one program, and other checkouts, may run beside it.
+  set(scratch ${CMAKE_BINARY_DIR}/scratch/${name})
+  file(MAKE_DIRECTORY ${scratch})
   set_tests_properties(${name} PROPERTIES TIMEOUT 1800 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
-    ENVIRONMENT "OMP_WAIT_POLICY=PASSIVE;${ARGN}")
+    ENVIRONMENT "OMP_WAIT_POLICY=PASSIVE;TEST_TMPDIR=${scratch};${ARGN}")
 endfunction()
 
-# Files whose local names other files of their room have too: each is compiled alone.
-file(GLOB GRIN_ALONE ${CMAKE_SOURCE_DIR}/tests/tune/*.cc)
-# Kernels: Highway includes each of them once for every set of instructions.
+# Kernels are compiled alone: Highway includes each of them once for every set of instructions.
 foreach(kernels dot_products softmax_kernels screen_kernels attention_kernels)
-  list(APPEND GRIN_ALONE ${CMAKE_SOURCE_DIR}/grin/model/cpu/${kernels}.cc)
+  set_source_files_properties(${CMAKE_SOURCE_DIR}/grin/model/cpu/${kernels}.cc
+    PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endforeach()
-set_source_files_properties(${GRIN_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)

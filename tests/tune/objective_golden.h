@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "grin/base/json.h"
+#include "grin/model/decoder.h"
 #include "grin/tune/objective.h"
 
 namespace grin {
@@ -33,6 +34,15 @@ inline bool IsRetain(std::string_view name) {
 // Of either table.
 inline const Objective& FindObjective(std::string_view name) {
   return IsRetain(name) ? FindRetainObjective(name) : FindForgetObjective(name);
+}
+
+// Moves a model away from its reference as the golden script does: weights by name, times a factor.
+inline void ScaleWeights(const Model& model, const Json& factors) {
+  for (const auto& [name, factor] : factors.items()) {
+    model.weights->MakeWritable(name);
+    at::Tensor weight = model.weights->tensors().at(name);
+    weight.mul_(factor.get<double>());
+  }
 }
 
 }  // namespace grin

@@ -174,14 +174,6 @@ class KindsTest : public ::testing::Test {
     return term;
   }
 
-  void Move() const {
-    for (const auto& [name, factor] : golden_["scaled"].items()) {
-      model_.weights->MakeWritable(name);
-      at::Tensor weight = model_.weights->tensors().at(name);
-      weight.mul_(factor.get<double>());
-    }
-  }
-
   struct Result {
     double loss;
     std::map<std::string, at::Tensor> gradients;
@@ -211,7 +203,7 @@ TEST_F(KindsTest, ValueAndGradientEqualPyTorch) {
     ComputeReference(model_, term, 64);
     terms[c["objective"]] = term;
   }
-  Move();
+  ScaleWeights(model_, golden_["scaled"]);
   for (const Json& c : golden_["cases"]) {
     LossTerm& term = terms[c["objective"]];
     term.reference.head = UntouchedHead(model_);

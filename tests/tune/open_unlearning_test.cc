@@ -61,14 +61,6 @@ class OpenUnlearningTest : public ::testing::Test {
     return term;
   }
 
-  void Move() const {
-    for (const auto& [name, factor] : golden_["scaled"].items()) {
-      model_.weights->MakeWritable(name);
-      at::Tensor weight = model_.weights->tensors().at(name);
-      weight.mul_(factor.get<double>());
-    }
-  }
-
   const Json golden_ = GoldenJson("tune/open_unlearning.json");
   const Model model_ = LoadTiny(golden_["model"]);
   InfluenceGolden data_{golden_["model"]};
@@ -80,7 +72,7 @@ TEST_F(OpenUnlearningTest, ValueAndGradientAreTheirs) {
   std::vector<std::vector<Sequence>> own(cases.size());
   std::vector<LossTerm> terms;
   for (size_t i = 0; i < cases.size(); ++i) terms.push_back(Term(cases[i], own[i]));
-  Move();
+  ScaleWeights(model_, golden_["scaled"]);
   std::vector<int64_t> batch(golden_["batch"].get<int64_t>());
   std::iota(batch.begin(), batch.end(), int64_t{0});
   for (size_t i = 0; i < cases.size(); ++i) {
@@ -127,7 +119,7 @@ TEST_F(OpenUnlearningTest, SteersIntoTheirQuadrant) {
 // The weight of pdu's retain loss after one step is the one that their trainer has.
 TEST_F(OpenUnlearningTest, TheDualVariableIsTheirs) {
   const Json& dual = golden_["dual"];
-  Move();
+  ScaleWeights(model_, golden_["scaled"]);
   ObjectiveOptions options;
   options.objective = "pdu";
   options.alpha = dual["start"].get<double>();
