@@ -38,12 +38,23 @@ if(GRIN_TESTS)
   find_package(GTest REQUIRED)
 endif()
 
-# LibTorch, see torch.cmake.
-set(GRIN_TORCH ${GRIN_DEPS}/torch-${GRIN_TORCH_VERSION}/torch CACHE PATH "The unpacked torch package")
-if(NOT EXISTS ${GRIN_TORCH}/lib/libtorch_cpu.so)
-  message(FATAL_ERROR "LibTorch is not at ${GRIN_TORCH}; run script/bootstrap first")
+# LibTorch, see torch.cmake: the folder that the variable GRIN_TORCH of the environment names (a `torch`
+# package with its headers), else what script/bootstrap unpacked.
+if(DEFINED ENV{GRIN_TORCH})
+  set(GRIN_TORCH_DEFAULT $ENV{GRIN_TORCH})
+else()
+  set(GRIN_TORCH_DEFAULT ${GRIN_DEPS}/torch-${GRIN_TORCH_VERSION}/torch)
 endif()
-file(GLOB GRIN_CUDA_LIB_DIRS ${GRIN_DEPS}/torch-${GRIN_TORCH_VERSION}/nvidia/*/lib)
+set(GRIN_TORCH ${GRIN_TORCH_DEFAULT} CACHE PATH "The torch package")
+if(NOT EXISTS ${GRIN_TORCH}/lib/libtorch_cpu.so OR NOT EXISTS ${GRIN_TORCH}/version.py)
+  message(FATAL_ERROR "LibTorch is not at ${GRIN_TORCH}; run script/bootstrap first, or set GRIN_TORCH "
+    "to the folder of a torch package")
+endif()
+file(STRINGS ${GRIN_TORCH}/version.py version REGEX "^__version__ = ")
+string(REGEX MATCH "[0-9]+[.][0-9]+" GRIN_TORCH_MINOR "${version}")
+if(GRIN_TORCH_MINOR VERSION_LESS 2.11 OR GRIN_TORCH_MINOR VERSION_GREATER 2.13)
+  message(FATAL_ERROR "${GRIN_TORCH} is PyTorch ${GRIN_TORCH_MINOR}; GRIN builds with 2.11 to 2.13")
+endif()
 include(cmake/torch.cmake)
 # Arrow C++ from the unpacked pyarrow wheel, which has no names without a version for the linker.
 set(GRIN_ARROW ${GRIN_DEPS}/pyarrow-${GRIN_ARROW_VERSION}/pyarrow CACHE PATH "The unpacked pyarrow")
@@ -56,12 +67,7 @@ add_library(grin_arrow INTERFACE)
 target_compile_options(grin_arrow INTERFACE "SHELL:-idirafter ${GRIN_ARROW}/include")
 target_link_libraries(grin_arrow INTERFACE ${GRIN_ARROW_LIBS})
 
-set(GRIN_RPATH ${GRIN_TORCH}/lib ${GRIN_ARROW} ${GRIN_CUDA_LIB_DIRS})
-if(GRIN_CUDA)
-  target_link_libraries(grin_torch INTERFACE
-    -Wl,--no-as-needed ${GRIN_TORCH}/lib/libtorch_cuda.so ${GRIN_TORCH}/lib/libc10_cuda.so
-    -Wl,--as-needed)
-endif()
+set(GRIN_RPATH ${GRIN_TORCH}/lib ${GRIN_ARROW})
 set(CMAKE_BUILD_RPATH ${GRIN_RPATH})
 set(CMAKE_INSTALL_RPATH ${GRIN_RPATH})
 # The wheel's libraries find each other through RPATH, not RUNPATH.

@@ -33,8 +33,14 @@ void SetEarlyVariables(int, char** argv, char** environment) {
   static char no_avx[] =
       "GLIBC_TUNABLES=glibc.cpu.hwcaps="
       "-AVX512F,-AVX512VL,-AVX512BW,-AVX2,-AVX,-FMA,-FMA4,-AVX_Fast_Unaligned_Load";
-  char* added[3];
+  char* added[5];
+  static char errors_only[] = "TORCH_CPP_LOG_LEVEL=ERROR";
+  static char whole_segments[] = "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True";
   size_t count = 0;
+  if (!ValueOf(environment, "TORCH_CPP_LOG_LEVEL")) added[count++] = errors_only;
+  if (!ValueOf(environment, "PYTORCH_CUDA_ALLOC_CONF") && !ValueOf(environment, "PYTORCH_ALLOC_CONF")) {
+    added[count++] = whole_segments;
+  }
   if (!ValueOf(environment, "GOMP_SPINCOUNT") && !ValueOf(environment, "OMP_WAIT_POLICY")) {
     added[count++] = spin_count;
   }

@@ -13,6 +13,11 @@ namespace grin {
 // milliseconds. A pass over a batch takes longer than those, and the next one would get all of its
 // memory as fresh pages, which the system has to clear.
 //
+// TORCH_CPP_LOG_LEVEL: LibTorch's warnings are meant for its developers.
+//
+// PYTORCH_CUDA_ALLOC_CONF: memory of a card in segments that grow, so that freed pieces of one size
+// serve another.
+//
 // GLIBC_TUNABLES, where GRIN_INSTRUCTIONS is "plain" or "avx2": the C library's own functions, such
 // as memcpy, then keep to that as well (see base/processor.h for all the others).
 //

@@ -13,6 +13,8 @@
 #include "grin/cli/command.h"
 #include "grin/cli/environment.h"
 #include "grin/cli/terminal.h"
+#include "grin/cli/trace.h"
+#include "grin/model/libtorch.h"
 
 #ifndef __SANITIZE_ADDRESS__  // which puts its own start there
 __attribute__((section(".preinit_array"),
@@ -50,7 +52,8 @@ int Run(int argc, char** argv) {
   grin::CheckInstructions();
   CLI::App app("GRIN makes a language model forget chosen data and keep everything else.", "grin");
   app.require_subcommand(1);
-  app.set_version_flag("--version", grin::Version());
+  app.set_version_flag("--version",
+                       [] { return grin::Version() + "; " + grin::DescribeLibTorch(); });
   app.failure_message(CLI::FailureMessage::simple);
   app.get_formatter()->column_width(34);
   app.footer(
@@ -103,6 +106,7 @@ int Run(int argc, char** argv) {
     grin::SetThreads(entry->common.threads);
     grin::CatchInterrupts();
     const grin::ListenerScope scope(grin::TerminalListener(entry->common.quiet));
+    const grin::Trace trace;
     entry->run();
   }
   return 0;

@@ -120,11 +120,14 @@ class Batch {
   }
 
   int64_t Slots() const {
-    constexpr int64_t kMost = 128, kLeast = 8, kCacheBytes = int64_t{1} << 30;
+    // A card does a step for many rows in about the time that it takes for few.
+    const bool on_cpu = model_.weights->device().is_cpu();
+    constexpr int64_t kLeast = 8, kGibibyte = int64_t{1} << 30;
+    const int64_t most = on_cpu ? 128 : 512, cache_bytes = on_cpu ? kGibibyte : 8 * kGibibyte;
     const int64_t slot =
         KeyValueCache::SlotBytes(model_.config, Capacity(), model_.weights->dtype());
     int64_t rows = options_.batch_size;
-    if (rows <= 0) rows = std::clamp(kCacheBytes / slot, kLeast, kMost);
+    if (rows <= 0) rows = std::clamp(cache_bytes / slot, kLeast, most);
     if (options_.cache_bytes > 0) {
       if (slot > options_.cache_bytes) {
         throw Error(ErrorClass::kMemory, "eval",

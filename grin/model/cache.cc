@@ -6,6 +6,7 @@
 
 #include "grin/model/cpu/slot_attention.h"
 #include "grin/model/device.h"
+#include "grin/model/varlen_attention.h"
 
 namespace grin {
 
@@ -13,7 +14,10 @@ KeyValueCache::KeyValueCache(const ModelConfig& config, int64_t slots, int64_t c
                              at::TensorOptions options)
     : capacity_(capacity), lengths_(slots, 0) {
   for (auto [all, layers] : {std::pair(&all_keys_, &keys_), std::pair(&all_values_, &values_)}) {
-    *all = at::zeros({config.layers, slots, config.kv_heads, capacity, config.head_dim}, options);
+    const int64_t heads = config.kv_heads, dim = config.head_dim;
+    *all = options.device().is_cpu()
+               ? at::zeros({config.layers, slots, heads, capacity, dim}, options)
+               : at::zeros({config.layers, slots, capacity, heads, dim}, options).transpose(2, 3);
     *layers = all->unbind(0);
   }
 }
@@ -88,6 +92,7 @@ StepAttention::StepAttention(KeyValueCache& cache, int64_t active, const ModelCo
   const std::vector<int64_t> lengths(cache.lengths_.begin(), cache.lengths_.begin() + active);
   longest_ = *std::ranges::max_element(lengths) + 1;
   positions_ = UploadIndices(lengths, device);
+  lengths_ = (positions_ + 1).to(at::kInt);
   slots_ = at::arange(active, at::TensorOptions(at::kLong).device(device));
 }
 
@@ -105,21 +110,37 @@ const at::Tensor& StepAttention::Hidden(std::optional<int64_t> window) {
 
 at::Tensor StepAttention::Attend(int64_t layer, const AttentionSpec& spec, const at::Tensor& q,
                                  const at::Tensor& k, const at::Tensor& v) {
-  const bool by_slot = k.is_cpu() && HasSlotAttention(k.scalar_type());
-  const at::Tensor mixed = by_slot ? SlotAttention(q, k, v, cache_.keys_[layer],
-                                                   cache_.values_[layer], cache_.lengths_, spec)
-                                   : AttendTogether(layer, spec, q, k, v);
+  AttentionCase of{.device = q.device(),
+                   .type = q.scalar_type(),
+                   .head_dim = q.size(2),
+                   .capped = spec.softcap.has_value()};
+  AskCard(of);
+  at::Tensor mixed;
+  if (k.is_cpu() && HasSlotAttention(k.scalar_type())) {
+    mixed = SlotAttention(q, k, v, cache_.keys_[layer], cache_.values_[layer], cache_.lengths_, spec);
+  } else if (ChooseAttention(of) == AttentionKernel::kFlash) {
+    Store(layer, k, v);
+    mixed = FlashStep(spec, q, cache_.keys_[layer].transpose(1, 2),
+                      cache_.values_[layer].transpose(1, 2), lengths_, longest_)
+                .flatten(1);
+  } else {
+    mixed = AttendTogether(layer, spec, q, k, v);
+  }
   if (layer + 1 == layers_) {
     for (int64_t slot = 0; slot < active_; ++slot) ++cache_.lengths_[slot];
   }
   return mixed;
 }
 
+void StepAttention::Store(int64_t layer, const at::Tensor& k, const at::Tensor& v) {
+  cache_.keys_[layer].index_put_({slots_, at::indexing::Slice(), positions_}, k);
+  cache_.values_[layer].index_put_({slots_, at::indexing::Slice(), positions_}, v);
+}
+
 at::Tensor StepAttention::AttendTogether(int64_t layer, const AttentionSpec& spec,
                                          const at::Tensor& q, const at::Tensor& k,
                                          const at::Tensor& v) {
-  cache_.keys_[layer].index_put_({slots_, at::indexing::Slice(), positions_}, k);
-  cache_.values_[layer].index_put_({slots_, at::indexing::Slice(), positions_}, v);
+  Store(layer, k, v);
   const at::Tensor keys = cache_.keys_[layer].narrow(0, 0, active_).narrow(2, 0, longest_);
   const at::Tensor values = cache_.values_[layer].narrow(0, 0, active_).narrow(2, 0, longest_);
   // Query heads that share a key head become rows of one small product: [B, kv_heads, group, L].

@@ -36,7 +36,8 @@ class KeyValueCache {
 
   int64_t capacity_;
   std::vector<int64_t> lengths_;
-  // Of all layers, [layers, slots, kv_heads, capacity, head_dim], and views of each.
+  // Of all layers, [layers, slots, kv_heads, capacity, head_dim], and views of each. On the CPU the
+  // tokens of a head lie together, on other devices the heads of a token, as flash attention has them.
   at::Tensor all_keys_, all_values_;
   std::vector<at::Tensor> keys_, values_;
 };
@@ -74,9 +75,13 @@ class StepAttention : public Attention {
   int64_t LongestSequence() const override { return longest_; }
 
  private:
-  // All slots in one product, as far as the longest reads: for devices without SlotAttention.
+  // All slots in one product, as far as the longest reads: for devices without SlotAttention, and
+  // where flash attention has no kernel.
   at::Tensor AttendTogether(int64_t layer, const AttentionSpec& spec, const at::Tensor& q,
                             const at::Tensor& k, const at::Tensor& v);
+
+  // Puts the new tokens where they belong.
+  void Store(int64_t layer, const at::Tensor& k, const at::Tensor& v);
 
   // bool [B, 1, 1, longest]: keys that a token must not see.
   const at::Tensor& Hidden(std::optional<int64_t> window);
@@ -84,6 +89,7 @@ class StepAttention : public Attention {
   KeyValueCache& cache_;
   int64_t active_, layers_, longest_ = 0;
   at::Tensor slots_, positions_;                         // int64 [B]
+  at::Tensor lengths_;                                   // int32 [B], the new token included
   std::map<std::optional<int64_t>, at::Tensor> hidden_;  // by window
 };
 

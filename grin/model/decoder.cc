@@ -80,16 +80,15 @@ at::Tensor Attend(const Pass& pass, int64_t index, const at::Tensor& x) {
 
 at::Tensor Mlp(const Pass& pass, const BlockWeights& block, const at::Tensor& x) {
   const Activation activation = pass.model.config.activation;
-  at::Tensor inner;
   if (block.gate_up.defined()) {
     const auto halves = Linear(x, block.gate_up, pass.sink).chunk(2, 1);
-    inner = Gated(halves[0], halves[1], activation);
-  } else if (block.gate.defined()) {
-    inner = Gated(Linear(x, block.gate, pass.sink), Linear(x, block.up, pass.sink), activation);
-  } else {
-    inner = Activate(Linear(x, block.up, pass.sink), activation);
+    return GatedLinear(halves[0], halves[1], activation, block.down, pass.sink);
   }
-  return Linear(inner, block.down, pass.sink);
+  if (block.gate.defined()) {
+    return GatedLinear(Linear(x, block.gate, pass.sink), Linear(x, block.up, pass.sink), activation,
+                       block.down, pass.sink);
+  }
+  return Linear(Activate(Linear(x, block.up, pass.sink), activation), block.down, pass.sink);
 }
 
 // One decoder block over packed rows x [T, d]. Norms that the architecture lacks change nothing.

@@ -10,8 +10,8 @@ int64_t RecordedBytesPerToken(const Model& model) {
   const ModelConfig& c = model.config;
   const int64_t q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
   // Residual streams, normed inputs, q and k before and after they are turned, v, attention output,
-  // and gate, up and their product.
-  const int64_t per_layer = 4 * c.hidden + 3 * (q + kv) + 3 * c.intermediate;
+  // and gate and up, or the MLP's rows before and after its activation.
+  const int64_t per_layer = 4 * c.hidden + 3 * (q + kv) + 2 * c.intermediate;
   const auto element = static_cast<int64_t>(c10::elementSize(model.weights->dtype()));
   // What attention is computed from and gives, in fp32 where that is not the type anyway.
   const int64_t widened = WidensFactors(model.embedding.value) ? 4 * 2 * (q + kv) : 0;

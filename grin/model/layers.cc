@@ -24,6 +24,24 @@ at::Tensor ActivateBackward(const at::Tensor& gradient, const at::Tensor& x,
   Defect("model", "unknown activation");
 }
 
+// [out, in]
+at::Tensor Matrix(const LinearWeights& weights) {
+  return weights.transposed ? weights.weight.value.t() : weights.weight.value;
+}
+
+// Gives the sink the weights' gradients: that of the matrix where its input [T, in] was kept.
+void HandOver(GradientSink* sink, const LinearWeights& weights, const at::Tensor& gradient,
+              const at::Tensor& input) {
+  if (input.defined() && weights.transposed) {
+    sink->AddProduct(weights.weight.name, input, gradient);
+  } else if (input.defined()) {
+    sink->AddProduct(weights.weight.name, gradient, input);
+  }
+  if (Wants(sink, weights.bias)) {
+    sink->AddVector(weights.bias.name, gradient.sum(0, false, at::kFloat));
+  }
+}
+
 }  // namespace
 
 at::Tensor Activate(const at::Tensor& x, Activation activation) {
@@ -41,39 +59,33 @@ at::Tensor Activate(const at::Tensor& x, Activation activation) {
 }
 
 at::Tensor Linear(const at::Tensor& x, const LinearWeights& weights, GradientSink* sink) {
-  const auto matrix = [](const LinearWeights& w) {  // [out, in]
-    return w.transposed ? w.weight.value.t() : w.weight.value;
-  };
   at::Tensor output;
   {
     at::NoGradGuard no_grad;
-    output = Product(x, matrix(weights).t(), weights.bias.value);
+    output = Product(x, Matrix(weights).t(), weights.bias.value);
   }
   // The input is kept only where the weight's gradient is wanted.
   const at::Tensor input = Wants(sink, weights.weight) ? x.detach() : at::Tensor();
   return RecordBackward("linear", {x}, output, [=](const at::Tensor& gradient) {
-    if (input.defined() && weights.transposed) {
-      sink->AddProduct(weights.weight.name, input, gradient);
-    } else if (input.defined()) {
-      sink->AddProduct(weights.weight.name, gradient, input);
-    }
-    if (Wants(sink, weights.bias)) {
-      sink->AddVector(weights.bias.name, gradient.sum(0, false, at::kFloat));
-    }
-    return std::vector{Product(gradient, matrix(weights))};
+    HandOver(sink, weights, gradient, input);
+    return std::vector{Product(gradient, Matrix(weights))};
   });
 }
 
-at::Tensor Gated(const at::Tensor& gate, const at::Tensor& up, Activation activation) {
+at::Tensor GatedLinear(const at::Tensor& gate, const at::Tensor& up, Activation activation,
+                       const LinearWeights& weights, GradientSink* sink) {
   at::Tensor output;
   {
     at::NoGradGuard no_grad;
-    output = Activate(gate, activation).mul_(up);
+    output = Product(Activate(gate, activation).mul_(up), Matrix(weights).t(), weights.bias.value);
   }
   const at::Tensor gate_in = gate.detach(), up_in = up.detach();
-  return RecordBackward("gated", {gate, up}, output, [=](const at::Tensor& gradient) {
-    return std::vector{ActivateBackward(gradient * up_in, gate_in, activation),
-                       gradient * Activate(gate_in, activation)};
+  return RecordBackward("gated_linear", {gate, up}, output, [=](const at::Tensor& gradient) {
+    const at::Tensor active = Activate(gate_in, activation);
+    HandOver(sink, weights, gradient,
+             Wants(sink, weights.weight) ? active * up_in : at::Tensor());
+    const at::Tensor inner = Product(gradient, Matrix(weights));  // d loss / d (active * up)
+    return std::vector{ActivateBackward(inner * up_in, gate_in, activation), inner * active};
   });
 }
 

@@ -31,8 +31,10 @@ at::Tensor Linear(const at::Tensor& x, const LinearWeights& weights, GradientSin
 // activation(x), elementwise.
 at::Tensor Activate(const at::Tensor& x, Activation activation);
 
-// activation(gate) * up, elementwise; only the two inputs are kept for the backward pass.
-at::Tensor Gated(const at::Tensor& gate, const at::Tensor& up, Activation activation);
+// Linear of activation(gate) * up, [T, in] each. Only these two are kept for the backward pass, which
+// computes their product again.
+at::Tensor GatedLinear(const at::Tensor& gate, const at::Tensor& up, Activation activation,
+                       const LinearWeights& weights, GradientSink* sink);
 
 struct EmbedOptions {
   double scale = 1.0;            // of the rows, rounded to their type

@@ -2,6 +2,8 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <tuple>
+
 #include "grin/model/layers.h"
 #include "grin/model/record.h"
 
@@ -15,8 +17,37 @@ at::Tensor Scale(const NormWeights& weights, double offset) {
   return offset == 0.0 ? scale : scale + offset;
 }
 
+// Whether LibTorch has one kernel for all of it, which computes in fp32 and rounds once as well.
+bool IsFusedOnCuda(const at::Tensor& x, const NormWeights& weights, const NormConfig& config) {
+  return x.is_cuda() && weights.weight.defined() && config.offset == 0.0 &&
+         weights.weight.value.scalar_type() == x.scalar_type();
+}
+
+at::Tensor FusedRmsNorm(const at::Tensor& x, const NormWeights& weights, const NormConfig& config,
+                        GradientSink* sink) {
+  const at::Tensor input = x.detach().contiguous();
+  const Parameter weight = weights.weight;
+  const int64_t width = x.size(-1);
+  at::Tensor output, inverse_rms;  // [..., d], fp32 [..., 1]
+  {
+    at::NoGradGuard no_grad;
+    std::tie(output, inverse_rms) =
+        at::_fused_rms_norm(input, {width}, weight.value, config.epsilon);
+  }
+  return RecordBackward("fused_rms_norm", {x}, output, [=](const at::Tensor& gradient) {
+    if (Wants(sink, weight)) {  // in fp32, where the kernel would round it
+      const at::Tensor normed = input.to(at::kFloat) * inverse_rms;
+      sink->AddVector(weight.name, (gradient * normed).reshape({-1, width}).sum(0));
+    }
+    const auto [by_input, by_weight] = at::_fused_rms_norm_backward(
+        gradient.contiguous(), input, {width}, inverse_rms, weight.value, {true, false});
+    return std::vector{by_input};
+  });
+}
+
 at::Tensor RmsNorm(const at::Tensor& x, const NormWeights& weights, const NormConfig& config,
                    GradientSink* sink) {
+  if (IsFusedOnCuda(x, weights, config)) return FusedRmsNorm(x, weights, config, sink);
   at::Tensor output, inverse_rms;  // [..., d], fp32 [..., 1]
   const at::Tensor scale = Scale(weights, config.offset);
   {

@@ -4,6 +4,10 @@
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <memory>
+#include <type_traits>
+#include <utility>
+
 namespace grin {
 namespace {
 
@@ -28,6 +32,16 @@ class RecordedNode : public torch::autograd::Node {
   std::function<std::vector<at::Tensor>(const at::Tensor&)> backward_;
 };
 
+// Autograd holds its nodes by intrusive pointers from LibTorch 2.13 on, by shared ones before.
+template <typename Node, typename... Arguments>
+auto MakeNode(Arguments&&... arguments) {
+  if constexpr (std::is_base_of_v<c10::intrusive_ptr_target, Node>) {
+    return c10::make_intrusive<Node>(std::forward<Arguments>(arguments)...);
+  } else {
+    return std::make_shared<Node>(std::forward<Arguments>(arguments)...);
+  }
+}
+
 }  // namespace
 
 at::Tensor RecordBackward(const char* name, const std::vector<at::Tensor>& inputs,
@@ -36,7 +50,7 @@ at::Tensor RecordBackward(const char* name, const std::vector<at::Tensor>& input
   bool needed = false;
   for (const at::Tensor& input : inputs) needed |= input.requires_grad();
   if (!needed || !at::GradMode::is_enabled()) return output;
-  auto node = c10::make_intrusive<RecordedNode>(name, std::move(backward));
+  auto node = MakeNode<RecordedNode>(name, std::move(backward));
   torch::autograd::edge_list edges;
   for (const at::Tensor& input : inputs) {
     edges.push_back(input.requires_grad() ? torch::autograd::impl::gradient_edge(input)

@@ -61,7 +61,21 @@ at::Tensor Frequencies(const RopeConfig& rope,
   return frequencies;
 }
 
+// Rotate by few operators, each of which is a kernel to start: they widen narrow numbers themselves.
+at::Tensor RotateOnDevice(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine) {
+  const int64_t pairs = cosine.size(-1), rest = x.size(-1) - 2 * pairs;
+  const at::Tensor turned = at::empty(x.sizes(), x.options());
+  const at::Tensor first = x.narrow(-1, 0, pairs), second = x.narrow(-1, pairs, pairs);
+  at::Tensor first_turned = turned.narrow(-1, 0, pairs);
+  at::Tensor second_turned = turned.narrow(-1, pairs, pairs);
+  at::addcmul_out(first_turned, first * cosine, second, sine, -1);
+  at::addcmul_out(second_turned, second * cosine, first, sine, 1);
+  if (rest > 0) turned.narrow(-1, 2 * pairs, rest).copy_(x.narrow(-1, 2 * pairs, rest));
+  return turned;
+}
+
 at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine) {
+  if (!x.is_cpu()) return RotateOnDevice(x, cosine, sine);
   const int64_t pairs = cosine.size(-1), rest = x.size(-1) - 2 * pairs;
   const at::Tensor wide = x.narrow(-1, 0, 2 * pairs).to(at::kFloat);
   const at::Tensor first = wide.narrow(-1, 0, pairs), second = wide.narrow(-1, pairs, pairs);

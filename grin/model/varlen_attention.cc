@@ -126,4 +126,19 @@ at::Tensor EfficientAttention(const Segments& segments, const AttentionSpec& spe
   });
 }
 
+at::Tensor FlashStep(const AttentionSpec& spec, const at::Tensor& q, const at::Tensor& keys,
+                     const at::Tensor& values, const at::Tensor& lengths, int64_t longest) {
+  const at::NoGradGuard no_grad;
+  const int64_t rows = q.size(0), capacity = keys.size(1);
+  const at::Tensor query_bounds = at::arange(rows + 1, lengths.options());
+  // A slot's keys begin where its room begins; `lengths` says how many there are.
+  const at::Tensor key_bounds = query_bounds * capacity;
+  const auto flat = [&](const at::Tensor& x) { return x.narrow(0, 0, rows).flatten(0, 1); };
+  const auto left = spec.window ? std::optional<int64_t>(*spec.window - 1) : std::nullopt;
+  const auto right = spec.window ? std::optional<int64_t>(0) : std::nullopt;
+  return std::get<0>(at::_flash_attention_forward(
+      q, flat(keys), flat(values), query_bounds, key_bounds, /*max_q=*/1, longest, /*dropout_p=*/0.0,
+      /*is_causal=*/true, /*return_debug_mask=*/false, spec.scale, left, right, lengths));
+}
+
 }  // namespace grin

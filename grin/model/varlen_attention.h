@@ -48,4 +48,10 @@ at::Tensor FlashAttention(const Segments& segments, const AttentionSpec& spec, c
 at::Tensor EfficientAttention(const Segments& segments, const AttentionSpec& spec,
                               const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
 
+// One new row for each of B slots of a cache, which holds it already: q [B, heads, head_dim], keys and
+// values [slots, capacity, kv_heads, head_dim], contiguous, lengths int32 [B] with the new rows counted,
+// at most `longest` -> [B, heads, head_dim]. For bf16 and fp16 on CUDA. Nothing is recorded.
+at::Tensor FlashStep(const AttentionSpec& spec, const at::Tensor& q, const at::Tensor& keys,
+                     const at::Tensor& values, const at::Tensor& lengths, int64_t longest);
+
 }  // namespace grin

@@ -194,14 +194,15 @@ void CheckBudget(const Model& model, const ComputeOptions& compute, int64_t rese
 
 int64_t RecordedPassTokens(const Model& model, const ComputeOptions& compute, int64_t reserved,
                            int64_t longest) {
-  constexpr int64_t kEnough = 512;  // for full speed; more only costs memory
-  return PassTokens(model, compute, reserved, longest, kEnough, RecordedBytesPerToken(model));
+  // For full speed; more only costs memory. A card has more to fill.
+  const int64_t enough = model.weights->device().is_cpu() ? 512 : 4096;
+  return PassTokens(model, compute, reserved, longest, enough, RecordedBytesPerToken(model));
 }
 
 int64_t ScoringPassTokens(const Model& model, const ComputeOptions& compute, int64_t reserved,
                           int64_t longest) {
-  constexpr int64_t kEnough = 4096;
-  return PassTokens(model, compute, reserved, longest, kEnough, ForwardBytesPerToken(model));
+  const int64_t enough = model.weights->device().is_cpu() ? 4096 : 16384;
+  return PassTokens(model, compute, reserved, longest, enough, ForwardBytesPerToken(model));
 }
 
 void CheckGradientBudget(const Model& model, const ComputeOptions& compute, int64_t longest) {

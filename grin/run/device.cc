@@ -1,22 +1,15 @@
 #include "grin/run/device.h"
 
-#include <ATen/Context.h>
-#include <ATen/detail/CUDAHooksInterface.h>
 #include <ATen/detail/PrivateUse1HooksInterface.h>
 
 #include <algorithm>
 #include <cctype>
 
 #include "grin/base/error.h"
+#include "grin/model/libtorch.h"
 
 namespace grin {
 namespace {
-
-bool BuiltWithCuda() { return at::CUDAHooksRegistry()->Has("CUDAHooks"); }
-
-int64_t CountCards() {
-  return BuiltWithCuda() ? static_cast<int64_t>(at::detail::getCUDAHooks().getNumGPUs()) : 0;
-}
 
 // Of "cuda" or "cuda:N"; -1 for anything else.
 int64_t CardNumber(std::string_view name) {
@@ -32,29 +25,22 @@ int64_t CardNumber(std::string_view name) {
 }  // namespace
 
 at::Device FindDevice(const std::string& name) {
-  const int64_t cards = CountCards();
-  if (name == "cpu" || (name == "auto" && cards == 0)) return at::kCPU;
-  if (name == "auto") return {at::kCUDA, 0};
+  if (name == "cpu") return at::kCPU;
   if (at::isPrivateUse1HooksRegistered() && name == c10::get_privateuse1_backend()) {
     return {at::kPrivateUse1, 0};
   }
   const int64_t card = CardNumber(name);
-  if (card < 0) {
+  if (card < 0 && name != "auto") {
     BadUsage("run", "--device '{}' is not known; it is cpu, cuda, cuda:N or auto", name);
   }
-  if (!BuiltWithCuda()) {
-    BadUsage("run",
-             "--device {}: this build of grin is for the CPU only; build one by script/build cuda, or "
-             "leave --device out",
-             name);
+  const Cards& cards = FindCards();
+  if (name == "auto") return cards.count == 0 ? at::Device(at::kCPU) : at::Device(at::kCUDA, 0);
+  if (cards.count == 0) {
+    BadUsage("run", "--device {}: {}; leave --device out to compute on the CPU", name, cards.why);
   }
-  if (cards == 0) {
-    BadUsage("run", "--device {}: this machine has no card that CUDA can use; leave --device out",
-             name);
-  }
-  if (card >= cards) {
-    BadUsage("run", "--device {}: this machine has {} card{}, the last is cuda:{}", name, cards,
-             cards == 1 ? "" : "s", cards - 1);
+  if (card >= cards.count) {
+    BadUsage("run", "--device {}: this machine has {} card{}, the last is cuda:{}", name, cards.count,
+             cards.count == 1 ? "" : "s", cards.count - 1);
   }
   return {at::kCUDA, static_cast<c10::DeviceIndex>(card)};
 }
