@@ -2,6 +2,7 @@
 // and an exit code.
 
 #include <c10/util/Exception.h>
+#include <c10/util/Logging.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -115,6 +116,7 @@ int Run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  c10::initLogging();  // by TORCH_CPP_LOG_LEVEL
   int code = 1;
   try {
     code = Run(argc, argv);

@@ -1,38 +1,60 @@
 #include "grin/locate/device_top_k.h"
 
-#include <limits>
+#include <array>
+
+#include "grin/model/device.h"
 
 namespace grin {
 namespace {
 
-// Keys are unsigned integers of 32 bits in the order of the floats they stand for, see top_k.cc; here
-// they are int64 [], since few operators know unsigned ones.
-constexpr int64_t kSignBit = int64_t{1} << 31, kAllBits = (int64_t{1} << 32) - 1;
-constexpr int64_t kKeyOfMinusInfinity = 0x007fffff;
+// A key is the signed integer of 32 bits whose order is that of the floats: of a negative one all bits
+// but the sign are turned around. The same function leads back. int32, in the shape of `bits`.
+at::Tensor Turned(const at::Tensor& bits) {
+  return bits.bitwise_xor(bits.bitwise_right_shift(31).bitwise_and(0x7fffffff));
+}
 
-// fp32 [] of a key. Below that of -infinity there are no numbers: what stands there is reached by all.
-// Above that of infinity there are none either: NaN, which nothing reaches.
-at::Tensor FloatOfKey(const at::Tensor& key) {
-  const at::Tensor bits = at::where(key.ge(kSignBit), key - kSignBit, kAllBits - key);
-  const at::Tensor as_signed = at::where(bits.ge(kSignBit), bits - (kAllBits + 1), bits).to(at::kInt);
-  const at::Tensor value = as_signed.unsqueeze(0).view(at::kFloat).squeeze(0);
-  return value.masked_fill(key.lt(kKeyOfMinusInfinity), -std::numeric_limits<float>::infinity());
+at::Tensor KeysOf(const at::Tensor& values, bool absolute) {
+  const at::Tensor bits = values.view(at::kInt);
+  return absolute ? bits.bitwise_and(0x7fffffff) : Turned(bits);
+}
+
+// A key has three digits, found one after the other: 11, 11 and 10 bits.
+struct Digit {
+  int64_t shift, count, least;  // the first is signed
+};
+constexpr std::array kDigits{Digit{21, 2048, -1024}, Digit{10, 2048, 0}, Digit{0, 1024, 0}};
+
+// How often each of 0 .. count - 1 is among `numbers`, int32: int64 [count]. Others do not count.
+at::Tensor CountEach(const at::Tensor& numbers, int64_t count) {
+  if (numbers.is_cuda()) {
+    // Twice as many bins as numbers, since the last one takes its upper edge too.
+    return at::histc(numbers, 2 * count, 0, 2 * count).narrow(0, 0, count).to(at::kLong);
+  }
+  const at::Tensor inside = numbers.ge(0).logical_and_(numbers.lt(count));
+  return at::bincount(at::where(inside, numbers, count).to(at::kLong), {}, count + 1)
+      .narrow(0, 0, count);
 }
 
 // The largest value that `wanted` of the values, or of their magnitudes, reach: fp32 []. `wanted` is 1
 // or more.
 at::Tensor ValueReachedBy(const std::vector<at::Tensor>& values, int64_t wanted, bool absolute) {
-  at::Tensor key = at::zeros({}, values.front().options().dtype(at::kLong));
-  for (int bit = 31; bit >= 0; --bit) {
-    const at::Tensor candidate = key + (int64_t{1} << bit);
-    const at::Tensor threshold = FloatOfKey(candidate);
-    at::Tensor reaching = at::zeros({}, key.options());
+  const auto whole = values.front().options().dtype(at::kInt);
+  at::Tensor found = at::zeros({}, whole);  // the digits so far
+  at::Tensor left = at::full({}, wanted, whole.dtype(at::kLong));
+  for (const Digit& digit : kDigits) {
+    const at::Tensor least = (found * digit.count + digit.least).to(at::kInt);
+    at::Tensor counts = at::zeros({digit.count}, left.options());
     for (const at::Tensor& part : values) {
-      reaching.add_((absolute ? part.abs() : part).ge(threshold).sum());
+      const at::Tensor digits = KeysOf(part, absolute).bitwise_right_shift(digit.shift).sub_(least);
+      counts.add_(CountEach(digits, digit.count));
     }
-    key = at::where(reaching.ge(wanted), candidate, key);
+    // How many have this digit or a larger one: descending.
+    const at::Tensor reaching = counts.flip(0).cumsum(0).flip(0);
+    const at::Tensor place = reaching.ge(left).sum() - 1;
+    left = left - (reaching - counts).gather(0, place.view({1})).squeeze(0);
+    found = (least + place).to(at::kInt);
   }
-  return FloatOfKey(key);
+  return Turned(found.view({1})).view(at::kFloat).squeeze(0);
 }
 
 // bool [n] -> uint8 [ceil(n / 8)], lowest bit first.
@@ -78,7 +100,7 @@ std::vector<MaskTensor> SelectOnDevice(const std::vector<const ScoreTensor*>& or
       const at::Tensor rank = tie.cumsum(0, at::kInt);  // from 1
       const at::Tensor selected = part.gt(threshold).logical_or_(tie.logical_and(rank.le(ties)));
       ties = (ties - tie.sum()).clamp_min(0);
-      const at::Tensor bits = PackBits(selected).cpu();
+      const at::Tensor bits = Download(PackBits(selected));
       const auto* data = bits.const_data_ptr<uint8_t>();
       mask.bits.assign(data, data + bits.numel());
     }

@@ -1,7 +1,7 @@
 #pragma once
 // The selection of top_k.h for scores on another device than the CPU, by LibTorch's operators: the same
-// masks and the same values, without a sort. The value of a rank is found bit by bit, by counting how
-// many scores reach a threshold; the host learns nothing until the end.
+// masks and the same values, without a sort. The value of a rank is found digit by digit, by counting how
+// many scores have each; the host learns nothing until the end.
 
 #include <vector>
 

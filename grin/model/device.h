@@ -16,4 +16,8 @@ at::Tensor Upload(const at::Tensor& host, at::Device device);
 // int64 [n].
 at::Tensor UploadIndices(at::ArrayRef<int64_t> values, at::Device device);
 
+// A copy of `device` on the CPU, in memory that a card writes to by itself, which is an order of
+// magnitude faster than other memory. Waits for it. Of a tensor of the CPU it is the tensor itself.
+at::Tensor Download(const at::Tensor& device);
+
 }  // namespace grin

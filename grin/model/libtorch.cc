@@ -44,6 +44,9 @@ Cards LoadAndCount() {
     // LibTorch remembers its first answer.
     return {0, "LibTorch was asked about CUDA before grin had loaded it; call FindCards first of all"};
   }
+  // Sums of products in fp32 to their end, as on the CPU.
+  at::globalContext().setAllowBF16ReductionCuBLAS(false);
+  at::globalContext().setAllowFP16ReductionCuBLAS(false);
   try {
     const auto count = static_cast<int64_t>(at::detail::getCUDAHooks().getNumGPUs());
     return {count, count == 0 ? "this machine has no card that CUDA can use" : ""};

@@ -1,6 +1,7 @@
 #include "grin/tune/perturb_stage.h"
 
 #include "grin/base/error.h"
+#include "grin/model/device.h"
 
 namespace grin {
 
@@ -26,13 +27,13 @@ void Perturb(const Model& model, Trainable& trainable, const PerturbOptions& opt
   CheckPerturbOptions(options);
   const Perturbation& perturbation = FindPerturbation(options.perturb);
   const bool relative = options.noise_scale == "relative";
-  if (perturbation.uses_sigma && options.noise == 0) return;
+  if (perturbation.name == "none" || (perturbation.uses_sigma && options.noise == 0)) return;
   for (MaskedParameter& parameter : trainable.parameters()) {
     // On the CPU whatever the device: the same numbers to the bit, once in a run.
-    const at::Tensor weight = model.weights->tensors().at(parameter.name).cpu();
+    const at::Tensor weight = Download(model.weights->tensors().at(parameter.name));
     PerturbInput input{.name = parameter.name,
                        .indices = parameter.indices.defined()
-                                      ? parameter.indices.cpu().to(at::kLong)
+                                      ? Download(parameter.indices).to(at::kLong)
                                       : parameter.indices,
                        .shape = weight.sizes(),
                        .shrink = options.shrink,
@@ -42,7 +43,7 @@ void Perturb(const Model& model, Trainable& trainable, const PerturbOptions& opt
       input.moments = MomentsOf(weight);
     }
     input.sigma = options.noise * (relative ? input.moments.deviation : 1.0);
-    at::Tensor master = parameter.master.cpu();
+    at::Tensor master = Download(parameter.master);
     perturbation.function(input, master);
     parameter.master.copy_(master);
   }

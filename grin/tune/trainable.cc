@@ -1,6 +1,7 @@
 #include "grin/tune/trainable.h"
 
 #include "grin/base/error.h"
+#include "grin/model/device.h"
 
 namespace grin {
 namespace {
@@ -101,8 +102,8 @@ EditTensor Trainable::Edit() {
     const MaskedParameter* found = Find(info.name);
     if (!found) return;
     MaskedParameter parameter = *found;
-    parameter.master = parameter.master.cpu();
-    if (parameter.indices.defined()) parameter.indices = parameter.indices.cpu();
+    parameter.master = Download(parameter.master);
+    if (parameter.indices.defined()) parameter.indices = Download(parameter.indices);
     at::Tensor weight =
         at::from_blob(bytes.data(), info.shape,
                       at::TensorOptions(FloatScalarType(info.dtype).value()));
