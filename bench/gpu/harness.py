@@ -1,142 +1,20 @@
-"""What every row of bench/gpu/run stands on: commands and jobs under a time limit, with their wall time
-and peak memory; figures that are written down as they come; files that rows share.
+"""What every row of bench/gpu/run stands on: commands and jobs under a time limit, with their wall
+time and peak memory; figures that are written down as they come; files that rows share."""
 
-A job is a Python function in a forked child. The parent imports torch and transformers once and never
-touches the device, so that a child starts in no time, has a context of its own, can be killed, and
-leaves nothing on the device behind.
-"""
-
-import ctypes
 import importlib.util
 import json
 import math
-import multiprocessing
 import os
 import pathlib
-import pickle
 import selectors
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import traceback
 
-START = time.monotonic()
-
-
-class RowFailure(Exception):
-    """Why a row, or a part of it, gave no figure."""
-
-
-def show(text):
-    print(f"[{time.monotonic() - START:6.1f} s] {text}", flush=True)
-
-
-class Meter:
-    """The most memory in use on the device since the last reset, by a child that keeps asking.
-
-    It is what a card must have: contexts, caches of allocators and all processes are counted; what was
-    in use at the reset is taken off.
-    """
-
-    def __init__(self, torch):
-        self._figures = multiprocessing.RawArray(ctypes.c_int64, 3)  # now, peak, stop
-        self._pid = os.fork()
-        if self._pid == 0:
-            try:
-                self._watch(torch)
-            finally:
-                os._exit(0)
-        for _ in range(3000):
-            if self._figures[0]:
-                break
-            time.sleep(.01)
-
-    def _watch(self, torch):
-        parent = os.getppid()
-        while not self._figures[2] and os.getppid() == parent:
-            free, total = torch.cuda.mem_get_info(0)
-            self._figures[0] = total - free
-            self._figures[1] = max(self._figures[1], total - free)
-            time.sleep(.005)
-
-    def reset(self):
-        time.sleep(.02)  # what the process before held is given back by now
-        self._base = self._figures[0]
-        self._figures[1] = self._base
-
-    def peak(self):
-        return self._figures[1] - self._base
-
-    def stop(self):
-        self._figures[2] = 1
-        os.waitpid(self._pid, 0)
-
-
-class Job:
-    """function(*arguments) in a forked child; its output goes to the log."""
-
-    def __init__(self, bench, function, *arguments):
-        self._name = function.__name__
-        self._begin = time.monotonic()
-        self._value = None
-        reading, writing = os.pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
-            os.close(reading)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            os.setpgid(0, 0)
-            with open(bench.log_file, "a") as log:
-                os.dup2(log.fileno(), 1)
-                os.dup2(log.fileno(), 2)
-            try:
-                answer = (True, function(*arguments))
-            except BaseException as error:  # the parent is to know of any
-                traceback.print_exc()
-                answer = (False, f"{type(error).__name__}: {str(error).strip()[:300]}")
-            with os.fdopen(writing, "wb") as pipe:
-                pipe.write(pickle.dumps(answer))
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(0)
-        os.close(writing)
-        self._pipe = reading
-
-    def result(self, limit):
-        """What the function returned. RowFailure where it failed or took longer than so many seconds."""
-        if self._value is None:
-            self._value = self._wait(limit)
-        good, value = self._value
-        if not good:
-            raise RowFailure(f"{self._name}: {value}")
-        return value
-
-    def _wait(self, limit):
-        data, ends = b"", time.monotonic() + max(0, limit)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._pipe, selectors.EVENT_READ)
-            while True:
-                if not selector.select(max(0, ends - time.monotonic())):
-                    self.kill()
-                    return False, f"stopped after {time.monotonic() - self._begin:.0f} s"
-                part = os.read(self._pipe, 1 << 20)
-                if not part:
-                    break
-                data += part
-        os.close(self._pipe)
-        _, status, usage = os.wait4(self._pid, 0)
-        self._pid = None
-        self.host_peak = usage.ru_maxrss * 1024
-        if not data:
-            return False, f"ended by {os.waitstatus_to_exitcode(status)}"
-        return pickle.loads(data)
-
-    def kill(self):
-        if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
-            self._pid = None
+from job import START, Job, RowFailure, show
+from table import cells_of
 
 
 class Run:
@@ -151,9 +29,9 @@ class Run:
         self.lines = []  # (seconds since the start, line of stderr)
         self.out, self._rest, self._status = b"", b"", None
         self.begin = time.monotonic()
-        self.process = subprocess.Popen(
-            [bench.grin_file, *self.words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env=bench.environment, process_group=0)
+        self.process = subprocess.Popen([bench.grin_file, *self.words], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        env=bench.environment, process_group=0)
         self._selector = selectors.DefaultSelector()
         for pipe in (self.process.stdout, self.process.stderr):
             self._selector.register(pipe, selectors.EVENT_READ)
@@ -200,6 +78,7 @@ class Run:
 
 
 class Bench:
+
     def __init__(self, arguments, scratch, threads):
         self.device = arguments.device
         self.small = arguments.small
@@ -213,8 +92,9 @@ class Bench:
         self.row = ""
         self.judges = True  # whether goals are for the row that runs
         self.figures = []
+        self.forks = not arguments.fresh
         self.prepared = {}  # name -> Job
-        self.rates = {}     # "bfloat16" -> FLOP/s
+        self.rates = {}  # "bfloat16" -> FLOP/s
         self.meter = None
         self.grin_file = self._find_grin(arguments.grin)
         self.environment = dict(os.environ)
@@ -224,7 +104,8 @@ class Bench:
 
     @staticmethod
     def _find_grin(given):
-        for path in (pathlib.Path(given), pathlib.Path(given) / "grin", pathlib.Path(given) / "bin/grin"):
+        for path in (pathlib.Path(given), pathlib.Path(given) / "grin",
+                     pathlib.Path(given) / "bin/grin"):
             if path.is_file() and os.access(path, os.X_OK):
                 return str(path.resolve())
         sys.exit(f"bench/gpu/run: {given} is no command, nor a folder with grin or bin/grin")
@@ -239,16 +120,21 @@ class Bench:
         """Writes a figure down.
 
         `against`: the other side's value of the same unit, `of` whose it is. `goal`: a limit of the
-        ratio value / against where there is such a value, else of the value; `within`: "max" or "min".
+        ratio value / against where there is such a value, else of the value; `within`: "max" or
+        "min".
         """
         figure = {"row": self.row, "name": name, "value": value, "unit": unit, "note": note}
         judged = value
         if against is not None:
-            figure |= {"against": against, "of": of, "ratio": value / against if against else math.nan}
+            figure |= {
+                "against": against, "of": of, "ratio": value / against if against else math.nan
+            }
             judged = figure["ratio"]
         if goal is not None and self.judges:
-            figure |= {"goal": goal, "within": within,
-                       "reached": bool(judged <= goal if within == "max" else judged >= goal)}
+            figure |= {
+                "goal": goal, "within": within,
+                "reached": bool(judged <= goal if within == "max" else judged >= goal)
+            }
         self._keep(figure)
 
     def fail(self, name, why):
@@ -262,7 +148,8 @@ class Bench:
             file.write(json.dumps(figure) + "\n")
         show(" | ".join(cell for cell in cells_of(figure) if cell))
 
-    # --- time ---------------------------------------------------------------------------------------
+    # --- time
+    # ---------------------------------------------------------------------------------------
 
     @staticmethod
     def spent():
@@ -277,31 +164,34 @@ class Bench:
         left = self.left()
         if left <= 1:
             raise RowFailure("the time of the row is over")
-        return left if limit is None or self.small else min(limit, left)
+        return left if limit is None or self.device == "cpu" else min(limit, left)
 
-    # --- what runs ----------------------------------------------------------------------------------
+    # --- what runs
+    # ----------------------------------------------------------------------------------
 
     def grin(self, *arguments, device=None, limit=None, accept=(0,)):
         """A command alone on the machine: its Run, with .peak, the memory that it took.
 
-        .peak is device memory, on the CPU that of the process. `device`: another one, or "" for none.
+        .peak is device memory, on the CPU that of the process. `device`: another one, or "" for
+        none.
         """
         ends = time.monotonic() + self._limit(limit)
         if self.meter:
             self.meter.reset()
         run = Run(self, arguments, self.device if device is None else device)
-        while not run.poll(min(.1, max(0, ends - time.monotonic()))):
+        while not run.poll(min(0.1, max(0, ends - time.monotonic()))):
             if time.monotonic() > ends:
                 run.kill()
                 self._log_run(run)
-                raise RowFailure(f"{run.describe()[:60]}... stopped after {time.monotonic() - run.begin:.0f} s"
-                                 f"; its last line: {run.lines[-1][1] if run.lines else 'none'}")
+                raise RowFailure(
+                    f"{run.describe()[:60]}... stopped after {time.monotonic() - run.begin:.0f} s"
+                    f"; its last line: {run.lines[-1][1] if run.lines else 'none'}")
         run.peak = self.meter.peak() if self.meter else run.host_peak
         self._finish(run, accept)
         return run
 
     def grin_together(self, commands, *, at_once, limit=None):
-        """Commands side by side, each (arguments, device or ""): their Runs, failed ones included."""
+        """Commands side by side, each (arguments, device or ""): their Runs, also failed ones."""
         ends = time.monotonic() + self._limit(limit)
         waiting, running, runs = list(enumerate(commands)), [], {}
         while waiting or running:
@@ -310,14 +200,16 @@ class Bench:
                 runs[number] = Run(self, arguments, device)
                 running.append(runs[number])
             for run in list(running):
-                if run.poll(.02 / len(running)):
+                if run.poll(0.02 / len(running)):
                     running.remove(run)
                     self._log_run(run)
             if time.monotonic() > ends:
                 for run in running:
                     run.kill()
                     self._log_run(run)
-                raise RowFailure(f"{len(running) + len(waiting)} of {len(commands)} commands were not done in time")
+                raise RowFailure(
+                    f"{len(running) + len(waiting)} of {len(commands)} commands took too long"
+                )
         return [runs[number] for number in sorted(runs)]
 
     def _finish(self, run, accept):
@@ -336,11 +228,13 @@ class Bench:
         text = f"$ {run.describe()}\n"
         text += "".join(f"  {when:8.2f} s  {line}\n" for when, line in run.lines)
         text += run.out[-2000:].decode("utf-8", "replace")
-        self.log(f"{text}\n  ended by {run.process.returncode} after {seconds:.2f} s, device peak "
-                 f"{getattr(run, 'peak', math.nan) / 1e9:.2f} GB, host {getattr(run, 'host_peak', math.nan) / 1e9:.2f} GB")
+        self.log(
+            f"{text}\n  ended by {run.process.returncode} after {seconds:.2f} s, device peak "
+            f"{getattr(run, 'peak', math.nan) / 1e9:.2f} GB, "
+            f"host {getattr(run, 'host_peak', math.nan) / 1e9:.2f} GB")
 
     def job(self, function, *arguments, limit=None):
-        """A Python function in a child, alone on the machine: (its value, the memory that it took)."""
+        """A Python function, alone on the machine: (its value, the memory that it took)."""
         limit = self._limit(limit)
         if self.meter:
             self.meter.reset()
@@ -348,7 +242,8 @@ class Bench:
         value = job.result(limit)
         return value, self.meter.peak() if self.meter else job.host_peak
 
-    # --- what rows share ----------------------------------------------------------------------------
+    # --- what rows share
+    # ----------------------------------------------------------------------------
 
     def prepare(self, name, function, *arguments):
         """Starts making files that rows will ask for by that name."""
@@ -358,6 +253,14 @@ class Bench:
 
     def wait_for(self, name):
         return self.prepared[name].result(self._limit(None))
+
+    def wait_for_all(self):
+        """Nothing is prepared any more beside what is timed."""
+        for name in self.prepared:
+            try:
+                self.wait_for(name)
+            except RowFailure as failure:
+                self.log(f"preparing {name} failed: {failure}")  # the row that needs it says so
 
     def place(self, name):
         """A path in the scratch folder where nothing is."""
@@ -378,34 +281,3 @@ class Bench:
         if self.meter:
             self.meter.stop()
         shutil.rmtree(self.scratch, ignore_errors=True)
-
-
-def number(value):
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return str(value)
-    if isinstance(value, int) or value == 0:
-        return str(value)
-    return f"{value:.3g}" if abs(value) < 100 or abs(value) >= 1e6 else f"{value:.0f}"
-
-
-def cells_of(figure):
-    """row, figure, value, against, ratio, goal, verdict, note."""
-    if "failed" in figure:
-        return [figure["row"], figure["name"], "", "", "", "", "FAILED", figure["failed"]]
-    unit = f" {figure['unit']}" if figure["unit"] else ""
-    cells = [figure["row"], figure["name"], number(figure["value"]) + unit, "", "", "", "", figure["note"]]
-    if "against" in figure:
-        cells[3] = f"{number(figure['against'])}{unit} {figure['of']}".strip()
-        cells[4] = number(figure["ratio"])
-    if "goal" in figure:
-        cells[5] = ("<= " if figure["within"] == "max" else ">= ") + number(figure["goal"])
-        cells[6] = "reached" if figure["reached"] else "MISSED"
-    return cells
-
-
-def table(figures):
-    head = ["row", "figure", "value", "against", "ratio", "goal", "verdict", "note"]
-    rows = [head, *map(cells_of, figures)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head) - 1)]
-    return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1]]).rstrip()
-                     for row in rows)
