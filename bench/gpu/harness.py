@@ -22,6 +22,7 @@ class Run:
 
     def __init__(self, bench, arguments, device):
         self.words = [str(word) for word in arguments]
+        self.device = device
         if device:
             self.words += ["--device", device]
         if device == "cpu" and "--threads" not in self.words:
@@ -94,6 +95,7 @@ class Bench:
         self.figures = []
         self.forks = not arguments.fresh
         self.prepared = {}  # name -> Job
+        self.live = []      # runs and jobs, which are ended with the script
         self.rates = {}  # "bfloat16" -> FLOP/s
         self.meter = None
         self.grin_file = self._find_grin(arguments.grin)
@@ -110,7 +112,7 @@ class Bench:
                 return str(path.resolve())
         sys.exit(f"bench/gpu/run: {given} is no command, nor a folder with grin or bin/grin")
 
-    # --- what comes out ---------------------------------------------------------------------------
+    # --- what comes out ---
 
     def log(self, text):
         with open(self.log_file, "a") as file:
@@ -148,8 +150,7 @@ class Bench:
             file.write(json.dumps(figure) + "\n")
         show(" | ".join(cell for cell in cells_of(figure) if cell))
 
-    # --- time
-    # ---------------------------------------------------------------------------------------
+    # --- time ---
 
     @staticmethod
     def spent():
@@ -166,8 +167,7 @@ class Bench:
             raise RowFailure("the time of the row is over")
         return left if limit is None or self.device == "cpu" else min(limit, left)
 
-    # --- what runs
-    # ----------------------------------------------------------------------------------
+    # --- what runs ---
 
     def grin(self, *arguments, device=None, limit=None, accept=(0,)):
         """A command alone on the machine: its Run, with .peak, the memory that it took.
@@ -176,9 +176,9 @@ class Bench:
         none.
         """
         ends = time.monotonic() + self._limit(limit)
-        if self.meter:
+        if self.meter and device != "":
             self.meter.reset()
-        run = Run(self, arguments, self.device if device is None else device)
+        run = self._start(arguments, self.device if device is None else device)
         while not run.poll(min(0.1, max(0, ends - time.monotonic()))):
             if time.monotonic() > ends:
                 run.kill()
@@ -197,7 +197,7 @@ class Bench:
         while waiting or running:
             while waiting and len(running) < at_once:
                 number, (arguments, device) = waiting.pop(0)
-                runs[number] = Run(self, arguments, device)
+                runs[number] = self._start(arguments, device)
                 running.append(runs[number])
             for run in list(running):
                 if run.poll(0.02 / len(running)):
@@ -208,9 +208,13 @@ class Bench:
                     run.kill()
                     self._log_run(run)
                 raise RowFailure(
-                    f"{len(running) + len(waiting)} of {len(commands)} commands took too long"
-                )
+                    f"{len(running) + len(waiting)} of {len(commands)} commands took too long")
         return [runs[number] for number in sorted(runs)]
+
+    def _start(self, arguments, device):
+        run = Run(self, arguments, device)
+        self.live.append(run)
+        return run
 
     def _finish(self, run, accept):
         self._log_run(run)
@@ -239,11 +243,11 @@ class Bench:
         if self.meter:
             self.meter.reset()
         job = Job(self, function, *arguments)
+        self.live.append(job)
         value = job.result(limit)
         return value, self.meter.peak() if self.meter else job.host_peak
 
-    # --- what rows share
-    # ----------------------------------------------------------------------------
+    # --- what rows share ---
 
     def prepare(self, name, function, *arguments):
         """Starts making files that rows will ask for by that name."""
@@ -276,8 +280,8 @@ class Bench:
             path.unlink()
 
     def close(self):
-        for job in self.prepared.values():
-            job.kill()
+        for one in [*self.prepared.values(), *self.live]:
+            one.kill()
         if self.meter:
             self.meter.stop()
         shutil.rmtree(self.scratch, ignore_errors=True)

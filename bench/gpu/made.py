@@ -196,8 +196,7 @@ def write_text(folder, small):
     return {"tokens of a record": mean + frame + rest, "vocabulary": tokenizer.get_vocab_size()}
 
 
-# --- checkpoints
-# -----------------------------------------------------------------------------------------
+# --- checkpoints ---
 
 
 def config_of(shape):

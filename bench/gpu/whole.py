@@ -86,7 +86,7 @@ class Sides:
             at_once=self.at_once, limit=90)
         for run in runs:
             if run.process.returncode != 0:
-                self.bench.fail(run.describe()[:60], self.bench.why(run))
+                self.bench.fail(f"{run.words[0]} on {run.device}", self.bench.why(run))
 
     def both(self, command):
         """What `command` of a side's name gives, on both sides."""
@@ -110,7 +110,7 @@ class Sides:
         last = ", ".join(f"{loss:.4g}" for loss in ours[-1])
         self.bench.add(name, largest, goal=LOSS_BOUND, note=f"{len(ours)} steps, at last {last}")
 
-    # --- what is compared -------------------------------------------------------------------------
+    # --- what is compared ---
 
     def teach(self):
         """Every weight is trained: the plain case."""
