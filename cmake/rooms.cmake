@@ -18,11 +18,11 @@ function(grin_room name)
 endfunction()
 
 # Rooms that compute on any device, and tests of them that say nothing of another device than the CPU.
-set(GRIN_DEVICE_ROOMS "^(model|engine|metric|locate|perturb)$")
+set(GRIN_DEVICE_ROOMS "^(model|engine|metric|locate|perturb|tune)$")
 string(JOIN ":" GRIN_CPU_TESTS
   *Kernels* DotProducts* AddSelectedDots* AttendRows* Int8Screen* SlotAttention* SampledProduct*
   Product.OfARow* *Company* SerialLogNormaliser* EngineKey* ConfigTest* LoadModel*
-  InstalledLibrary*)
+  InstalledLibrary* TuneState.RefusesATorn* Delta.*)
 
 # The stand-in device of the tests.
 function(grin_stand_in)

@@ -3,16 +3,20 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <cmath>
 #include <numeric>
 
 #include "grin/base/error.h"
 #include "grin/data/packing.h"
 #include "grin/model/cpu/softmax.h"
+#include "grin/model/device.h"
 #include "grin/tune/counting.h"
 
 namespace grin {
 namespace {
+
+double SumOfWeights(const Sequence& sequence) {
+  return std::accumulate(sequence.label_weights.begin(), sequence.label_weights.end(), 0.0);
+}
 
 // One pass of a term: some of the units that were drawn, in one batch.
 struct TermPass {
@@ -31,7 +35,7 @@ struct TermPass {
     if (!term.reference.defined()) return {};
     std::vector<int64_t> labels;
     for (const Sequence* s : sequences) labels.push_back(static_cast<int64_t>(s->labels.size()));
-    return term.reference.Of(numbers, labels).to(batch.tokens.device());
+    return Upload(term.reference.Of(numbers, labels), batch.tokens.device());
   }
 };
 
@@ -48,7 +52,7 @@ class LearnedTokens {
       }
       offsets_.push_back(static_cast<int64_t>(labels.size()));
     }
-    labels_ = at::tensor(labels, at::kLong).to(rows.device());
+    labels_ = UploadIndices(labels, rows.device());
     rows_ = rows.detach().index_select(0, labels_);
   }
 
@@ -72,7 +76,7 @@ class LearnedTokens {
   at::Tensor rows_;    // [l, d]
 };
 
-double AddPass(const TermPass& pass, const OnLogp& objective) {
+at::Tensor AddPass(const TermPass& pass, const OnLogp& objective) {
   const at::AutoGradMode grad_mode(pass.sink != nullptr);
   const at::Tensor rows = HeadRows(pass.model, pass.batch, pass.sink);  // [R, d]
   const LabelScores scores = ScoreLabels(rows, pass.batch.labels, pass.model.head, pass.sink);
@@ -82,15 +86,14 @@ double AddPass(const TermPass& pass, const OnLogp& objective) {
     weight = learned.Weights();
     learned.Learn(scores.logp);
   }
-  const TokenValues values{.logp = scores.logp.detach().cpu(),
+  const TokenValues values{.logp = scores.logp.detach(),
                            .reference = pass.Reference(),
                            .weight = weight,
                            .offsets = pass.batch.label_offsets,
                            .shares = pass.shares};
   const LossAndGradient result = objective.loss(values, pass.term.settings);
-  if (pass.sink && std::isfinite(result.loss)) {
-    torch::autograd::backward({scores.logp},
-                              {result.gradient.mul(pass.term.scale).to(scores.logp.device())});
+  if (pass.sink) {
+    torch::autograd::backward({scores.logp}, {result.gradient.mul(pass.term.scale)});
   }
   return result.loss;
 }
@@ -103,8 +106,7 @@ struct WeightedLabels {
     int64_t label = 0;
     for (size_t s = 0; s < pass.sequences.size(); ++s) {
       const std::vector<float>& weights = pass.sequences[s]->label_weights;
-      const double total = std::accumulate(weights.begin(), weights.end(), 0.0);  // T_i
-      if (!(total > 0)) Defect("tune", "sequence {} has no weighted token", pass.numbers[s]);
+      const double total = SumOfWeights(*pass.sequences[s]);  // T_i
       for (const float weight : weights) {
         if (weight > 0) {
           chosen.push_back(label);
@@ -114,8 +116,8 @@ struct WeightedLabels {
       }
     }
     const at::Device device = pass.batch.tokens.device();
-    numbers = at::tensor(chosen, at::kLong).to(device);
-    share = at::tensor(shares, at::kDouble).to(device);
+    numbers = UploadIndices(chosen, device);
+    share = Upload(at::tensor(shares, at::kDouble), device);
   }
 
   at::Tensor numbers;  // int64 [l]: which labels of the batch
@@ -140,7 +142,7 @@ at::Tensor LogpOfTokens(const at::Tensor& logits, const at::Tensor& tokens) {
       .to(at::kFloat);
 }
 
-double AddPass(const TermPass& pass, const OnLogits& objective) {
+at::Tensor AddPass(const TermPass& pass, const OnLogits& objective) {
   const at::AutoGradMode grad_mode(pass.sink != nullptr);
   const at::Tensor all = HeadRowsAtLabels(pass.model, pass.batch, pass.sink);  // [N, d]
   WeightedLabels labels(pass);
@@ -171,16 +173,15 @@ double AddPass(const TermPass& pass, const OnLogits& objective) {
   };
   if (!pass.sink) {
     VisitLogits(hidden, logits, visit);
-    return sum.item<double>();
+    return sum;
   }
   const at::Tensor gradient = VisitLogitsAndBack(hidden.detach(), logits, pass.sink, visit);
   if (logp.defined()) learned->Learn(logp);
-  const auto loss = sum.item<double>();
-  if (std::isfinite(loss)) torch::autograd::backward({hidden}, {gradient});
-  return loss;
+  torch::autograd::backward({hidden}, {gradient});
+  return sum;
 }
 
-double AddPass(const TermPass& pass, const OnHidden& objective) {
+at::Tensor AddPass(const TermPass& pass, const OnHidden& objective) {
   const at::AutoGradMode grad_mode(pass.sink != nullptr);
   const int64_t layer = HiddenLayer(pass.term.settings, pass.model.config);
   const at::Tensor all = HiddenAtLabels(pass.model, pass.batch, layer, pass.sink);  // [N, d]
@@ -191,8 +192,8 @@ double AddPass(const TermPass& pass, const OnHidden& objective) {
   if (pass.term.reference.defined()) {
     rows.reference = pass.Reference().index_select(0, labels.numbers).to(at::kFloat);
   }
-  const auto sum = WeightedLoss(pass, labels, objective.loss, 0, rows).item<double>();
-  if (pass.sink && std::isfinite(sum)) {
+  const at::Tensor sum = WeightedLoss(pass, labels, objective.loss, 0, rows);
+  if (pass.sink) {
     torch::autograd::backward({hidden}, {rows.values.to(hidden.scalar_type())});
   }
   return sum;
@@ -200,7 +201,7 @@ double AddPass(const TermPass& pass, const OnHidden& objective) {
 
 }  // namespace
 
-double Accumulate(const Model& model, const LossTerm& term, std::span<const int64_t> drawn,
+at::Tensor Accumulate(const Model& model, const LossTerm& term, std::span<const int64_t> drawn,
                   int64_t pass_tokens, GradientSink* sink, int64_t& tokens,
                   TokenWeighing weighing) {
   const StepUnits step = UnitsOfStep(term, drawn, model.config.hidden);
@@ -210,7 +211,8 @@ double Accumulate(const Model& model, const LossTerm& term, std::span<const int6
     for (const Sequence* sequence : unit) length += sequence->length();
     lengths.push_back(length);
   }
-  double loss = 0;
+  at::Tensor loss =
+      at::zeros({}, at::TensorOptions(at::kDouble).device(model.weights->device()));
   for (const auto& members : PlanPasses(lengths, pass_tokens)) {
     std::vector<int64_t> numbers;
     std::vector<const Sequence*> sequences;
@@ -221,22 +223,29 @@ double Accumulate(const Model& model, const LossTerm& term, std::span<const int6
         numbers.push_back(drawn[i] * term.unit() +
                           static_cast<int64_t>(sequences.size()) % term.unit());
         sequences.push_back(sequence);
+        if (!(SumOfWeights(*sequence) > 0)) {
+          Defect("tune", "sequence {} has no weighted token", numbers.back());
+        }
       }
     }
     const PackedBatch batch = Pack(sequences, model.weights->device());
     const TermPass pass{model, term, batch, numbers, sequences, shares, sink, weighing};
-    const double added =
-        std::visit([&](const auto& kind) { return AddPass(pass, kind); }, term.objective->kind);
+    loss.add_(
+        std::visit([&](const auto& kind) { return AddPass(pass, kind); }, term.objective->kind));
     tokens += batch.tokens.size(0);
-    if (!std::isfinite(added)) return added;
-    loss += added;
   }
   return loss;
 }
 
+std::vector<double> ReadTogether(const std::vector<at::Tensor>& numbers) {
+  const at::Tensor host = at::stack(numbers).cpu();
+  const double* data = host.const_data_ptr<double>();
+  return {data, data + host.numel()};
+}
+
 std::vector<double> InitialLosses(const Model& model, std::vector<LossTerm> terms,
                                   int64_t pass_tokens) {
-  std::vector<double> losses;
+  std::vector<at::Tensor> losses;
   for (LossTerm& term : terms) {
     ComputeReference(model, term, pass_tokens);
     std::vector<int64_t> all(term.units());
@@ -244,7 +253,7 @@ std::vector<double> InitialLosses(const Model& model, std::vector<LossTerm> term
     int64_t tokens = 0;
     losses.push_back(Accumulate(model, term, all, pass_tokens, nullptr, tokens));
   }
-  return losses;
+  return ReadTogether(losses);
 }
 
 }  // namespace grin

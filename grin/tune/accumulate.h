@@ -1,6 +1,8 @@
 #pragma once
 // What a step adds of a loss term: forward pass, objective, backward pass.
 
+#include <ATen/ATen.h>
+
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -18,12 +20,15 @@ struct TokenWeighing {
 };
 
 // Adds the gradients of scale * mean loss over the units `drawn` (sequences, or pairs) to `sink`,
-// which may be null, and returns the mean loss, without its scale. A loss that is not finite is
-// returned at once. Passes hold at most `pass_tokens` tokens, or one unit; `tokens` grows by those
-// that were run.
-double Accumulate(const Model& model, const LossTerm& term, std::span<const int64_t> drawn,
+// which may be null, and returns the mean loss, without its scale: double [], on the model's device,
+// which the host has not waited for. Whether it is finite is for the caller to see. Passes hold at most
+// `pass_tokens` tokens, or one unit; `tokens` grows by those that were run.
+at::Tensor Accumulate(const Model& model, const LossTerm& term, std::span<const int64_t> drawn,
                   int64_t pass_tokens, GradientSink* sink, int64_t& tokens,
                   TokenWeighing weighing = {});
+
+// Numbers of one device, double [] each, in the memory of the host, which waits for them once.
+std::vector<double> ReadTogether(const std::vector<at::Tensor>& numbers);
 
 // The losses of each term over all of its sequences, without training.
 std::vector<double> InitialLosses(const Model& model, std::vector<LossTerm> terms,

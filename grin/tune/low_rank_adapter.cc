@@ -78,14 +78,14 @@ void LowRankAdapter::TakeOff() {
   }
 }
 
-double LowRankAdapter::Step(const LossTerm& term, std::span<const int64_t> drawn, double lr,
+at::Tensor LowRankAdapter::Step(const LossTerm& term, std::span<const int64_t> drawn, double lr,
                             int64_t pass_tokens, int64_t& tokens) {
   for (auto& [name, f] : factors_) {
     f.a_gradient.zero_();
     f.b_gradient.zero_();
   }
   FactorSink sink(factors_);
-  const double loss = Accumulate(model_, term, drawn, pass_tokens, &sink, tokens);
+  const at::Tensor loss = Accumulate(model_, term, drawn, pass_tokens, &sink, tokens);
   for (auto& [name, f] : factors_) {
     f.a.sub_(f.a_gradient, lr);
     f.b.sub_(f.b_gradient, lr);

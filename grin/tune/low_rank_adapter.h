@@ -23,8 +23,8 @@ class LowRankAdapter {
   LowRankAdapter& operator=(const LowRankAdapter&) = delete;
 
   // One step of gradient descent on the mean loss over the sequences drawn, at the changed weights.
-  // Returns the loss before it.
-  double Step(const LossTerm& term, std::span<const int64_t> drawn, double lr, int64_t pass_tokens,
+  // Returns the loss before it: double [], on the model's device.
+  at::Tensor Step(const LossTerm& term, std::span<const int64_t> drawn, double lr, int64_t pass_tokens,
               int64_t& tokens);
 
   // Puts the weights back to those of the checkpoint.

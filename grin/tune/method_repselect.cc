@@ -65,7 +65,7 @@ void FindDirection(const MethodInput& input, int64_t& tokens) {
                            .sequences = &forget};
     const auto size = static_cast<int64_t>(forget.size());
     ShuffledDraw draw(size, input.seed, "repselect");
-    double first = 0, last = 0;
+    at::Tensor first, last;  // losses
     for (int64_t left = input.options.lora_epochs * size; left > 0;) {
       ThrowIfInterrupted();
       const int64_t count = std::min({left, input.steps.batch_size, draw.left()});
@@ -74,10 +74,12 @@ void FindDirection(const MethodInput& input, int64_t& tokens) {
       left -= count;
     }
     if (input.options.lora_epochs > 0) {
-      Info("repselect: the adapter's loss on the forget set went from {:.3f} to {:.3f}", first, last);
-    }
-    if (!std::isfinite(last)) {
-      BadInput("tune", "the adapter's loss is {}; lower --lora-lr", last);
+      const std::vector<double> losses = ReadTogether({first, last});
+      Info("repselect: the adapter's loss on the forget set went from {:.3f} to {:.3f}", losses[0],
+           losses[1]);
+      if (!std::isfinite(losses[1])) {
+        BadInput("tune", "the adapter's loss is {}; lower --lora-lr", losses[1]);
+      }
     }
     std::vector<const Sequence*> all;
     for (const Sequence& sequence : forget) all.push_back(&sequence);
@@ -98,7 +100,7 @@ void FindDirection(const MethodInput& input, int64_t& tokens) {
     gradient.values = at::Tensor();
     progress.Add(1);
   }
-  const double norm = GradientNorm(arena.gradient);
+  const auto norm = GradientNorm(arena.gradient).item<double>();
   if (!std::isfinite(norm) || norm == 0) {
     BadInput("tune", "the forget gradient of the selected weights has norm {}; nothing can be "
              "unlearned by it", norm);
@@ -123,7 +125,8 @@ class DivergenceMeter {
   double Measure(int64_t& tokens) const {
     std::vector<int64_t> all(sample_.size());
     std::iota(all.begin(), all.end(), int64_t{0});
-    return Accumulate(input_.model, term_, all, input_.pass_tokens, nullptr, tokens);
+    return Accumulate(input_.model, term_, all, input_.pass_tokens, nullptr, tokens)
+        .item<double>();
   }
 
  private:

@@ -12,7 +12,7 @@ TuneReport TakeBack(const MethodInput& input, TuneHooks hooks) {
     at::Tensor& master = input.trainable.arena().master;
     at::Tensor vector = input.taught ? EntriesOf(*input.taught, input.trainable) : master.clone();
     vector.sub_(input.before ? EntriesOf(*input.before, input.trainable) : master);
-    const double norm = GradientNorm(vector);
+    const auto norm = GradientNorm(vector).item<double>();
     master.sub_(vector, input.options.strength);
     return Json{{"vector_norm", norm}};
   });

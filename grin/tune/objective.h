@@ -45,15 +45,17 @@ struct TokenValues {
   std::vector<double> shares;    // of each sequence, or pair, in the mean that the loss is
 };
 
+// On the device of the log-probabilities.
 struct LossAndGradient {
-  double loss = 0;
+  at::Tensor loss;      // double []
   at::Tensor gradient;  // d loss / d logp, fp32 [N]
 };
 
 // Sees N numbers and may weigh them against each other.
 struct OnLogp {
   // The sum over the sequences given, each times its share, so that the passes of a step add up to
-  // the exact mean. Error (internal) for a sequence without weight.
+  // the exact mean. It must not read what lies on a device, for which the host would have to wait: it
+  // is written as operators on tensors. Error (internal) for a sequence without weight on the CPU.
   LossAndGradient (*loss)(const TokenValues& values, const ObjectiveSettings& settings);
 };
 
@@ -65,7 +67,7 @@ struct RowValues {
 };
 
 // Returns the loss of each row, fp32 [c], and puts its derivative by that row in the place of
-// `values`; may overwrite `reference` too. The mean over sequences of the weighted mean over their
+// `values`; may overwrite `reference` too. It must not read what lies on a device. The mean over sequences of the weighted mean over their
 // labels is taken outside. Chunks of any number of rows give the same.
 using RowLoss = at::Tensor (*)(RowValues& rows, const ObjectiveSettings& settings);
 

@@ -14,11 +14,11 @@ constexpr ObjectiveParameter kDirectPreferenceParameters[] = {
 LossAndGradient DirectPreferenceLoss(const TokenValues& values, const ObjectiveSettings& settings) {
   if (!values.reference.defined()) Defect("tune", "dpo got no reference log-probabilities");
   const double beta = settings["beta"];
-  return OfPairNll(values, [=](const ScoredSequence& forgotten, const ScoredSequence& preferred) {
-    const double x = beta * ((forgotten.nll - forgotten.nll_reference) -
+  return OfPairNll(values, [=](const SequenceNlls& forgotten, const SequenceNlls& preferred) {
+    const at::Tensor x = beta * ((forgotten.nll - forgotten.nll_reference) -
                              (preferred.nll - preferred.nll_reference));
-    const double slope = 2 * Sigmoid(-x);
-    return PairLoss{2 / beta * NegativeLogSigmoid(x), -slope, slope};
+    const at::Tensor slope = 2 * at::sigmoid(-x);
+    return PairLosses{2 / beta * NegativeLogSigmoid(x), -slope, slope};
   });
 }
 

@@ -7,8 +7,8 @@ namespace grin {
 namespace {
 
 LossAndGradient AscentLoss(const TokenValues& values, const ObjectiveSettings&) {
-  return OfSequenceNll(values, [](const ScoredSequence& s) {
-    return NllLoss{-s.nll / s.tokens, -1 / s.tokens};
+  return OfSequenceNll(values, [](const SequenceNlls& s) {
+    return NllLosses{-s.nll / s.tokens, -1 / s.tokens};
   });
 }
 

@@ -1,8 +1,6 @@
 // JensUn (Singh et al. 2025, arXiv 2509.02820): the Jensen-Shannon divergence, which is bounded by
 // log 2, from a refusal on the forget set and from the untouched model on the retain set.
 
-#include <algorithm>
-#include <cmath>
 #include <numbers>
 
 #include "grin/base/error.h"
@@ -16,10 +14,11 @@ namespace {
 // log 2 + (p log p - (1 + p) log(1 + p)) / 2, whose derivative by log p is p (log p - log(1 + p))
 // / 2.
 LossAndGradient RefusalDivergenceLoss(const TokenValues& values, const ObjectiveSettings&) {
-  return OfTokens(values, [](double logp) {
-    const double p = std::exp(logp), more = std::log1p(p);
-    if (p == 0) return TokenLoss{std::numbers::ln2, 0};
-    return TokenLoss{std::numbers::ln2 + (p * logp - (1 + p) * more) / 2, p * (logp - more) / 2};
+  return OfTokens(values, [](const at::Tensor& logp) {
+    const at::Tensor p = logp.exp(), more = p.log1p();
+    const at::Tensor impossible = p.eq(0);
+    const at::Tensor part = (p * logp).masked_fill(impossible, 0);  // p log p
+    return TokenLosses{(part - (1 + p) * more) / 2 + std::numbers::ln2, (part - p * more) / 2};
   });
 }
 

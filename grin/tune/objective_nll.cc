@@ -7,13 +7,13 @@ namespace grin {
 namespace {
 
 LossAndGradient LikelihoodLoss(const TokenValues& values, const ObjectiveSettings&) {
-  return OfSequenceNll(values, [](const ScoredSequence& s) {
-    return NllLoss{s.nll / s.tokens, 1 / s.tokens};
+  return OfSequenceNll(values, [](const SequenceNlls& s) {
+    return NllLosses{s.nll / s.tokens, 1 / s.tokens};
   });
 }
 
 LossAndGradient NoLoss(const TokenValues& values, const ObjectiveSettings&) {
-  return {0, at::zeros_like(values.logp)};
+  return {at::zeros({}, values.logp.options().dtype(at::kDouble)), at::zeros_like(values.logp)};
 }
 
 }  // namespace

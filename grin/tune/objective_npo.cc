@@ -14,9 +14,9 @@ LossAndGradient NegativePreferenceLoss(const TokenValues& values,
                                        const ObjectiveSettings& settings) {
   if (!values.reference.defined()) Defect("tune", "npo got no reference log-probabilities");
   const double beta = settings["beta"];
-  return OfSequenceNll(values, [=](const ScoredSequence& s) {
-    const double x = beta * (s.nll - s.nll_reference);
-    return NllLoss{2 / beta * NegativeLogSigmoid(x), -2 * Sigmoid(-x)};
+  return OfSequenceNll(values, [=](const SequenceNlls& s) {
+    const at::Tensor x = beta * (s.nll - s.nll_reference);
+    return NllLosses{2 / beta * NegativeLogSigmoid(x), -2 * at::sigmoid(-x)};
   });
 }
 

@@ -6,6 +6,7 @@
 
 #include "grin/base/error.h"
 #include "grin/base/random.h"
+#include "grin/model/device.h"
 #include "grin/tune/objective.h"
 #include "grin/tune/steering.h"
 
@@ -30,7 +31,8 @@ at::Tensor SquaredDistance(RowValues& rows, const at::Tensor& target) {
 at::Tensor SteeringLoss(RowValues& rows, const ObjectiveSettings& settings) {
   const at::Tensor direction =
       SteeringDirection(settings.seed, rows.values.size(1), settings.open_unlearning);
-  return SquaredDistance(rows, direction.mul(settings["steering"]).to(rows.values.device()));
+  return SquaredDistance(rows,
+                         Upload(direction.mul(settings["steering"]), rows.values.device()));
 }
 
 at::Tensor ReferenceDistanceLoss(RowValues& rows, const ObjectiveSettings&) {

@@ -2,8 +2,6 @@
 // p^beta, and by importance, (1 - p)^beta2. No gradient goes through the weight. The paper's own
 // runs have gamma 1 and alpha 0.1, OpenUnlearning's have gamma 0.1 and alpha 1, as here.
 
-#include <cmath>
-
 #include "grin/tune/on_logp.h"
 
 namespace grin {
@@ -16,10 +14,10 @@ constexpr ObjectiveParameter kSaturationImportanceParameters[] = {
 LossAndGradient SaturationImportanceLoss(const TokenValues& values,
                                          const ObjectiveSettings& settings) {
   const double beta = settings["beta"], beta2 = settings["beta2"];
-  return OfTokens(values, [=](double logp) {
-    const double saturation = beta == 0 ? 1 : std::exp(beta * logp);
-    const double weight = saturation * std::pow(-std::expm1(logp), beta2);
-    return TokenLoss{weight == 0 ? 0 : weight * logp, weight};
+  return OfTokens(values, [=](const at::Tensor& logp) {
+    const at::Tensor saturation = beta == 0 ? at::ones_like(logp) : (beta * logp).exp();
+    const at::Tensor weight = saturation * logp.expm1().neg().pow(beta2);
+    return TokenLosses{(weight * logp).masked_fill(weight.eq(0), 0), weight};
   });
 }
 

@@ -10,9 +10,9 @@ constexpr ObjectiveParameter kSimpleNegativeParameters[] = {
 
 LossAndGradient SimpleNegativeLoss(const TokenValues& values, const ObjectiveSettings& settings) {
   const double beta = settings["beta"], delta = settings["delta"];
-  return OfSequenceNll(values, [=](const ScoredSequence& s) {
-    const double x = beta * (s.nll / s.tokens - delta);
-    return NllLoss{2 / beta * NegativeLogSigmoid(x), -2 * Sigmoid(-x) / s.tokens};
+  return OfSequenceNll(values, [=](const SequenceNlls& s) {
+    const at::Tensor x = beta * (s.nll / s.tokens - delta);
+    return NllLosses{2 / beta * NegativeLogSigmoid(x), -2 * at::sigmoid(-x) / s.tokens};
   });
 }
 

@@ -1,6 +1,5 @@
 // Unlikelihood (Welleck et al. 2019, arXiv 1908.04319).
 
-#include <algorithm>
 #include <cmath>
 
 #include "grin/tune/on_logp.h"
@@ -13,9 +12,9 @@ namespace {
 // has a gradient.
 LossAndGradient UnlikelihoodLoss(const TokenValues& values, const ObjectiveSettings&) {
   static const double kHighest = std::log1p(-1e-6);
-  return OfTokens(values, [](double logp) {
-    const double lp = std::min(logp, kHighest);
-    return TokenLoss{-std::log(-std::expm1(lp)), 1 / std::expm1(-lp)};
+  return OfTokens(values, [](const at::Tensor& logp) {
+    const at::Tensor lp = logp.clamp_max(kHighest);
+    return TokenLosses{lp.expm1().neg().log().neg(), lp.neg().expm1().reciprocal()};
   });
 }
 

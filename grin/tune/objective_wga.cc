@@ -2,8 +2,6 @@
 // probability, so that what is forgotten already is left alone. No gradient goes through the
 // weight.
 
-#include <cmath>
-
 #include "grin/tune/on_logp.h"
 
 namespace grin {
@@ -14,9 +12,10 @@ constexpr ObjectiveParameter kWeightedAscentParameters[] = {
 
 LossAndGradient WeightedAscentLoss(const TokenValues& values, const ObjectiveSettings& settings) {
   const double beta = settings["beta"];
-  return OfTokens(values, [=](double logp) {
-    const double weight = beta == 0 ? 1 : std::exp(beta * logp);
-    return TokenLoss{weight == 0 ? 0 : weight * logp, weight};  // impossible tokens have none
+  return OfTokens(values, [=](const at::Tensor& logp) {
+    const at::Tensor weight = beta == 0 ? at::ones_like(logp) : (beta * logp).exp();
+    // Impossible tokens have none.
+    return TokenLosses{(weight * logp).masked_fill(weight.eq(0), 0), weight};
   });
 }
 

@@ -1,56 +1,50 @@
 #pragma once
-// What objectives on log-probabilities share: going over the sequences of a pass.
+// What objectives on log-probabilities share: sums over the sequences of a pass. All of it is made of
+// expressions in float64 on the device of the log-probabilities, so that no pass makes the host wait.
 
-#include <cstdint>
+#include <ATen/ATen.h>
+
 #include <functional>
-#include <span>
 
 #include "grin/tune/objective.h"
 
 namespace grin {
 
-double Sigmoid(double x);
-double NegativeLogSigmoid(double x);  // -log sigmoid(x), for any x without overflow
+// -log sigmoid(x), for any x without overflow.
+at::Tensor NegativeLogSigmoid(const at::Tensor& x);
 
-// The tokens of one sequence.
-struct ScoredSequence {
-  std::span<const float> logp;
-  std::span<const float> reference;  // empty where there is none
-  std::span<const float> weight;
-  double tokens = 0;         // T_i
-  double nll = 0;            // NLL_i
-  double nll_reference = 0;  // 0 where there is none
-};
-
-// `loss` returns a sequence's loss and fills in its derivative by each log-probability.
-LossAndGradient ForEachSequence(
-    const TokenValues& values,
-    const std::function<double(const ScoredSequence&, std::span<float> gradient)>& loss);
-
-// For losses that are a weighted mean over tokens: `loss` returns a token's loss and its derivative
-// by the log-probability that it is given. Tokens without weight are not asked for.
-struct TokenLoss {
-  double loss = 0;
-  double slope = 0;
+// For losses that are a weighted mean over tokens: `loss` returns the tokens' losses and their
+// derivatives by the log-probabilities that it is given, all double [N]. What it says of tokens without
+// weight, whose log-probability it is given as 0, does not count.
+struct TokenLosses {
+  at::Tensor loss, slope;
 };
 LossAndGradient OfTokens(const TokenValues& values,
-                         const std::function<TokenLoss(double logp)>& loss);
+                         const std::function<TokenLosses(const at::Tensor& logp)>& loss);
+
+// What is known of each sequence, double [S].
+struct SequenceNlls {
+  at::Tensor nll;            // NLL_i
+  at::Tensor nll_reference;  // undefined where there is none
+  at::Tensor tokens;         // T_i
+};
 
 // For losses that see a sequence through its NLL_i and T_i.
-struct NllLoss {
-  double loss = 0;
-  double slope = 0;  // d loss / d NLL_i
+struct NllLosses {
+  at::Tensor loss;   // [S]
+  at::Tensor slope;  // d loss / d NLL_i, [S]
 };
 LossAndGradient OfSequenceNll(const TokenValues& values,
-                              const std::function<NllLoss(const ScoredSequence&)>& loss);
+                              const std::function<NllLosses(const SequenceNlls&)>& loss);
 
 // The same of pairs: an answer to be forgotten and one to be preferred.
-struct PairLoss {
-  double loss = 0;
-  double forgotten_slope = 0, preferred_slope = 0;  // d loss / d NLL of either
+struct PairLosses {
+  at::Tensor loss;                              // [S / 2]
+  at::Tensor forgotten_slope, preferred_slope;  // d loss / d NLL of either, [S / 2]
 };
-LossAndGradient OfPairNll(const TokenValues& values,
-                          const std::function<PairLoss(const ScoredSequence& forgotten,
-                                                       const ScoredSequence& preferred)>& loss);
+LossAndGradient OfPairNll(
+    const TokenValues& values,
+    const std::function<PairLosses(const SequenceNlls& forgotten, const SequenceNlls& preferred)>&
+        loss);
 
 }  // namespace grin

@@ -60,14 +60,15 @@ double ScheduleFactor(Schedule schedule, int64_t step, int64_t warmup, int64_t s
   Defect("tune", "schedule of kind {}", static_cast<int>(schedule));
 }
 
-double GradientNorm(const at::Tensor& gradient) {
+at::Tensor GradientNorm(const at::Tensor& gradient) {
   if (!gradient.is_cpu()) return plain::GradientNorm(gradient);
   const float* values = gradient.const_data_ptr<float>();
-  return std::sqrt(SumOverPieces(gradient.numel(), [&](int64_t begin, int64_t end) {
+  const double square = SumOverPieces(gradient.numel(), [&](int64_t begin, int64_t end) {
     double piece = 0;
     for (int64_t i = begin; i < end; ++i) piece += double{values[i]} * values[i];
     return piece;
-  }));
+  });
+  return at::scalar_tensor(std::sqrt(square), at::kDouble);
 }
 
 void ClipGradient(at::Tensor& gradient, double norm, double max_norm) {
@@ -94,9 +95,8 @@ void AdamWStep(Arena& arena, const AdamWSettings& settings, double lr, int64_t s
 
 namespace plain {
 
-double GradientNorm(const at::Tensor& gradient) {
-  return at::linalg_vector_norm(gradient, 2, at::OptionalIntArrayRef(), false, at::kDouble)
-      .item<double>();
+at::Tensor GradientNorm(const at::Tensor& gradient) {
+  return at::linalg_vector_norm(gradient, 2, at::OptionalIntArrayRef(), false, at::kDouble);
 }
 
 void AdamWStep(Arena& arena, const AdamWSettings& settings, double lr, int64_t step) {

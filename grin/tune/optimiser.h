@@ -24,8 +24,8 @@ Schedule ParseSchedule(std::string_view text);
 // `warmup` factor 1.
 double ScheduleFactor(Schedule schedule, int64_t step, int64_t warmup, int64_t steps);
 
-// The 2-norm of a gradient, fp32 [n], summed in double.
-double GradientNorm(const at::Tensor& gradient);
+// The 2-norm of a gradient, fp32 [n], summed in double: double [], on its device.
+at::Tensor GradientNorm(const at::Tensor& gradient);
 
 // Scales the gradient by min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_ does.
 // With a norm that is not finite the gradient stays as it is: the caller must not use it.
@@ -45,7 +45,7 @@ void AdamWStep(Arena& arena, const AdamWSettings& settings, double lr, int64_t s
 // The same by ATen alone, for tensors of any device. On the CPU those above use loops, which these
 // must agree with.
 namespace plain {
-double GradientNorm(const at::Tensor& gradient);
+at::Tensor GradientNorm(const at::Tensor& gradient);
 void AdamWStep(Arena& arena, const AdamWSettings& settings, double lr, int64_t step);
 }  // namespace plain
 

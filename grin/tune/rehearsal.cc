@@ -47,7 +47,7 @@ void Rehearsal::GoOnFrom(RehearsalState state) {
   draw_.Skip(state_.drawn);
 }
 
-double Rehearsal::Relearn(int64_t step, GatherSink& sink, int64_t& tokens) {
+at::Tensor Rehearsal::Relearn(int64_t step, GatherSink& sink, int64_t& tokens) {
   Arena& arena = trainable_.arena();
   if (!own_.defined()) own_ = at::empty_like(arena.master);
   own_.copy_(arena.master);
@@ -55,7 +55,7 @@ double Rehearsal::Relearn(int64_t step, GatherSink& sink, int64_t& tokens) {
     arena.master.copy_(state_.adversary);
     trainable_.WriteBack();
   }
-  double loss = 0;
+  at::Tensor loss;
   for (int64_t i = 0; i < options_.rehearse; ++i) {
     arena.gradient.zero_();
     loss = Accumulate(model_, relearn_, draw_.Next(batch_size_), pass_tokens_, &sink, tokens);
@@ -71,13 +71,20 @@ double Rehearsal::Relearn(int64_t step, GatherSink& sink, int64_t& tokens) {
   return loss;
 }
 
-void Rehearsal::Return(at::Tensor& forget_gradient) {
+at::Tensor Rehearsal::Return(at::Tensor& forget_gradient) {
   trainable_.arena().master.copy_(own_);
   trainable_.WriteBack();
-  const double norm = GradientNorm(forget_gradient);
-  if (!std::isfinite(norm) || norm == 0) return;
-  if (std::isnan(state_.first_norm)) state_.first_norm = norm;
-  forget_gradient.mul_(static_cast<float>(state_.first_norm / norm));
+  const at::Tensor norm = GradientNorm(forget_gradient);
+  if (!std::isnan(state_.first_norm)) {
+    const at::Tensor useless = norm.isfinite().logical_not_().logical_or_(norm.eq(0));
+    forget_gradient.mul_(
+        norm.reciprocal().mul_(state_.first_norm).masked_fill_(useless, 1).to(at::kFloat));
+  }
+  return norm;
+}
+
+void Rehearsal::SeeNorm(double norm) {
+  if (std::isnan(state_.first_norm) && std::isfinite(norm) && norm > 0) state_.first_norm = norm;
 }
 
 }  // namespace grin

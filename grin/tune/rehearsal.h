@@ -65,12 +65,15 @@ class Rehearsal {
   const RehearsalState& state() const { return state_; }
 
   // Puts the weights to where the adversary stands after its steps, `step` steps having been done.
-  // Returns its last loss. The gradient of the arena is left 0; `tokens` grows.
-  double Relearn(int64_t step, GatherSink& sink, int64_t& tokens);
+  // Returns its last loss, double [], on the device. The gradient of the arena is left 0; `tokens`
+  // grows.
+  at::Tensor Relearn(int64_t step, GatherSink& sink, int64_t& tokens);
 
   // Puts the weights back, and scales the forget gradient that was taken, fp32 [n], to the norm of
-  // the first one.
-  void Return(at::Tensor& forget_gradient);
+  // the first one. Returns the norm that it had, double [], on the device, which is to be handed to
+  // SeeNorm before the next step.
+  at::Tensor Return(at::Tensor& forget_gradient);
+  void SeeNorm(double norm);
 
  private:
   const Model& model_;

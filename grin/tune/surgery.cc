@@ -1,5 +1,6 @@
 #include "grin/tune/surgery.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -36,8 +37,19 @@ at::Tensor DotOnCpu(const at::Tensor& a, const at::Tensor& b) {
   return DotOnCpu(a, b, [](int64_t) { return 1.0; });
 }
 
+// In pieces, so that the copies in float64 stay small beside the gradients.
+at::Tensor DotByOperators(const at::Tensor& a, const at::Tensor& b) {
+  constexpr int64_t kPiece = int64_t{1} << 24;
+  at::Tensor sum = at::zeros({}, a.options().dtype(at::kDouble));
+  for (int64_t begin = 0; begin < a.numel(); begin += kPiece) {
+    const int64_t count = std::min(kPiece, a.numel() - begin);
+    sum.add_(a.narrow(0, begin, count).to(at::kDouble).mul_(b.narrow(0, begin, count)).sum());
+  }
+  return sum;
+}
+
 at::Tensor Dot(const at::Tensor& a, const at::Tensor& b) {
-  return a.is_cpu() ? DotOnCpu(a, b) : a.to(at::kDouble).mul(b).sum();
+  return a.is_cpu() ? DotOnCpu(a, b) : DotByOperators(a, b);
 }
 
 // 1 - beta2^updates, the correction of AdamW's second moments; 1 before its first step, when they
@@ -106,16 +118,16 @@ const Surgery& FindSurgery(std::string_view name) {
   return FindRow("tune", "surgery", kSurgeries, name);
 }
 
-double CosineOf(const at::Tensor& a, const at::Tensor& b) {
+at::Tensor CosineOf(const at::Tensor& a, const at::Tensor& b) {
   const at::Tensor lengths = Dot(a, a).mul(Dot(b, b)).sqrt();
-  return at::where(lengths.gt(0), Dot(a, b).div(lengths), lengths).item<double>();
+  return at::where(lengths.gt(0), Dot(a, b).div(lengths), lengths);
 }
 
 namespace plain {
 
 void ProjectConflict(const SurgeryInput& input, at::Tensor& forget) {
-  const at::Tensor retain = input.arena.gradient.to(at::kDouble);
-  SubtractShare(retain.mul(forget).sum().clamp_max(0), retain.square().sum(), input.arena.gradient,
+  const at::Tensor& retain = input.arena.gradient;
+  SubtractShare(DotByOperators(forget, retain).clamp_max(0), DotByOperators(retain, retain), retain,
                 forget);
 }
 

@@ -35,8 +35,9 @@ std::span<const Surgery> Surgeries();
 // Error (usage) that lists the known ones and names the nearest.
 const Surgery& FindSurgery(std::string_view name);
 
-// The cosine of the angle between two gradients, fp32 [n]; 0 where one of them is 0.
-double CosineOf(const at::Tensor& a, const at::Tensor& b);
+// The cosine of the angle between two gradients, fp32 [n]: double [], on their device. 0 where one of
+// them is 0.
+at::Tensor CosineOf(const at::Tensor& a, const at::Tensor& b);
 
 // The same by ATen alone, for tensors of any device. On the CPU those of the table sum in loops, which
 // these must agree with.

@@ -2,6 +2,8 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "grin/model/device.h"
+
 namespace grin {
 namespace {
 
@@ -24,8 +26,8 @@ TokenScorer::Scored TokenScorer::Score(const at::Tensor& rows,
   }
   const at::Device device = state_.device();
   Scored scored{.rows = rows.detach().to(device, at::kFloat),
-                .sequences = at::tensor(sequences, at::kLong).to(device),
-                .counts = at::tensor(counts, at::kFloat).to(device)};
+                .sequences = UploadIndices(sequences, device),
+                .counts = Upload(at::tensor(counts, at::kFloat), device)};
   const at::Tensor scorer = state_.select(0, 0);
   scored.sigmoids =
       scored.rows.matmul(scorer.narrow(0, 0, width)).add_(scorer.select(0, width)).sigmoid_();
@@ -50,8 +52,7 @@ void TokenScorer::AddGradient(const at::Tensor& rows, const std::vector<int64_t>
   const at::Tensor nll = logp.detach().to(state_.device(), at::kFloat).neg();
   const at::Tensor means =
       at::zeros_like(scored.counts).index_add_(0, scored.sequences, scored.shares * nll);
-  const at::Tensor share = at::tensor(shares, at::kDouble)
-                               .to(state_.device(), at::kFloat)
+  const at::Tensor share = Upload(at::tensor(shares, at::kDouble).to(at::kFloat), state_.device())
                                .index_select(0, scored.sequences);
   const at::Tensor slope = share * scored.shares * (nll - means.index_select(0, scored.sequences)) *
                            scored.sigmoids *

@@ -200,26 +200,54 @@ std::string Tuner::WhyOutlying(size_t i, double loss) const {
                      terms_[i].name, loss, spreads);
 }
 
+// What the guards and the log want to know of a step. All of it is read together, so that the host
+// waits for a device once in a step, whatever the number of passes, terms and layers.
+struct Tuner::StepNumbers {
+  std::vector<at::Tensor> losses;  // of the terms
+  at::Tensor norm;                 // of the gradient
+  // Undefined where the step has none:
+  at::Tensor relearn_loss, forget_norm;  // of a rehearsal
+  at::Tensor cosine;                     // between forget and retain gradient
+
+  struct Read {
+    std::vector<double> losses;
+    double norm = 0;
+    std::optional<double> relearn_loss, forget_norm, cosine;
+  };
+  Read Wait() const {
+    std::vector<at::Tensor> all = losses;
+    all.push_back(norm);
+    for (const at::Tensor& number : {relearn_loss, forget_norm, cosine}) {
+      if (number.defined()) all.push_back(number);
+    }
+    const std::vector<double> values = ReadTogether(all);
+    size_t next = losses.size();
+    Read read{.losses = {values.data(), values.data() + next}, .norm = values[next]};
+    if (relearn_loss.defined()) read.relearn_loss = values[++next];
+    if (forget_norm.defined()) read.forget_norm = values[++next];
+    if (cosine.defined()) read.cosine = values[++next];
+    return read;
+  }
+};
+
 // The forget term's gradient, where it is to stand apart: taken at the adversary's weights, if there is
 // one, and moved out of the arena. Returns the term's loss there.
-double Tuner::AccumulateForget(const Drawn& drawn, Json& record, TokenWeighing weighing) {
+at::Tensor Tuner::AccumulateForget(const Drawn& drawn, StepNumbers& numbers,
+                                   TokenWeighing weighing) {
   at::Tensor& gradient = trainable_.arena().gradient;
-  if (rehearsal_) record["relearn_loss"] = rehearsal_->Relearn(state_.step, sink_, state_.tokens);
-  const double loss =
+  if (rehearsal_) numbers.relearn_loss = rehearsal_->Relearn(state_.step, sink_, state_.tokens);
+  const at::Tensor loss =
       Accumulate(model_, terms_[0], drawn[0], pass_tokens_, &sink_, state_.tokens, weighing);
   forget_gradient_.copy_(gradient);
   gradient.zero_();
-  if (rehearsal_) {
-    rehearsal_->Return(forget_gradient_);
-    state_.rehearsal = rehearsal_->state();
-  }
+  if (rehearsal_) numbers.forget_norm = rehearsal_->Return(forget_gradient_);
   return loss;
 }
 
 // Adds the forget gradient to the retain gradient, which is in the arena.
-void Tuner::JoinForget(Json& record) {
+void Tuner::JoinForget(StepNumbers& numbers) {
   Arena& arena = trainable_.arena();
-  record["gradient_cosine"] = CosineOf(forget_gradient_, arena.gradient);
+  numbers.cosine = CosineOf(forget_gradient_, arena.gradient);
   if (surgery_.function) {
     surgery_.function({.arena = arena,
                        .adamw = {.weight_decay = options_.weight_decay},
@@ -229,30 +257,45 @@ void Tuner::JoinForget(Json& record) {
   arena.gradient.add_(forget_gradient_);
 }
 
-// The gradients of all terms. Returns why the step must not be taken, or nothing.
-std::string Tuner::AccumulateStep(const Drawn& drawn, Json& record) {
+// The gradients of all terms.
+Tuner::StepNumbers Tuner::AccumulateTerms(const Drawn& drawn) {
   trainable_.arena().gradient.zero_();
   if (scorer_) scorer_->ClearGradient();
   const TokenWeighing weighing{.scorer = scorer_ ? &*scorer_ : nullptr,
                                .learns = (state_.step + 1) % TokenScorer::kPeriod == 0};
-  std::vector<double> losses;
+  StepNumbers numbers;
+  for (size_t i = 0; i < terms_.size(); ++i) {
+    terms_[i].scale = state_.terms[i].scale;
+    numbers.losses.push_back(i == 0 && forget_gradient_.defined()
+                                 ? AccumulateForget(drawn, numbers, weighing)
+                                 : Accumulate(model_, terms_[i], drawn[i], pass_tokens_, &sink_,
+                                              state_.tokens, weighing));
+  }
+  if (forget_gradient_.defined()) JoinForget(numbers);
+  numbers.norm = GradientNorm(trainable_.arena().gradient);
+  return numbers;
+}
+
+// The gradients of all terms, clipped. Returns why the step must not be taken, or nothing.
+std::string Tuner::AccumulateStep(const Drawn& drawn, Json& record) {
+  const StepNumbers::Read numbers = AccumulateTerms(drawn).Wait();
+  const double norm = numbers.norm;
+  if (numbers.relearn_loss) record["relearn_loss"] = *numbers.relearn_loss;
+  if (rehearsal_) {
+    rehearsal_->SeeNorm(*numbers.forget_norm);
+    state_.rehearsal = rehearsal_->state();
+  }
   std::string outlying;
   for (size_t i = 0; i < terms_.size(); ++i) {
     TermState& term = state_.terms[i];
-    terms_[i].scale = term.scale;
-    const double loss = i == 0 && forget_gradient_.defined()
-                            ? AccumulateForget(drawn, record, weighing)
-                            : Accumulate(model_, terms_[i], drawn[i], pass_tokens_, &sink_,
-                                         state_.tokens, weighing);
+    const double loss = numbers.losses[i];
     if (terms_[i].dual) record[terms_[i].name + "_weight"] = term.scale;
     record[terms_[i].name + "_loss"] = loss;
     if (std::isnan(term.first_loss) && std::isfinite(loss)) term.first_loss = loss;
     if (std::string bad = WhyBad(i, loss); !bad.empty()) return bad;
     if (outlying.empty()) outlying = WhyOutlying(i, loss);
-    losses.push_back(loss);
   }
-  if (forget_gradient_.defined()) JoinForget(record);
-  const double norm = GradientNorm(trainable_.arena().gradient);
+  if (numbers.cosine) record["gradient_cosine"] = *numbers.cosine;
   record["gradient_norm"] = norm;
   if (!std::isfinite(norm)) return "the gradient is not finite";
   // Below --max-grad-norm a gradient counts as harmless.
@@ -264,7 +307,7 @@ std::string Tuner::AccumulateStep(const Drawn& drawn, Json& record) {
     }
   }
   if (!outlying.empty()) return outlying;
-  for (size_t i = 0; i < terms_.size(); ++i) state_.terms[i].losses.Add(losses[i]);
+  for (size_t i = 0; i < terms_.size(); ++i) state_.terms[i].losses.Add(numbers.losses[i]);
   state_.norms.Add(norm);
   if (options_.max_grad_norm > 0) {
     ClipGradient(trainable_.arena().gradient, norm, options_.max_grad_norm);
@@ -350,13 +393,15 @@ std::string Tuner::CheckLastState() {
   std::string bad;
   for (const int trial : {1, 2}) {
     bad.clear();
-    for (size_t i = 0; i < terms_.size() && bad.empty(); ++i) {
+    std::vector<at::Tensor> losses;
+    for (size_t i = 0; i < terms_.size(); ++i) {
       int64_t tokens = 0;
-      const double loss = Accumulate(
+      losses.push_back(Accumulate(
           model_, terms_[i], draws_[i].Next(std::min(options_.batch_size, terms_[i].units())),
-          pass_tokens_, nullptr, tokens, {.scorer = scorer_ ? &*scorer_ : nullptr});
-      bad = WhyBad(i, loss);
+          pass_tokens_, nullptr, tokens, {.scorer = scorer_ ? &*scorer_ : nullptr}));
     }
+    const std::vector<double> read = ReadTogether(losses);
+    for (size_t i = 0; i < terms_.size() && bad.empty(); ++i) bad = WhyBad(i, read[i]);
     if (bad.empty() || (trial == 1 && WasSkipped(state_.log))) break;
   }
   return bad;

@@ -96,13 +96,15 @@ class Tuner {
 
  private:
   using Drawn = std::vector<std::vector<int64_t>>;  // per term, which sequences
+  struct StepNumbers;
 
   Drawn DrawStep();
   std::string WhyBad(size_t term, double loss) const;
   std::string WhyOutlying(size_t term, double loss) const;
   std::string AccumulateStep(const Drawn& drawn, Json& record);
-  double AccumulateForget(const Drawn& drawn, Json& record, TokenWeighing weighing);
-  void JoinForget(Json& record);
+  StepNumbers AccumulateTerms(const Drawn& drawn);
+  at::Tensor AccumulateForget(const Drawn& drawn, StepNumbers& numbers, TokenWeighing weighing);
+  void JoinForget(StepNumbers& numbers);
   std::string CheckLastState();
   void UpdateDuals(const Json& record);
   void Propose(double score);

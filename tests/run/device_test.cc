@@ -111,7 +111,7 @@ TEST(Device, SaysInWhichStageItsMemoryEnds) {
   int64_t weights = 0;
   for (const auto& [name, tensor] : workspace.model.weights->tensors()) weights += tensor.nbytes();
   const std::string locating =
-      MessageWithout(weights / 2, [&] { Unlearn(workspace, task, options); });
+      MessageWithout(weights, [&] { Unlearn(workspace, task, options); });
   EXPECT_THAT(locating, HasSubstr("while locating weights"));
   EXPECT_THAT(locating, HasSubstr("Tried to allocate"));
   EXPECT_THAT(locating, HasSubstr("--memory-budget makes passes smaller"));

@@ -15,6 +15,7 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <sys/mman.h>
 #include <torch/library.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -22,37 +23,29 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <vector>
 
 namespace grin {
 namespace {
 
-constexpr size_t kPage = 4096;
-
 std::atomic<int64_t> reads, blocking_writes, operators, bytes_taken, peak, limit;
 
-// One operator at a time: what it opens nobody else closes.
-std::recursive_mutex& Turn() {
-  static std::recursive_mutex turn;
-  return turn;
-}
-
-size_t Mapped(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
-
-// Memory of a tensor. Pages of tensors that are gone serve the next ones of their size, because
-// fresh ones cost more than most operators.
+// Memory of a tensor. It is mapped twice: nobody may touch it where the tensor says that it is, and
+// operators find it at another place. So nothing has to be opened and closed around an operator, which
+// would cost more than most operators.
 struct Block {
-  void* data;
-  size_t bytes;  // a multiple of the page
-  int opened = 0;
+  char* closed;
+  char* open;
+  size_t bytes;
 };
 
+// Blocks of tensors that are gone serve the next ones of their size: touching fresh pages costs more
+// than most operators, too.
 class BlockPool {
  public:
   Block* Take(size_t bytes) {
     const std::lock_guard lock(mutex_);
-    const size_t size = Mapped(std::max<size_t>(bytes, 1));
+    const size_t size = Rounded(std::max<size_t>(bytes, 1), kGrain);
     const int64_t now = bytes_taken + static_cast<int64_t>(size);
     TORCH_CHECK_WITH(OutOfMemoryError, limit == 0 || now <= limit,
                      "standin out of memory. Tried to allocate ", size, " bytes; ",
@@ -65,9 +58,12 @@ class BlockPool {
       free.pop_back();
       return block;
     }
-    void* data = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    TORCH_CHECK(data != MAP_FAILED, "standin: mmap of ", size, " bytes failed");
-    return new Block{data, size};
+    if (size > left_) MapMore(size);
+    auto* block = new Block{closed_, open_, size};
+    closed_ += size;
+    open_ += size;
+    left_ -= size;
+    return block;
   }
 
   void Give(Block* block) {
@@ -77,8 +73,34 @@ class BlockPool {
   }
 
  private:
+  static constexpr size_t kGrain = 512;  // as on a card
+  static constexpr size_t kChunk = size_t{64} << 20;
+
+  static size_t Rounded(size_t bytes, size_t multiple) {
+    return (bytes + multiple - 1) / multiple * multiple;
+  }
+
+  void MapMore(size_t size) {
+    left_ = Rounded(size, kChunk);
+    const int memory = memfd_create("standin", 0);
+    TORCH_CHECK(memory >= 0 && ftruncate(memory, static_cast<off_t>(left_)) == 0,
+                "standin: there is no memory of ", left_, " bytes");
+    closed_ = Map(memory, PROT_NONE);
+    open_ = Map(memory, PROT_READ | PROT_WRITE);
+    close(memory);
+  }
+
+  char* Map(int memory, int protection) const {
+    void* data = mmap(nullptr, left_, protection, MAP_SHARED, memory, 0);
+    TORCH_CHECK(data != MAP_FAILED, "standin: mmap of ", left_, " bytes failed");
+    return static_cast<char*>(data);
+  }
+
   std::mutex mutex_;
   std::map<size_t, std::vector<Block*>> free_;
+  char* closed_ = nullptr;  // what is left of the last mapping
+  char* open_ = nullptr;
+  size_t left_ = 0;
 };
 
 // Never destroyed: tensors may outlive it.
@@ -92,7 +114,7 @@ class StandInAllocator : public c10::Allocator {
   c10::DataPtr allocate(size_t bytes) override {
     if (bytes == 0) return {nullptr, nullptr, &Release, kStandIn};
     Block* block = Pool().Take(bytes);
-    return {block->data, block, &Release, kStandIn};
+    return {block->closed, block, &Release, kStandIn};
   }
   c10::DeleterFnPtr raw_deleter() const override { return nullptr; }
   void copy_data(void*, const void*, size_t) const override {
@@ -106,28 +128,11 @@ class StandInAllocator : public c10::Allocator {
 
 StandInAllocator allocator;
 
-// Lets the memory of tensors be touched for as long as it lives.
-class Opened {
- public:
-  Opened() : lock_(Turn()) {}
-  Opened(const Opened&) = delete;
-  Opened& operator=(const Opened&) = delete;
-  ~Opened() {
-    for (Block* block : blocks_) {
-      if (--block->opened == 0) mprotect(block->data, block->bytes, PROT_NONE);
-    }
-  }
-
-  void Open(const at::Tensor& tensor) {
-    auto* block = static_cast<Block*>(tensor.storage().data_ptr().get_context());
-    if (!block || !blocks_.insert(block).second) return;
-    if (block->opened++ == 0) mprotect(block->data, block->bytes, PROT_READ | PROT_WRITE);
-  }
-
- private:
-  std::lock_guard<std::recursive_mutex> lock_;
-  std::set<Block*> blocks_;
-};
+// Where operators find a tensor's memory; null where it has none.
+char* OpenMemory(const at::Storage& storage) {
+  const auto* block = static_cast<const Block*>(storage.data_ptr().get_context());
+  return block ? block->open : nullptr;
+}
 
 bool IsOurs(const at::Tensor& tensor) {
   return tensor.defined() && tensor.device().type() == c10::DeviceType::PrivateUse1;
@@ -138,7 +143,7 @@ at::Tensor Alias(const at::Tensor& tensor) {
   const at::Storage& storage = tensor.storage();
   auto own = c10::make_intrusive<c10::StorageImpl>(
       c10::StorageImpl::use_byte_size_t(), storage.nbytes(),
-      c10::DataPtr(storage.data_ptr().get(), at::kCPU), c10::GetDefaultCPUAllocator(),
+      c10::DataPtr(OpenMemory(storage), at::kCPU), c10::GetDefaultCPUAllocator(),
       /*resizable=*/true);
   at::Tensor alias = at::detail::make_tensor<c10::TensorImpl>(
       std::move(own), c10::DispatchKeySet(c10::DispatchKey::CPU), tensor.dtype());
@@ -160,9 +165,6 @@ at::Tensor EmptyStrided(at::IntArrayRef sizes, at::IntArrayRef strides, caffe2::
 
 // Copies between a tensor of the device and one of any place, whatever their types.
 void CopyInside(const at::Tensor& from, const at::Tensor& to) {
-  Opened opened;
-  if (IsOurs(from)) opened.Open(from);
-  if (IsOurs(to)) opened.Open(to);
   const at::Tensor source = IsOurs(from) ? Alias(from) : from;
   at::Tensor target = IsOurs(to) ? Alias(to) : to;
   target.copy_(source);
@@ -211,13 +213,9 @@ const at::Tensor& Resize(const at::Tensor& self, at::IntArrayRef sizes,
   c10::StorageImpl* storage = self.storage().unsafeGetStorageImpl();
   if (bytes > storage->nbytes()) {
     c10::DataPtr data = allocator.allocate(bytes);
-    {
-      Opened opened;
-      auto* to = static_cast<Block*>(data.get_context());
-      opened.Open(self);
-      mprotect(to->data, to->bytes, PROT_READ | PROT_WRITE);
-      if (storage->nbytes() > 0) std::memcpy(to->data, storage->data(), storage->nbytes());
-      mprotect(to->data, to->bytes, PROT_NONE);
+    if (storage->nbytes() > 0) {
+      std::memcpy(static_cast<Block*>(data.get_context())->open, OpenMemory(self.storage()),
+                  storage->nbytes());
     }
     storage->set_data_ptr_noswap(std::move(data));
     storage->set_nbytes(bytes);
@@ -234,8 +232,6 @@ at::Tensor CopyFromAndResize(const at::Tensor& self, const at::Tensor& target) {
 at::Scalar LocalScalar(const at::Tensor& self) {
   ++operators;
   ++reads;
-  Opened opened;
-  opened.Open(self);
   return Alias(self).item();
 }
 
@@ -266,6 +262,14 @@ bool AsksTheDevice(const c10::OperatorHandle& op, const std::vector<at::Tensor>&
   return op.hasTag(at::Tag::data_dependent_output) || op.hasTag(at::Tag::dynamic_output_shape);
 }
 
+// Whether it copies a number that lies on the host to the device and waits for the copy. Most operators
+// take such a number as an argument of their kernel.
+bool CopiesNumbers(const c10::OperatorHandle& op) {
+  const std::string& name = op.operator_name().name;
+  return name == "aten::where" || name.starts_with("aten::index_put") ||
+         name.starts_with("aten::_index_put");
+}
+
 // An operator's tensors of the device, and their twins on the CPU.
 class Twins {
  public:
@@ -275,13 +279,12 @@ class Twins {
     if (!tensor.defined()) return tensor;
     seen_.push_back(tensor);
     if (!IsOurs(tensor)) {
-      host_ |= tensor.dim() > 0;
+      (tensor.dim() > 0 ? host_ : number_) = true;
       return tensor;
     }
     for (const auto& [ours, alias] : pairs_) {
       if (ours.is_same(tensor)) return alias;
     }
-    opened_.Open(tensor);
     pairs_.emplace_back(tensor, Alias(tensor));
     return pairs_.back().second;
   }
@@ -292,6 +295,7 @@ class Twins {
   }
 
   const std::vector<at::Tensor>& seen() const { return seen_; }
+  bool both() const { return !pairs_.empty() && number_; }
 
   // What a result of the CPU is on the device: the very tensor that was given, a view of one, or a
   // new tensor.
@@ -301,7 +305,7 @@ class Twins {
       if (alias.is_same(result)) return ours;
     }
     for (const auto& [ours, alias] : pairs_) {
-      if (result.storage().data() && result.storage().data() == ours.storage().data()) {
+      if (result.storage().data() && result.storage().data() == alias.storage().data()) {
         return at::native::as_strided_tensorimpl(ours, result.sizes(), result.strides(),
                                                  result.storage_offset());
       }
@@ -312,7 +316,7 @@ class Twins {
   // Takes over what an operator has resized.
   void Finish() {
     for (auto& [ours, alias] : pairs_) {
-      if (alias.storage().data() == ours.storage().data()) {
+      if (alias.storage().data() == OpenMemory(ours.storage())) {
         if (alias.sizes() != ours.sizes() || alias.strides() != ours.strides()) {
           ours.unsafeGetTensorImpl()->set_sizes_and_strides(alias.sizes(), alias.strides());
         }
@@ -325,10 +329,9 @@ class Twins {
 
  private:
   const c10::OperatorHandle& op_;
-  Opened opened_;
   std::vector<std::pair<at::Tensor, at::Tensor>> pairs_;
   std::vector<at::Tensor> seen_;
-  bool host_ = false;
+  bool host_ = false, number_ = false;  // whether there was a tensor of the CPU, a number of it
 };
 
 c10::IValue Converted(const c10::IValue& value, Twins& twins) {
@@ -367,6 +370,7 @@ void RunOnCpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   for (size_t i = first; i < stack->size(); ++i) (*stack)[i] = Converted((*stack)[i], twins);
   twins.Check();
   if (AsksTheDevice(op, twins.seen())) ++reads;
+  if (twins.both() && CopiesNumbers(op)) ++blocking_writes;
   {
     const at::AutoDispatchBelowADInplaceOrView below;
     op.callBoxed(stack);

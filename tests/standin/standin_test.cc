@@ -33,7 +33,7 @@ TEST_F(StandInDeathTest, AHostThatWritesItsMemoryDies) {
   EXPECT_DEATH(*numbers.mutable_data_ptr<float>() = 1, "");
 }
 
-TEST_F(StandInDeathTest, MemoryThatWasOpenOnceIsClosedAgain) {
+TEST_F(StandInDeathTest, MemoryThatOperatorsHaveUsedIsClosed) {
   at::Tensor numbers = Device(at::ones({4}));
   numbers.add_(1).mul_(2);
   EXPECT_EQ(numbers[2].item<float>(), 4);
@@ -124,6 +124,8 @@ TEST_F(StandIn, CountsWhatTheHostWaitsFor) {
   EXPECT_EQ(WaitsOf([&] { at::_unique2(device); }), 1);
   EXPECT_EQ(WaitsOf([&] { at::equal(device, device); }), 1);
   EXPECT_EQ(WaitsOf([&] { host.to(kStandIn); }), 1);
+  EXPECT_EQ(WaitsOf([&] { device.where(device.gt(0), 1); }), 1);
+  EXPECT_EQ(WaitsOf([&] { device.masked_fill(device.gt(0), 1); }), 0);
   EXPECT_EQ(WaitsOf([&] { Device(host); }), 0);
 }
 

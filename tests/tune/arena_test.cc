@@ -148,7 +148,7 @@ TEST(Arena, OfNothingIsEmpty) {
   AdamWStep(arena, {}, 1, 1);
   WriteBack(parameter, weight);
   EXPECT_TRUE(at::equal(weight, at::ones({4}, TestOptions())));
-  EXPECT_EQ(GradientNorm(arena.gradient), 0);
+  EXPECT_EQ(GradientNorm(arena.gradient).item<double>(), 0);
 }
 
 TEST(Arena, RefusesPositionsOutsideTheTensor) {
@@ -219,7 +219,8 @@ TEST(Arena, PlainTwinsAgree) {
         GatherRows(tokens, rows, loops.parameters[0]);
         plain::GatherRows(tokens, rows, plain.parameters[0]);
         EXPECT_TRUE(at::allclose(loops.gradient, plain.gradient, 1e-6, 1e-6));
-        EXPECT_NEAR(GradientNorm(loops.gradient), plain::GradientNorm(plain.gradient), 1e-5);
+        EXPECT_NEAR(GradientNorm(loops.gradient).item<double>(),
+                    plain::GradientNorm(plain.gradient).item<double>(), 1e-5);
         AdamWStep(loops, {}, 1e-2, step);
         plain::AdamWStep(plain, {}, 1e-2, step);
         EXPECT_TRUE(at::allclose(loops.master, plain.master, 1e-5, 1e-6));

@@ -24,7 +24,7 @@ inline at::Tensor VectorOf(const Json& list) {
 }
 
 inline double LargestError(const at::Tensor& got, const at::Tensor& expected) {
-  return (got.cpu().to(at::kDouble) - expected).abs().max().item<double>();
+  return (got.cpu().to(at::kDouble) - expected.cpu()).abs().max().item<double>();
 }
 
 inline bool IsRetain(std::string_view name) {

@@ -183,8 +183,9 @@ class KindsTest : public ::testing::Test {
     std::vector<int64_t> all(term.sequences->size());
     for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int64_t>(i);
     int64_t tokens = 0;
-    const double loss = Accumulate(model_, term, all, pass_tokens, &sink, tokens);
-    EXPECT_NEAR(Accumulate(model_, term, all, pass_tokens, nullptr, tokens), loss,
+    const auto loss =
+        Accumulate(model_, term, all, pass_tokens, &sink, tokens).item<double>();
+    EXPECT_NEAR(Accumulate(model_, term, all, pass_tokens, nullptr, tokens).item<double>(), loss,
                 1e-7 + 1e-6 * loss);
     return {loss, sink.gradients};
   }

@@ -83,7 +83,8 @@ TEST_F(OpenUnlearningTest, ValueAndGradientAreTheirs) {
     for (const int64_t pass_tokens : {16, 4096}) {
       EveryGradient sink(*model_.weights);
       int64_t tokens = 0;
-      const double got = Accumulate(model_, term, batch, pass_tokens, &sink, tokens);
+      const auto got =
+          Accumulate(model_, term, batch, pass_tokens, &sink, tokens).item<double>();
       // Theirs is of fp32 logits. simnpo's is e to the -27, whose exponent has the error of a loss.
       EXPECT_NEAR(got, loss, 3e-5 * std::abs(loss));
       for (const auto& [name, rows] : cases[i]["gradients"].items()) {
@@ -103,7 +104,7 @@ TEST_F(OpenUnlearningTest, AccumulatesBatches) {
     const LossTerm term = Term(c, own);
     const auto loss = [&](std::span<const int64_t> units) {
       int64_t tokens = 0;
-      return Accumulate(model_, term, units, 64, nullptr, tokens);
+      return Accumulate(model_, term, units, 64, nullptr, tokens).item<double>();
     };
     const double first = loss(std::span(both).first(4)), second = loss(std::span(both).subspan(4));
     EXPECT_NEAR(loss(both), (first + second) / 2, 1e-5 * std::abs(first + second))

@@ -18,11 +18,13 @@
 namespace grin {
 namespace {
 
+double NormOf(const at::Tensor& gradient) { return GradientNorm(gradient).item<double>(); }
+
 TEST(GradientNorm, IsThatOfAllEntries) {
-  EXPECT_DOUBLE_EQ(GradientNorm(OnTestDevice(at::tensor(std::vector<float>{3, 3, -4, -4}))), std::sqrt(50));
-  EXPECT_EQ(GradientNorm(OnTestDevice(at::empty({0}))), 0);
+  EXPECT_DOUBLE_EQ(NormOf(OnTestDevice(at::tensor(std::vector<float>{3, 3, -4, -4}))), std::sqrt(50));
+  EXPECT_EQ(NormOf(OnTestDevice(at::empty({0}))), 0);
   // Squares beyond the range of fp32.
-  EXPECT_NEAR(GradientNorm(OnTestDevice(at::full({4}, 1e30f))) / 2e30, 1, 1e-6);
+  EXPECT_NEAR(NormOf(OnTestDevice(at::full({4}, 1e30f))) / 2e30, 1, 1e-6);
 }
 
 TEST(GradientNorm, DoesNotDependOnTheNumberOfThreads) {
@@ -30,9 +32,9 @@ TEST(GradientNorm, DoesNotDependOnTheNumberOfThreads) {
   const at::Tensor gradient = OnTestDevice(at::randn({377778}));
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
-  const double alone = GradientNorm(gradient);
+  const double alone = NormOf(gradient);
   at::set_num_threads(7);
-  EXPECT_EQ(GradientNorm(gradient), alone);
+  EXPECT_EQ(NormOf(gradient), alone);
   at::set_num_threads(threads);
   const double expected = gradient.to(at::kDouble).norm().item<double>();
   EXPECT_NEAR(alone, expected, 1e-9 * expected);
@@ -47,7 +49,7 @@ TEST(ClipGradient, EqualsPyTorch) {
       return OnTestDevice(at::cat(parts));
     };
     at::Tensor gradient = joined(clip["gradients"]);
-    const double norm = GradientNorm(gradient);
+    const double norm = NormOf(gradient);
     EXPECT_FLOAT_EQ(norm, clip["norm"].get<float>());
     ClipGradient(gradient, norm, clip["max_norm"]);
     EXPECT_TRUE(at::allclose(gradient, joined(clip["clipped"]), 1e-6, 0));
@@ -56,7 +58,7 @@ TEST(ClipGradient, EqualsPyTorch) {
 
 TEST(ClipGradient, LeavesSmallGradientsAlone) {
   at::Tensor gradient = OnTestDevice(at::tensor(std::vector<float>{3, -4}));
-  ClipGradient(gradient, GradientNorm(gradient), 6);
+  ClipGradient(gradient, NormOf(gradient), 6);
   EXPECT_TRUE(at::equal(gradient.cpu(), at::tensor(std::vector<float>{3, -4})));
 }
 
@@ -64,7 +66,7 @@ TEST(ClipGradient, LeavesWhatIsNotFiniteToTheCaller) {
   for (const float bad :
        {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     at::Tensor gradient = OnTestDevice(at::tensor(std::vector<float>{bad, 2}));
-    const double norm = GradientNorm(gradient);
+    const double norm = NormOf(gradient);
     EXPECT_FALSE(std::isfinite(norm));
     ClipGradient(gradient, norm, 1);
     EXPECT_EQ(gradient[1].item<float>(), 2);

@@ -105,7 +105,7 @@ class LearnedTokensTest : public ::testing::Test {
     std::vector<int64_t> all(term.units());
     std::iota(all.begin(), all.end(), int64_t{0});
     int64_t tokens = 0;
-    return Accumulate(model_, term, all, pass_tokens, sink, tokens, weighing);
+    return Accumulate(model_, term, all, pass_tokens, sink, tokens, weighing).item<double>();
   }
 
   const Model model_ = LoadTiny("llama_gqa_tied");
@@ -115,13 +115,13 @@ class LearnedTokensTest : public ::testing::Test {
 // A scorer that prefers some tokens does what those weights, written down, do; in every kind.
 TEST_F(LearnedTokensTest, WeighWhatTheScorerSays) {
   at::manual_seed(8);
-  TokenScorer scorer(model_.head.weight.value.size(1), at::kCPU);
+  TokenScorer scorer(model_.head.weight.value.size(1), TestDevice());
   scorer.state().select(0, 0).copy_(0.3 * at::randn({scorer.state().size(1)}));
   // The weights, one sequence at a time.
   std::vector<Sequence> weighed = data_.forget;
   for (Sequence& sequence : weighed) {
     const Sequence* one[] = {&sequence};
-    const at::Tensor rows = HeadRowsAtLabels(model_, Pack(one));
+    const at::Tensor rows = HeadRowsAtLabels(model_, Pack(one, TestDevice()));
     const at::Tensor weights = scorer.Weights(rows, {0, rows.size(0)});
     for (size_t n = 0; n < sequence.label_weights.size(); ++n) {
       sequence.label_weights[n] = weights[static_cast<int64_t>(n)].item<float>();
@@ -162,7 +162,7 @@ TEST_F(LearnedTokensTest, TheScorerLearnsTheSameFromEveryPass) {
     LossTerm term = Term(name);
     ComputeReference(model_, term, 4096);
     for (const int64_t pass_tokens : {16, 4096}) {
-      TokenScorer scorer(model_.head.weight.value.size(1), at::kCPU);
+      TokenScorer scorer(model_.head.weight.value.size(1), TestDevice());
       EveryGradient sink(*model_.weights);
       LossOf(term, pass_tokens, &sink, {.scorer = &scorer, .learns = true});
       scorer.Step();

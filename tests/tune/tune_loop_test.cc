@@ -149,6 +149,7 @@ void ExpectFrozenOutsideMask(const std::filesystem::path& source, at::ScalarType
 
 TEST_F(TuneTest, FrozenWeightsKeepTheirBits) {
   for (const char* name : kTinyModels) {
+    if (LeftOutOnDevice(name)) continue;
     const Json golden = GoldenJson(std::string("model/") + name + "/golden.json");
     std::vector<Sequence> sequences = SequencesOf(golden["sequences"]);
     sequences.erase(sequences.begin());  // one token has no label

@@ -36,6 +36,10 @@ Mask TenthOf(const Model& model) {
   return SelectTopK(scores, total / 10);
 }
 
+// Every stop on the CPU; some of them on the stand-in device, where an operator costs several times as
+// much.
+const size_t kStride = TestDevice().is_cpu() ? 1 : 4;
+
 // The log without times and memory.
 std::string Comparable(const std::vector<Json>& log) {
   std::string lines;
@@ -95,7 +99,7 @@ void ExpectResumable(at::ScalarType dtype, bool everything, const Judge& judge, 
   }
   whole.tuner->Finish();
   SaveTuneState(dir / std::to_string(stops++), whole.tuner->state());
-  for (int64_t stop = 0; stop < stops; ++stop) {
+  for (int64_t stop = 0; stop < stops; stop += static_cast<int64_t>(kStride)) {
     SCOPED_TRACE(stop);
     TunedRun resumed(dtype, everything, judge, lr, objective);
     resumed.tuner->GoOnFrom(LoadTuneState(dir / std::to_string(stop)));
@@ -161,11 +165,11 @@ TEST(TuneState, GoesOnBitForBitWithAJudge) {
   }
   whole.tuner->Finish();
   EXPECT_LT(whole.tuner->Report().kept_step, whole.tuner->steps()) << "let it go back a little";
-  for (const fs::path& stop : stops) {
-    SCOPED_TRACE(stop.string());
+  for (size_t stop = 0; stop < stops.size(); stop += kStride) {
+    SCOPED_TRACE(stops[stop].string());
     TunedRun resumed(at::kFloat, false, judge);
     model = &resumed.model;
-    resumed.tuner->GoOnFrom(LoadTuneState(stop));
+    resumed.tuner->GoOnFrom(LoadTuneState(stops[stop]));
     while (!resumed.tuner->done()) resumed.tuner->Step();
     resumed.tuner->Finish();
     ExpectSame(whole, resumed);
@@ -296,8 +300,8 @@ TEST(Guards, SkipOneStepThatStandsOut) {
     LossAndGradient result =
         std::get<OnLogp>(FindRetainObjective("nll").kind).loss(values, settings);
     ++calls;
-    if (calls == 15) result.loss *= 100;
-    if (calls == 18) result.loss = std::nan("");
+    if (calls == 15) result.loss.mul_(100);
+    if (calls == 18) result.loss.fill_(std::nan(""));
     return result;
   }};
   std::vector<LossTerm> terms = {{.name = "retain",
