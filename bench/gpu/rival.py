@@ -185,7 +185,6 @@ def generate_greedily(folder, prompts, device, new_tokens):
         return time.perf_counter() - start, out[:, inputs["input_ids"].shape[1]:].tolist()
 
     timed(4)
-    seconds["one"], _ = timed(1)
     seconds["all"], answers = timed(new_tokens)
     return {
         "seconds": seconds, "answers": answers, "prompt_tokens": int(inputs["attention_mask"].sum())
