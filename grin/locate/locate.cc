@@ -109,9 +109,14 @@ std::vector<std::string> ScoredNames(const Model& model, const LocateOptions& op
   return names;
 }
 
+int64_t SecondPassTokens(const Model& model, int64_t pass_tokens) {
+  constexpr int64_t kSecondPass = 256;
+  return model.weights->device().is_cpu() ? std::min(pass_tokens, kSecondPass) : pass_tokens;
+}
+
 Mask Locate(const Model& model, const std::vector<Sequence>& forget,
             const std::vector<Sequence>& retain, const LocateOptions& options, uint64_t seed,
-            int64_t pass_tokens, LocateReport* report) {
+            int64_t pass_tokens, LocateReport* report, const LocateMemory& memory) {
   const Stopwatch clock;
   CheckLocateOptions(options);
   const ScoreMethod& method = FindScoreMethod(options.locate);
@@ -124,52 +129,56 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
                ? values.index_select(0, Upload(rows, values.device()))
                : values;
   };
-  const GradientPassOptions pass{.statistic = StatisticOf(options),
-                                 .pass_tokens = pass_tokens};
+  GradientPassOptions pass{.statistic = StatisticOf(options),
+                           .pass_tokens = pass_tokens,
+                           .blocks_at_a_time = memory.blocks_at_a_time,
+                           .streams_on_host = memory.streams_on_host};
   const Epsilon epsilon = Epsilon::Parse(options.epsilon);
+  Keeper keeper(memory.keep);
 
   LocateReport local;
   LocateReport& out = report ? *report : local;
-  std::vector<ScoreTensor> g_retain, g_forget;
+  // Of each weight the retain gradient, until its score takes that place.
+  std::vector<ScoreTensor> scores;
+  for (const std::string& name : names) scores.push_back({name, at::Tensor()});
   if (method.needs_retain) {
     const auto drawn = SampleForLocate(retain, options.locate_sample, seed, "retain");
     out.retain_sequences = static_cast<int64_t>(drawn.size());
-    GradientPassOptions named = pass;
-    named.progress = "locate: retain gradients";
-    g_retain = AccumulateGradients(model, drawn, names, named);
-    for (size_t i = 0; i < names.size(); ++i) g_retain[i].values = scored(i, g_retain[i].values);
-  }
-  if (method.needs_forget) {
-    const auto drawn = SampleForLocate(forget, options.locate_sample, seed, "forget");
-    out.forget_sequences = static_cast<int64_t>(drawn.size());
-    GradientPassOptions named = pass;
-    named.progress = "locate: forget gradients";
-    // With the retain set's, two gradients of every scored weight are held here: the most memory
-    // that a run needs. Smaller passes lower that peak, and cost little time for the smaller set.
-    constexpr int64_t kSecondPass = 256;
-    if (method.needs_retain) named.pass_tokens = std::min(pass_tokens, kSecondPass);
-    g_forget = AccumulateGradients(model, drawn, names, named);
-    for (size_t i = 0; i < names.size(); ++i) g_forget[i].values = scored(i, g_forget[i].values);
+    pass.progress = "locate: retain gradients";
+    VisitGradients(model, drawn, names, pass, [&](size_t i, const at::Tensor& gradient) {
+      scores[i].values = keeper.Keep(scored(i, gradient));
+    });
   }
   if (method.uses_epsilon) {
-    const float value = ResolveEpsilon(epsilon, g_retain);
+    const float value = ResolveEpsilon(epsilon, scores);
     out.epsilon = value;
-    out.share_below_epsilon = ShareBelow(g_retain, value);
+    out.share_below_epsilon = ShareBelow(scores, value);
   }
-  std::vector<ScoreTensor> scores;
-  for (size_t i = 0; i < names.size(); ++i) {
+  const auto score = [&](size_t i, at::Tensor forget_gradient) {
     ScoreInput input{.name = names[i], .weight = scored(i, model.weights->tensors().at(names[i]))};
-    if (method.needs_forget) input.forget_gradient = std::move(g_forget[i].values);
-    if (method.needs_retain) input.retain_gradient = std::move(g_retain[i].values);
+    at::Tensor& kept = scores[i].values;
+    if (method.needs_forget) input.forget_gradient = scored(i, forget_gradient);
+    if (method.needs_retain) input.retain_gradient = kept.to(input.weight.device());
+    forget_gradient = at::Tensor();
     input.epsilon = static_cast<float>(out.epsilon);
     input.seed = seed;
     input.statistic = pass.statistic;
     input.mu = options.mu;
     input.retain_weight = options.retain_weight;
-    scores.push_back({names[i], method.function(input)});
+    const at::Tensor values = method.function(input);
+    kept = kept.defined() ? keeper.Replace(kept, values) : keeper.Keep(values);
+  };
+  if (method.needs_forget) {
+    const auto drawn = SampleForLocate(forget, options.locate_sample, seed, "forget");
+    out.forget_sequences = static_cast<int64_t>(drawn.size());
+    pass.progress = "locate: forget gradients";
+    if (method.needs_retain) pass.pass_tokens = SecondPassTokens(model, pass_tokens);
+    VisitGradients(model, drawn, names, pass, score);
+  } else {
+    for (size_t i = 0; i < names.size(); ++i) score(i, {});
   }
   int64_t total = 0;
-  for (const ScoreTensor& score : scores) total += score.values.numel();
+  for (const ScoreTensor& tensor : scores) total += tensor.values.numel();
   const int64_t count = options.threshold > 0 ? CountAbove(scores, options.threshold)
                                               : RoundedCount(options.fraction, total);
   if (count == 0 && options.threshold > 0) {

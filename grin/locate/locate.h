@@ -8,6 +8,7 @@
 
 #include "grin/base/table.h"
 #include "grin/data/sequence.h"
+#include "grin/locate/keeping.h"
 #include "grin/locate/mask.h"
 #include "grin/locate/score.h"
 #include "grin/model/decoder.h"
@@ -68,12 +69,17 @@ void CheckLocateOptions(const LocateOptions& options);
 // pattern that selects none.
 std::vector<std::string> ScoredNames(const Model& model, const LocateOptions& options);
 
+// Tokens of a pass over the set whose gradients are taken second, where those of the first are held
+// already: that is the most memory that a run on the CPU needs, and smaller passes cost little time for
+// the smaller set. `pass_tokens` itself on other devices.
+int64_t SecondPassTokens(const Model& model, int64_t pass_tokens);
+
 // Scores the weights in scope and selects round-half-up(fraction * N) of them, or those above the
-// threshold. The mask's metadata
-// says how it was made. Logs epsilon and the density per kind of module.
+// threshold. The mask's metadata says how it was made. Logs epsilon and the density per kind of module.
+// `memory` says what is held at one time and where; it changes no bit of the mask.
 Mask Locate(const Model& model, const std::vector<Sequence>& forget,
             const std::vector<Sequence>& retain, const LocateOptions& options, uint64_t seed,
-            int64_t pass_tokens, LocateReport* report = nullptr);
+            int64_t pass_tokens, LocateReport* report = nullptr, const LocateMemory& memory = {});
 
 // Selected and all weights per kind of module ("mlp.down_proj") over the layers, by name.
 struct ModuleDensity {

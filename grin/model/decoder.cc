@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "grin/base/error.h"
+#include "grin/model/pass_in_parts.h"
 
 namespace grin {
 namespace {
@@ -159,15 +160,57 @@ at::Tensor RunBlocks(const Pass& pass, int64_t blocks, const at::Tensor& tokens,
   return x;
 }
 
+// Rows after the last block -> rows that the head reads.
+at::Tensor AfterBlocks(const Pass& pass, const at::Tensor& x) {
+  const at::Tensor normed = pass.Normed(x, pass.model.final_norm);
+  return pass.model.project_out.defined() ? Linear(normed, pass.model.project_out, pass.sink)
+                                          : normed;
+}
+
 }  // namespace
 
 at::Tensor Forward(const Model& model, const at::Tensor& tokens, const at::Tensor& positions,
                    Attention& attention, GradientSink* sink) {
   const at::AutoGradMode grad_mode(sink != nullptr);
   const Pass pass{model, MakeRopeTables(model, positions, attention), attention, sink};
-  const at::Tensor x =
-      pass.Normed(RunBlocks(pass, model.config.layers, tokens, positions), model.final_norm);
-  return model.project_out.defined() ? Linear(x, model.project_out, sink) : x;
+  return AfterBlocks(pass, RunBlocks(pass, model.config.layers, tokens, positions));
+}
+
+struct PassInParts::State {
+  explicit State(const Model& of, const PackedBatch& batch)
+      : model(of), attention(AttentionOf(batch)), ropes(MakeRopeTables(of, batch.positions, *attention)) {}
+
+  Pass To(GradientSink* sink) const { return {model, ropes, *attention, sink}; }
+
+  const Model& model;
+  std::unique_ptr<Attention> attention;
+  std::vector<RopeTable> ropes;
+};
+
+PassInParts::PassInParts(const Model& model, const PackedBatch& batch)
+    : batch_(batch), state_(std::make_unique<State>(model, batch)) {}
+
+PassInParts::~PassInParts() = default;
+
+at::Tensor PassInParts::Embed(GradientSink* sink) const {
+  const at::AutoGradMode grad_mode(sink != nullptr);
+  return EmbedTokens(state_->model, batch_.tokens, batch_.positions,
+                     state_->attention->LongestSequence(), sink);
+}
+
+at::Tensor PassInParts::Blocks(int64_t begin, int64_t end, at::Tensor stream,
+                               GradientSink* sink) const {
+  const at::AutoGradMode grad_mode(sink != nullptr);
+  const Pass pass = state_->To(sink);
+  for (int64_t i = begin; i < end; ++i) stream = Block(pass, i, stream);
+  return stream;
+}
+
+LabelScores PassInParts::Score(const at::Tensor& stream, GradientSink* sink) const {
+  const at::AutoGradMode grad_mode(sink != nullptr);
+  const at::Tensor hidden =
+      AfterBlocks(state_->To(sink), stream).index_select(0, batch_.labels.rows);
+  return ScoreLabels(hidden, batch_.labels, state_->model.head, sink);
 }
 
 at::Tensor HiddenAfter(const Model& model, int64_t layer, const PackedBatch& batch,

@@ -8,6 +8,7 @@
 
 #include "grin/base/error.h"
 #include "grin/model/layers.h"
+#include "grin/model/logit_chunk.h"
 #include "grin/model/product.h"
 #include "grin/model/record.h"
 #include "grin/model/cpu/softmax.h"
@@ -17,10 +18,7 @@ namespace {
 
 // Rows whose logits are computed whole at one time.
 int64_t ChunkRows(const Head& head, int64_t chunk_bytes) {
-  const int64_t row_bytes = head.weight.value.size(0) * 4;
-  // Many rows, for a product reads the weights once for all of them.
-  constexpr int64_t kEnough = 256, kLargest = int64_t{128} << 20;
-  return std::max({int64_t{16}, chunk_bytes / row_bytes, std::min(kEnough, kLargest / row_bytes)});
+  return LogitChunkRows(head.weight.value.size(0), chunk_bytes);
 }
 
 // Tokens of one tile of logits. Always the same number, for a row's sums over the vocabulary are merged

@@ -2,18 +2,10 @@
 
 #include "grin/base/error.h"
 #include "grin/model/decoder.h"
+#include "grin/model/shapes.h"
 
 namespace grin {
 namespace {
-
-// Stored as bf16 throughout its matrices? Then it is computed so.
-at::ScalarType NaturalType(const Checkpoint& checkpoint) {
-  int64_t narrow = 0, wide = 0;
-  for (const TensorInfo& info : checkpoint.tensors()) {
-    (info.dtype == DType::kBF16 ? narrow : wide) += info.elements();
-  }
-  return narrow > wide ? at::kBFloat16 : at::kFloat;
-}
 
 // Looks roles up under one prefix. An empty name gives an absent role.
 class Roles {
@@ -85,15 +77,38 @@ BlockWeights LoadBlock(const Roles& roles, const ModelConfig& config) {
           .down = matrix(names.down, d, inner, config.mlp_bias)};
 }
 
-Head LoadHead(Weights& weights, const ModelConfig& config, const Parameter& embedding) {
+Head LoadHead(Weights& weights, const ModelConfig& config, const Parameter& embedding,
+              const HasTensor& has) {
   Head head{.softcap = config.final_softcap};
-  const std::string name =
-      FindHead(config.names, [&](const std::string& tensor) { return weights.Has(tensor); });
+  const std::string name = FindHead(config.names, has);
   head.weight = config.tied_embeddings
                     ? embedding
                     : weights.Get(name + ".weight", {config.vocabulary, config.embedding_width});
   if (config.head_bias) head.bias = weights.Get(name + ".bias", {config.vocabulary});
   return head;
+}
+
+// Fills in every role of a model that has its config and its weights. The vectors that turn queries and
+// keys are made on `device`.
+void FillRoles(Model& model, const HasTensor& has, at::Device device) {
+  const ModelConfig& config = model.config;
+  Weights& weights = *model.weights;
+  const TensorNames& names = config.names;
+  const Roles roles(weights, config, FindPrefix(names, has));
+
+  const int64_t d = config.hidden, width = config.embedding_width;
+  model.embedding = roles.Tensor(names.embedding, ".weight", {config.vocabulary, width});
+  model.positions =
+      roles.Tensor(names.positions, ".weight", {config.context + config.position_offset, d});
+  model.project_in = roles.Matrix(names.project_in, d, width, false, false);
+  model.project_out = roles.Matrix(names.project_out, width, d, false, false);
+  for (int64_t i = 0; i < config.layers; ++i) {
+    const Roles block = roles.Inside(fmt::format("{}.{}.", names.layers, i));
+    model.blocks.push_back(LoadBlock(block, config));
+  }
+  model.final_norm = roles.Norm(names.final_norm, d, config.norm.bias);
+  model.head = LoadHead(weights, config, model.embedding, has);
+  for (const RopeConfig& rope : config.ropes) model.ropes.push_back(MakeRope(rope, device));
 }
 
 }  // namespace
@@ -119,29 +134,30 @@ std::vector<std::string> Model::BlockMatrices(int64_t number) const {
 Model LoadModel(std::shared_ptr<const Checkpoint> checkpoint, std::optional<at::ScalarType> dtype,
                 at::Device device) {
   Model model;
-  const ModelConfig& config = model.config =
-      ParseModelConfig(checkpoint->config(), checkpoint->path().string() + "/config.json");
+  model.config = ParseModelConfig(checkpoint->config(), checkpoint->path().string() + "/config.json");
   model.weights =
       std::make_shared<Weights>(checkpoint, dtype.value_or(NaturalType(*checkpoint)), device);
-  Weights& weights = *model.weights;
-  const TensorNames& names = config.names;
-  const std::string prefix =
-      FindPrefix(names, [&](const std::string& name) { return weights.Has(name); });
-  const Roles roles(weights, config, prefix);
+  FillRoles(
+      model, [&](const std::string& name) { return model.weights->Has(name); }, device);
+  return model;
+}
 
-  const int64_t d = config.hidden, width = config.embedding_width;
-  model.embedding = roles.Tensor(names.embedding, ".weight", {config.vocabulary, width});
-  model.positions =
-      roles.Tensor(names.positions, ".weight", {config.context + config.position_offset, d});
-  model.project_in = roles.Matrix(names.project_in, d, width, false, false);
-  model.project_out = roles.Matrix(names.project_out, width, d, false, false);
-  for (int64_t i = 0; i < config.layers; ++i) {
-    const Roles block = roles.Inside(fmt::format("{}.{}.", names.layers, i));
-    model.blocks.push_back(LoadBlock(block, config));
+// Stored as bf16 throughout its matrices? Then it is computed so.
+at::ScalarType NaturalType(const Checkpoint& checkpoint) {
+  int64_t narrow = 0, wide = 0;
+  for (const TensorInfo& info : checkpoint.tensors()) {
+    (info.dtype == DType::kBF16 ? narrow : wide) += info.elements();
   }
-  model.final_norm = roles.Norm(names.final_norm, d, config.norm.bias);
-  model.head = LoadHead(weights, config, model.embedding);
-  for (const RopeConfig& rope : config.ropes) model.ropes.push_back(MakeRope(rope, device));
+  return narrow > wide ? at::kBFloat16 : at::kFloat;
+}
+
+Model LoadShapes(const Json& config, const std::string& where, at::ScalarType dtype,
+                 at::Device device) {
+  Model model;
+  model.config = ParseModelConfig(config, where);
+  model.weights = std::make_shared<Weights>(nullptr, dtype, device);
+  FillRoles(
+      model, [](const std::string&) { return false; }, at::kCPU);
   return model;
 }
 

@@ -32,6 +32,11 @@ at::Tensor StoredTensor(const Checkpoint& checkpoint, const TensorInfo& info) {
 }
 
 Parameter Weights::Get(const std::string& name, at::IntArrayRef shape) {
+  if (!checkpoint_) {  // shapes alone
+    at::Tensor& tensor = tensors_[name];
+    if (!tensor.defined()) tensor = at::empty(shape, at::TensorOptions(dtype_).device(at::kMeta));
+    return {name, tensor};
+  }
   const TensorInfo* info = checkpoint_->Find(name);
   if (!info) BadInput("model", "{}: tensor {} is missing", checkpoint_->path().string(), name);
   if (!FloatScalarType(info->dtype)) {

@@ -25,7 +25,7 @@ struct Parameter {
 class Weights {
  public:
   // Weights are given as `dtype` on `device`. Where the type is already right on the CPU the mapped
-  // file itself is used and nothing is copied.
+  // file itself is used and nothing is copied. Without a checkpoint they have shapes and no memory.
   Weights(std::shared_ptr<const Checkpoint> checkpoint, at::ScalarType dtype,
           at::Device device = at::kCPU)
       : checkpoint_(std::move(checkpoint)), dtype_(dtype), device_(device) {}

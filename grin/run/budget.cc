@@ -6,7 +6,9 @@
 #include <variant>
 
 #include "grin/base/error.h"
+#include "grin/base/log.h"
 #include "grin/model/footprint.h"
+#include "grin/run/device_memory.h"
 #include "grin/run/workspace.h"
 #include "grin/tune/counting.h"
 #include "grin/tune/tune_plan.h"
@@ -14,36 +16,31 @@
 namespace grin {
 namespace {
 
-constexpr int64_t kProgram = int64_t{300} << 20;  // LibTorch, logits of a chunk, data
-
-int64_t WeightBytes(const Model& model) {
-  int64_t bytes = 0;
-  for (const auto& [name, tensor] : model.weights->tensors()) {
-    bytes += static_cast<int64_t>(tensor.nbytes());
-  }
-  return bytes;
-}
-
 double Gigabytes(int64_t bytes) { return static_cast<double>(bytes) / 1e9; }
+
+// What sets the room, for messages.
+std::string NameOfRoom(const ComputeOptions& compute) {
+  return compute.memory_budget.empty() ? "the memory that is free on " + compute.device
+                                       : "--memory-budget " + compute.memory_budget;
+}
 
 [[noreturn]] void RefuseBudget(const Model& model, const ComputeOptions& compute, int64_t reserved,
                                int64_t pass, int64_t longest) {
   throw Error(
       ErrorClass::kMemory, "run",
-      fmt::format("a sequence of {} tokens does not fit --memory-budget {}: weights take {:.2f} GB, "
+      fmt::format("a sequence of {} tokens does not fit {}: weights take {:.2f} GB, "
                   "scores, masks, optimiser and the like {:.2f} GB, the pass {:.2f} GB, the program "
                   "{:.2f} GB; shorten it with --max-length, or raise the budget",
-                  longest, compute.memory_budget, Gigabytes(WeightBytes(model)),
-                  Gigabytes(reserved), Gigabytes(pass), Gigabytes(kProgram)));
+                  longest, NameOfRoom(compute), Gigabytes(WeightBytes(model)),
+                  Gigabytes(reserved), Gigabytes(pass), Gigabytes(ProgramBytes(model))));
 }
 
-// Tokens of a pass: `enough`, or less where the budget wants it, but at least one sequence.
+// Tokens of a pass: `enough`, or less where the room wants it, but at least one sequence.
 int64_t PassTokens(const Model& model, const ComputeOptions& compute, int64_t reserved,
                    int64_t longest, int64_t enough, int64_t bytes_per_token) {
-  if (compute.memory_budget.empty()) return std::max(enough, longest);
-  const int64_t left =
-      ParseBytes(compute.memory_budget) - WeightBytes(model) - reserved - kProgram;
-  const int64_t tokens = std::max<int64_t>(0, left) / bytes_per_token;
+  const std::optional<int64_t> room = RoomBesideWeights(model, compute);
+  if (!room) return std::max(enough, longest);
+  const int64_t tokens = std::max<int64_t>(0, *room - reserved) / bytes_per_token;
   if (tokens < std::max<int64_t>(longest, 1)) {
     RefuseBudget(model, compute, reserved, longest * bytes_per_token, longest);
   }
@@ -55,6 +52,21 @@ double ShareOf(const LocateOptions& options) { return options.threshold > 0 ? 1 
 
 // Per trained weight: position, master, m, v and gradient; and two states to go back to.
 constexpr double kPosition = 4, kTraining = 16, kStates = 8;
+
+bool OnCpu(const Model& model) { return model.weights->device().is_cpu(); }
+
+int64_t BytesOfType(const Model& model) {
+  return static_cast<int64_t>(c10::elementSize(model.weights->dtype()));
+}
+
+// A step of the optimiser on a device makes one number more per trained weight, for a moment.
+double TrainingBytes(const Model& model) { return OnCpu(model) ? kTraining : kTraining + 4; }
+
+// A weight that is trained gets memory of its own on the CPU, beside the file's; on a device it has that
+// already.
+double OwnMemory(const Model& model, const at::Tensor& tensor) {
+  return OnCpu(model) ? static_cast<double>(tensor.numel() * BytesOfType(model)) : 0;
+}
 
 }  // namespace
 
@@ -82,6 +94,33 @@ int64_t ParseBytes(const std::string& text) {
   return static_cast<int64_t>(number * factor);
 }
 
+int64_t WeightBytes(const Model& model) {
+  int64_t numbers = 0;
+  for (const auto& [name, tensor] : model.weights->tensors()) numbers += tensor.numel();
+  return numbers * BytesOfType(model);
+}
+
+int64_t ProgramBytes(const Model& model) {
+  // On the CPU LibTorch, logits of a chunk, data. On a card its driver's context and the workspaces of
+  // its libraries, and what its allocator cannot use between two tensors.
+  constexpr int64_t kProgram = int64_t{300} << 20, kContext = int64_t{800} << 20;
+  return OnCpu(model) ? kProgram : kContext + LogitBytes(model);
+}
+
+std::optional<int64_t> RoomBesideWeights(const Model& model, const ComputeOptions& compute) {
+  std::optional<int64_t> room;
+  if (!compute.memory_budget.empty()) {
+    room = ParseBytes(compute.memory_budget) - WeightBytes(model) - ProgramBytes(model);
+  }
+  // Weights and the context are there already.
+  constexpr int64_t kUnusable = int64_t{256} << 20;
+  if (const auto free = FreeDeviceMemory(model.weights->device())) {
+    const int64_t left = *free - LogitBytes(model) - kUnusable;
+    room = std::min(room.value_or(left), left);
+  }
+  return room;
+}
+
 int64_t ScoreBytes(const Model& model, const LocateOptions& options) {
   int64_t bytes = 0;
   for (const std::string& name : ScoredNames(model, options)) {
@@ -91,40 +130,43 @@ int64_t ScoreBytes(const Model& model, const LocateOptions& options) {
 }
 
 int64_t TrainedBytes(const Model& model, const LocateOptions& options) {
-  double bytes = 0;
+  double bytes = 0, largest = 0;
   for (const std::string& name : ScoredNames(model, options)) {
     const at::Tensor& tensor = model.weights->tensors().at(name);
-    bytes += static_cast<double>(tensor.numel()) * ShareOf(options) *
-                 (kPosition + kTraining + kStates) +
-             static_cast<double>(tensor.nbytes());
+    const auto size = static_cast<double>(tensor.numel());
+    bytes += size * ShareOf(options) * (kPosition + TrainingBytes(model) + kStates) +
+             OwnMemory(model, tensor);
+    largest = std::max(largest, size);
   }
-  return static_cast<int64_t>(bytes);
+  return static_cast<int64_t>(bytes + 4 * largest);
 }
 
 int64_t TrainedBytes(const Model& model, const Mask& mask) {
-  double bytes = static_cast<double>(mask.count()) * (kPosition + kTraining + kStates);
+  double bytes = static_cast<double>(mask.count()) * (kPosition + TrainingBytes(model) + kStates);
+  double largest = 0;
   for (const MaskTensor& selected : mask.tensors()) {
     const auto found = model.weights->tensors().find(selected.name);
     if (selected.count > 0 && found != model.weights->tensors().end()) {
-      bytes += static_cast<double>(found->second.nbytes());
+      bytes += OwnMemory(model, found->second);
+      largest = std::max(largest, static_cast<double>(selected.size()));
     }
   }
-  return static_cast<int64_t>(bytes);
+  return static_cast<int64_t>(bytes + 4 * largest);
 }
 
 int64_t TrainedBytes(const Model& model, bool keeps_states) {
   double bytes = 0;
   for (const auto& [name, tensor] : model.weights->tensors()) {
-    bytes += static_cast<double>(tensor.numel()) * (kTraining + (keeps_states ? kStates : 0)) +
-             static_cast<double>(tensor.nbytes());
+    bytes += static_cast<double>(tensor.numel()) *
+                 (TrainingBytes(model) + (keeps_states ? kStates : 0)) +
+             OwnMemory(model, tensor);
   }
   return static_cast<int64_t>(bytes);
 }
 
 int64_t ReferenceBytes(const Model& model, const Task& task, const ObjectiveOptions& options,
                        bool open_unlearning) {
-  const int64_t row =
-      model.config.hidden * static_cast<int64_t>(c10::elementSize(model.weights->dtype()));
+  const int64_t row = model.config.hidden * BytesOfType(model);
   int64_t bytes = 0;
   for (const LossTerm& term : MakeTerms(task.forget_sequences, task.retain_sequences, options,
                                         /*seed=*/0, open_unlearning)) {
@@ -147,8 +189,7 @@ int64_t MethodReferenceBytes(const Model& model, const Task& task, const Method&
   for (const Sequence& sequence : task.retain_sequences) {
     labels += static_cast<int64_t>(sequence.labels.size());
   }
-  return labels * model.config.hidden *
-         static_cast<int64_t>(c10::elementSize(model.weights->dtype()));
+  return labels * model.config.hidden * BytesOfType(model);
 }
 
 int64_t SelectedCount(const Model& model, const LocateOptions& options) {
@@ -181,22 +222,41 @@ int64_t LongestUnit(const Task& task, const ObjectiveOptions& options) {
 }
 
 void CheckBudget(const Model& model, const ComputeOptions& compute, int64_t reserved) {
-  if (compute.memory_budget.empty()) return;
-  const int64_t needed = WeightBytes(model) + reserved + kProgram;
-  if (needed <= ParseBytes(compute.memory_budget)) return;
+  const std::optional<int64_t> room = RoomBesideWeights(model, compute);
+  if (!room || reserved <= *room) return;
   throw Error(ErrorClass::kMemory, "run",
-              fmt::format("the run does not fit --memory-budget {}: weights take {:.2f} GB, what is "
-                          "kept for the selected ones {:.2f} GB, the program {:.2f} GB; raise the "
-                          "budget",
-                          compute.memory_budget, Gigabytes(WeightBytes(model)),
-                          Gigabytes(reserved), Gigabytes(kProgram)));
+              fmt::format("the run does not fit {}: weights take {:.2f} GB, what is kept for the "
+                          "selected ones {:.2f} GB, the program {:.2f} GB; raise the budget",
+                          NameOfRoom(compute), Gigabytes(WeightBytes(model)), Gigabytes(reserved),
+                          Gigabytes(ProgramBytes(model))));
 }
+
+LocateFit BudgetLocate(const Model& model, const ComputeOptions& compute,
+                       const LocateOptions& options, const LocateWork& work, int64_t reserved) {
+  std::optional<int64_t> room = RoomBesideWeights(model, compute);
+  if (room) *room -= reserved;
+  const LocateFit fit = FitLocate(model, options, work, room, FreeHostMemory());
+  if (room && fit.device_bytes > *room) {
+    throw Error(ErrorClass::kMemory, "run",
+                fmt::format("locating does not fit {}: weights take {:.2f} GB, the program {:.2f} GB, "
+                            "what the objective compares with {:.2f} GB, and the gradients at least "
+                            "{:.2f} GB; a narrower --scope takes fewer, or raise the budget",
+                            NameOfRoom(compute), Gigabytes(WeightBytes(model)),
+                            Gigabytes(ProgramBytes(model)), Gigabytes(reserved),
+                            Gigabytes(fit.device_bytes)));
+  }
+  if (const std::string how = DescribeFit(model, fit.memory); !how.empty()) {
+    Info("locate: {}, to fit {}", how, NameOfRoom(compute));
+  }
+  return fit;
+}
+
+int64_t EnoughRecordedTokens(const Model& model) { return OnCpu(model) ? 512 : 4096; }
 
 int64_t RecordedPassTokens(const Model& model, const ComputeOptions& compute, int64_t reserved,
                            int64_t longest) {
-  // For full speed; more only costs memory. A card has more to fill.
-  const int64_t enough = model.weights->device().is_cpu() ? 512 : 4096;
-  return PassTokens(model, compute, reserved, longest, enough, RecordedBytesPerToken(model));
+  return PassTokens(model, compute, reserved, longest, EnoughRecordedTokens(model),
+                    RecordedBytesPerToken(model));
 }
 
 int64_t ScoringPassTokens(const Model& model, const ComputeOptions& compute, int64_t reserved,
@@ -217,7 +277,7 @@ void CheckGradientBudget(const Model& model, const ComputeOptions& compute, int6
 
 GenerationBudget BudgetGeneration(const Model& model, const ComputeOptions& compute) {
   if (compute.memory_budget.empty()) return {};
-  const int64_t left = ParseBytes(compute.memory_budget) - WeightBytes(model) - kProgram;
+  const int64_t left = *RoomBesideWeights(model, compute);
   if (left < 2 * ForwardBytesPerToken(model)) RefuseBudget(model, compute, 0, left, 1);
   return {.cache_bytes = left / 2, .prefill_tokens = left / 2 / ForwardBytesPerToken(model)};
 }

@@ -58,15 +58,18 @@ LocateResult RunLocate(Workspace& workspace, const LoadedTask& loaded,
     for (const TensorInfo& info : workspace.checkpoint->tensors()) bits += info.elements();
     CheckSpace(options.output.out, bits / 8);
   }
-  const int64_t probed =
-      options.probe ? TrainedBytes(model, options.locate) : 0;
+  const ComputeOptions& compute = workspace.options.compute;
   const int64_t pass_tokens =
-      RecordedPassTokens(model, workspace.options.compute,
-                         ScoreBytes(model, options.locate) + probed, LongestOf(task));
+      options.probe
+          ? RecordedPassTokens(model, compute, TrainedBytes(model, options.locate), LongestOf(task))
+          : 0;
+  const LocateFit fit =
+      BudgetLocate(model, compute, options.locate,
+                   LocateWorkOf(task, options.locate, SeedOf(workspace)), /*reserved=*/0);
   LocateResult result;
-  result.mask = InStage(workspace.options.compute, "locating weights", kLocateAdvice, [&] {
+  result.mask = InStage(compute, "locating weights", kLocateAdvice, [&] {
     return Locate(model, task.forget_sequences, task.retain_sequences, options.locate,
-                  SeedOf(workspace), pass_tokens, &result.report);
+                  SeedOf(workspace), fit.pass_tokens, &result.report, fit.memory);
   });
   result.mask.metadata()["recipe_hash"] = document["recipe_hash"];
   if (place) {

@@ -10,6 +10,7 @@
 #include "grin/run/budget.h"
 #include "grin/run/device.h"
 #include "grin/run/provenance.h"
+#include "grin/run/unlearn_needs.h"
 #include "grin/tune/perturb_stage.h"
 #include "grin/tune/tune_plan.h"
 
@@ -125,25 +126,23 @@ UnlearnResult Unlearn(Workspace& workspace, const LoadedTask& loaded, const Unle
     result.mask = Mask::Load(std::filesystem::path(options.output.out) / "mask.safetensors");
     return result;
   }
-  const int64_t trained = given ? TrainedBytes(model, *given) : TrainedBytes(model, locate);
-  const int64_t scored = given ? 0 : ScoreBytes(model, locate);
-  const int64_t dense = method.dense_gradients * (given ? MatrixBytes(model, *given) : scored / 2);
-  const int64_t compared = method.run ? MethodReferenceBytes(model, task, method)
-                                      : ReferenceBytes(model, task, options.objective,
-                                                       workspace.encoder->open_unlearning());
-  const int64_t apart = ForgetGradientBytes(given ? given->count() : SelectedCount(model, locate),
-                                            options.forget_gradient);
+  const UnlearnNeeds needs = NeedsOf(model, task, options, locate, given ? &*given : nullptr,
+                                     workspace.encoder->open_unlearning());
   const int64_t pass_tokens =
-      RecordedPassTokens(model, compute, std::max(scored, dense) + trained + compared + apart,
-                         method.run ? LongestOf(task) : LongestUnit(task, options.objective));
+      RecordedPassTokens(model, compute, needs.while_tuning(), needs.longest);
   const auto seed = static_cast<uint64_t>(compute.seed);
+  LocateFit fit;
+  if (!given) {
+    fit = BudgetLocate(model, compute, locate, LocateWorkOf(task, locate, seed),
+                       needs.before_tuning());
+  }
 
   // The weights that are changed: as they were given, or located on the untouched model.
   const auto locate_weights = [&] {
     if (given) return *given;
     Mask mask = InStage(compute, "locating weights", kLocateAdvice, [&] {
-      return Locate(model, task.forget_sequences, task.retain_sequences, locate, seed, pass_tokens,
-                    &result.located);
+      return Locate(model, task.forget_sequences, task.retain_sequences, locate, seed,
+                    fit.pass_tokens, &result.located, fit.memory);
     });
     mask.metadata()["recipe_hash"] = result.document["recipe_hash"];
     return mask;

@@ -10,7 +10,6 @@
 #include "grin/run/provenance.h"
 
 namespace grin {
-namespace {
 
 std::optional<at::ScalarType> ParseComputeType(const std::string& text) {
   if (text.empty()) return std::nullopt;
@@ -18,8 +17,6 @@ std::optional<at::ScalarType> ParseComputeType(const std::string& text) {
   if (text == "bfloat16" || text == "bf16") return at::kBFloat16;
   BadUsage("run", "--dtype '{}' is not known; it is float32 or bfloat16", text);
 }
-
-}  // namespace
 
 Workspace OpenModel(const WorkspaceOptions& options) {
   if (options.model.model.empty()) BadUsage("run", "--model is required; see --help");

@@ -36,6 +36,9 @@ struct Workspace {
   std::unique_ptr<Encoder> encoder;  // null until OpenEncoder
 };
 
+// The type that --dtype means; nothing for an empty word. Error (usage) for another word.
+std::optional<at::ScalarType> ParseComputeType(const std::string& text);
+
 // Opens the checkpoint and loads the model, without a tokenizer. Error (usage) for a device or type
 // that is not known, (bad input) for a checkpoint that cannot be used.
 Workspace OpenModel(const WorkspaceOptions& options);

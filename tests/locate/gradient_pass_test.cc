@@ -112,5 +112,52 @@ TEST(GradientPass, TakesTheStatisticOfTheWholeGradient) {
   }
 }
 
+// Block by block, with the streams here or there: the same sums to the bit, of every weight of every
+// architecture; and each weight is given once.
+TEST(GradientPass, IsTheSameToTheBitByBlocks) {
+  for (const char* name : kTinyModels) {
+    if (LeftOutOnDevice(name)) continue;
+    const Model model = LoadTiny(name);
+    std::vector<std::string> all;
+    for (const auto& [tensor, value] : model.weights->tensors()) all.push_back(tensor);
+    const std::vector<Sequence> sequences = {LabelledSequence({3, 7, 3, 9, 11, 7, 5}),
+                                             LabelledSequence({8, 2, 6}),
+                                             LabelledSequence({4, 9, 1, 10, 2})};
+    const auto last_block = model.BlockMatrices(model.config.layers - 1);
+    for (const auto& names : {all, model.BlockMatrices(), last_block}) {
+      for (const Statistic statistic : {Statistic::kMean, Statistic::kRms}) {
+        GradientPassOptions options{.statistic = statistic, .pass_tokens = 8};
+        const auto whole = AccumulateGradients(model, Pointers(sequences), names, options);
+        for (const int64_t blocks : {1, 2}) {
+          options.blocks_at_a_time = blocks;
+          options.streams_on_host = blocks == 1;
+          std::vector<int> given(names.size());
+          VisitGradients(model, Pointers(sequences), names, options,
+                         [&](size_t i, const at::Tensor& values) {
+                           ++given[i];
+                           EXPECT_TRUE(at::equal(values, whole[i].values)) << name << " " << names[i];
+                         });
+          EXPECT_EQ(given, std::vector<int>(names.size(), 1)) << name;
+        }
+      }
+    }
+  }
+}
+
+// Blocks below the lowest whose gradient is wanted do not go back: no more operators run than for that
+// block alone.
+TEST(GradientPass, StopsBelowTheLowestBlockThatIsWanted) {
+  if (TestDevice().is_cpu()) GTEST_SKIP() << "the stand-in device counts operators";
+  const Model model = LoadTiny("llama_gqa_tied");
+  const std::vector<Sequence> one = {LabelledSequence({3, 7, 3, 9, 11, 7, 5})};
+  const auto operators = [&](int64_t block) {
+    const int64_t before = CountsOfStandIn().operators;
+    AccumulateGradients(model, Pointers(one), {model.BlockMatrices(block).back()},
+                        {.blocks_at_a_time = 1});
+    return CountsOfStandIn().operators - before;
+  };
+  EXPECT_LT(operators(model.config.layers - 1), operators(0) - 20);
+}
+
 }  // namespace
 }  // namespace grin

@@ -78,6 +78,39 @@ TEST_P(LocateTest, DoesNotDependOnThePasses) {
   EXPECT_LE(differ, 2);
 }
 
+void ExpectSameMask(const Mask& mask, const Mask& expected, const std::string& what) {
+  ASSERT_EQ(mask.tensors().size(), expected.tensors().size()) << what;
+  for (size_t i = 0; i < mask.tensors().size(); ++i) {
+    EXPECT_EQ(mask.tensors()[i].name, expected.tensors()[i].name) << what;
+    EXPECT_EQ(mask.tensors()[i].bits, expected.tensors()[i].bits) << what;
+  }
+}
+
+// Every method, by blocks of layers and with its numbers on the host or in a file.
+TEST_P(LocateTest, IsTheSameToTheBitInLessMemory) {
+  if (LeftOutOnDevice(GetParam())) GTEST_SKIP();
+  std::vector<LocateOptions> all;
+  for (const ScoreMethod& method : ScoreMethods()) {
+    all.push_back({.locate = std::string(method.name), .scope = {"*"}});
+    all.push_back({.locate = std::string(method.name), .scope = {"*.mlp.*,+embeddings"}});
+  }
+  all.push_back({.epsilon = "mean"});
+  all.push_back({.statistic = "abs"});
+  all.push_back({.locate = "ssd", .threshold = 1.5});
+  for (const LocateOptions& options : all) {
+    const Mask whole = Run(options, 16);
+    for (const LocateMemory& memory :
+         {LocateMemory{.blocks_at_a_time = 1},
+          LocateMemory{.blocks_at_a_time = 1, .streams_on_host = true, .keep = KeepPlace::kHost},
+          LocateMemory{.blocks_at_a_time = 1, .keep = KeepPlace::kFile},
+          LocateMemory{.keep = KeepPlace::kFile}}) {
+      ExpectSameMask(
+          Locate(model_, golden_.forget, golden_.retain, options, 0, 16, nullptr, memory), whole,
+          options.locate);
+    }
+  }
+}
+
 TEST_P(LocateTest, DrawsBySeed) {
   LocateOptions options;
   options.locate_sample = 4;

@@ -11,6 +11,7 @@
 #include <ATen/ops/unfold_native.h>
 #include <ATen/ops/view_native.h>
 #include <c10/core/Allocator.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <sys/mman.h>
@@ -109,8 +110,20 @@ BlockPool& Pool() {
   return *pool;
 }
 
-class StandInAllocator : public c10::Allocator {
+class StandInAllocator : public c10::DeviceAllocator {
  public:
+  bool initialized() override { return true; }
+  void emptyCache(c10::MempoolId_t) override {}
+  void recordStream(const c10::DataPtr&, c10::Stream) override {}
+  c10::CachingDeviceAllocator::DeviceStats getDeviceStats(c10::DeviceIndex) override { return {}; }
+  void resetAccumulatedStats(c10::DeviceIndex) override {}
+  void resetPeakStats(c10::DeviceIndex) override { peak = bytes_taken.load(); }
+  std::pair<size_t, size_t> getMemoryInfo(c10::DeviceIndex) override {
+    constexpr int64_t kUnlimited = int64_t{1} << 60;
+    const int64_t all = limit == 0 ? kUnlimited : limit.load();
+    return {static_cast<size_t>(std::max<int64_t>(0, all - bytes_taken)), static_cast<size_t>(all)};
+  }
+
   c10::DataPtr allocate(size_t bytes) override {
     if (bytes == 0) return {nullptr, nullptr, &Release, kStandIn};
     Block* block = Pool().Take(bytes);
