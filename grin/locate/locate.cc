@@ -158,7 +158,10 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
     ScoreInput input{.name = names[i], .weight = scored(i, model.weights->tensors().at(names[i]))};
     at::Tensor& kept = scores[i].values;
     if (method.needs_forget) input.forget_gradient = scored(i, forget_gradient);
-    if (method.needs_retain) input.retain_gradient = kept.to(input.weight.device());
+    if (method.needs_retain) {
+      const at::Device device = input.weight.device();
+      input.retain_gradient = kept.device() == device ? kept : Upload(kept, device);
+    }
     forget_gradient = at::Tensor();
     input.epsilon = static_cast<float>(out.epsilon);
     input.seed = seed;
