@@ -91,10 +91,12 @@ TEST_P(LocateTest, IsTheSameToTheBitInLessMemory) {
   if (LeftOutOnDevice(GetParam())) GTEST_SKIP();
   std::vector<LocateOptions> all;
   for (const ScoreMethod& method : ScoreMethods()) {
+    // There each operator costs several system calls, and these stand for all.
+    if (!TestDevice().is_cpu() && method.name != "grin" && method.name != "magnitude") continue;
     all.push_back({.locate = std::string(method.name), .scope = {"*"}});
     all.push_back({.locate = std::string(method.name), .scope = {"*.mlp.*,+embeddings"}});
   }
-  all.push_back({.epsilon = "mean"});
+  if (TestDevice().is_cpu()) all.push_back({.epsilon = "mean"});
   all.push_back({.statistic = "abs"});
   all.push_back({.locate = "ssd", .threshold = 1.5});
   for (const LocateOptions& options : all) {
