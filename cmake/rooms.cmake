@@ -79,7 +79,7 @@ function(grin_room_tests name)
       GRIN_TEST_DEVICE=standin)
   endif()
   if(name STREQUAL "run")  # what a run does with a device's memory
-    grin_add_test(${name}.standin ${target} Device.*:LocateFit.* GRIN_TEST_DEVICE=standin)
+    grin_add_test(${name}.standin ${target} Device.*:LocateFit.*:RunPlan.* GRIN_TEST_DEVICE=standin)
   endif()
   grin_add_test(${name}_slow ${target} *Slow*:*Live*)
   set_tests_properties(${name}_slow PROPERTIES LABELS "slow")

@@ -2,15 +2,16 @@
 
 namespace grin {
 
-extern const Command kUnlearn, kLocate, kPerturb, kTune, kFinetune, kEval, kAttack, kReport,
+extern const Command kUnlearn, kPlan, kLocate, kPerturb, kTune, kFinetune, kEval, kAttack, kReport,
     kLoglik, kGenerate, kTokenize, kDiff, kApply, kInspect, kMask, kFetch, kConvert, kDemo,
     kVersion;
 
 std::span<const Command* const> Commands() {
-  static const Command* const commands[] = {&kUnlearn,  &kLocate,  &kPerturb, &kTune,    &kFinetune,
-                                            &kEval,     &kAttack,  &kReport,  &kLoglik,  &kGenerate,
-                                            &kTokenize, &kDiff,    &kApply,   &kInspect, &kMask,
-                                            &kFetch,    &kConvert, &kDemo,    &kVersion};
+  static const Command* const commands[] = {&kUnlearn,  &kPlan,     &kLocate,  &kPerturb,
+                                            &kTune,     &kFinetune, &kEval,    &kAttack,
+                                            &kReport,   &kLoglik,   &kGenerate, &kTokenize,
+                                            &kDiff,     &kApply,    &kInspect, &kMask,
+                                            &kFetch,    &kConvert,  &kDemo,    &kVersion};
   return commands;
 }
 
