@@ -21,7 +21,8 @@ std::string Time(const Json& seconds) {
   if (seconds.is_null()) return "not measured";
   const double value = seconds;
   if (value < 100) return fmt::format("{:.1f} s", value);
-  return value < 6000 ? fmt::format("{:.1f} min", value / 60) : fmt::format("{:.1f} h", value / 3600);
+  return value < 6000 ? fmt::format("{:.1f} min", value / 60)
+                      : fmt::format("{:.1f} h", value / 3600);
 }
 
 void PrintPlan(const Json& plan) {
@@ -48,7 +49,8 @@ void PrintPlan(const Json& plan) {
                                           "and what lies between products are not in it",
                                           rate.get<double>()));
   if (on_device) {
-    fmt::print("  host: pages of the checkpoint are in it, which the system drops as it needs to\n");
+    fmt::print(
+        "  host: pages of the checkpoint are in it, which the system drops as it needs to\n");
   }
   if (plan["fits"]) return;
   fmt::print("\nThis does not fit {}.{}\n", Amount(plan["limit_bytes"]),
@@ -58,8 +60,7 @@ void PrintPlan(const Json& plan) {
 
 void PlanCommand(PlanSettings settings, const CommonOptions& common) {
   settings.where.compute = common.compute;
-  const Json plan =
-      RunPlanCommand(settings.where, settings.task, settings.unlearn, settings.plan);
+  const Json plan = RunPlanCommand(settings.where, settings.task, settings.unlearn, settings.plan);
   if (common.json) return PrintJson(plan);
   PrintPlan(plan);
 }
@@ -92,7 +93,8 @@ const Command kPlan = {
         "Examples:\n"
         "  grin plan --model M --forget forget.jsonl --retain retain.jsonl --memory-budget 8G\n"
         "  grin plan --model DIR --device cuda --memory-budget 24G --fraction 0.01\n"
-        "M is a checkpoint or a .gguf file; of DIR a config.json alone will do. Data files may be left "
+        "M is a checkpoint or a .gguf file; of DIR a config.json alone will do. Data files may be "
+        "left "
         "out, and are then assumed. A device need not be there to be planned for.",
     .set_up = SetUpPlan};
 

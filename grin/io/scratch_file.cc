@@ -40,11 +40,13 @@ std::shared_ptr<std::byte> ScratchFile::Take(int64_t bytes) {
   const int64_t size = WholePages(bytes);
   // Without room for it a write to the memory would end the process by a signal.
   if (const int error = posix_fallocate(file_, size_, size); error != 0) {
-    throw Error(ErrorClass::kMemory, "io",
-                fmt::format("{}: {:.2f} GB more do not fit there: {}; TMPDIR names another folder",
-                            folder_.string(), static_cast<double>(size) / 1e9, std::strerror(error)));
+    throw Error(
+        ErrorClass::kMemory, "io",
+        fmt::format("{}: {:.2f} GB more do not fit there: {}; TMPDIR names another folder",
+                    folder_.string(), static_cast<double>(size) / 1e9, std::strerror(error)));
   }
-  void* data = mmap(nullptr, static_cast<size_t>(size), PROT_READ | PROT_WRITE, MAP_SHARED, file_, size_);
+  void* data =
+      mmap(nullptr, static_cast<size_t>(size), PROT_READ | PROT_WRITE, MAP_SHARED, file_, size_);
   if (data == MAP_FAILED) {
     throw Error(ErrorClass::kMemory, "io",
                 fmt::format("a file of {} bytes cannot be mapped: {}", size, std::strerror(errno)));

@@ -1,7 +1,7 @@
 #pragma once
 // Memory that lies in a file, for what would not fit otherwise: the system writes its pages out and
-// drops them as it needs to. The file has no name, so that it is gone with the process, however that
-// ends.
+// drops them as it needs to. The file has no name, so that it is gone with the process, however
+// that ends.
 
 #include <cstddef>
 #include <cstdint>
@@ -28,8 +28,8 @@ class ScratchFile {
   int64_t size_ = 0;
 };
 
-// Lets the system drop the pages of memory that Take returned from this process; what they hold stays
-// in the file and is read again when it is touched.
+// Lets the system drop the pages of memory that Take returned from this process; what they hold
+// stays in the file and is read again when it is touched.
 void ReleasePages(std::byte* data, int64_t bytes);
 
 }  // namespace grin

@@ -3,8 +3,8 @@
 namespace grin {
 namespace {
 
-// What lies on a device, copied into host memory `to`. Through pages that the device writes by itself,
-// which LibTorch keeps for the next copy: many times as fast as into any others.
+// What lies on a device, copied into host memory `to`. Through pages that the device writes by
+// itself, which LibTorch keeps for the next copy: many times as fast as into any others.
 void Download(at::Tensor& to, const at::Tensor& values) {
   if (values.is_cpu()) {
     to.copy_(values);
@@ -25,11 +25,13 @@ Keeper::Keeper(KeepPlace place) : place_(place) {
 at::Tensor Keeper::Keep(const at::Tensor& values) {
   if (place_ == KeepPlace::kInPlace) return values.contiguous();
   if (place_ == KeepPlace::kHost) {
-    return values.is_cpu() ? values.contiguous() : PutInto(at::empty(values.sizes(), at::kFloat), values);
+    return values.is_cpu() ? values.contiguous()
+                           : PutInto(at::empty(values.sizes(), at::kFloat), values);
   }
   const std::shared_ptr<std::byte> memory = file_->Take(static_cast<int64_t>(values.nbytes()));
   return PutInto(
-      at::from_blob(memory.get(), values.sizes(), [memory](void*) {}, at::TensorOptions(at::kFloat)),
+      at::from_blob(
+          memory.get(), values.sizes(), [memory](void*) {}, at::TensorOptions(at::kFloat)),
       values);
 }
 

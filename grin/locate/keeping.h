@@ -1,7 +1,7 @@
 #pragma once
 // How locating keeps within memory. What it holds of every scored weight is at most two numbers in
-// fp32; they may come block by block, and lie elsewhere than where the model computes. The mask is the
-// same to the bit, whatever is chosen here.
+// fp32; they may come block by block, and lie elsewhere than where the model computes. The mask is
+// the same to the bit, whatever is chosen here.
 
 #include <ATen/ATen.h>
 
@@ -20,9 +20,9 @@ enum class KeepPlace {
 };
 
 struct LocateMemory {
-  // Gradients of so many blocks are summed up at one time, from the last block down to the first, and
-  // the residual stream is kept between these parts. Costs one more forward pass, whatever the number.
-  // 0: those of all weights, in one backward pass per batch.
+  // Gradients of so many blocks are summed up at one time, from the last block down to the first,
+  // and the residual stream is kept between these parts. Costs one more forward pass, whatever the
+  // number. 0: those of all weights, in one backward pass per batch.
   int64_t blocks_at_a_time = 0;
   bool streams_on_host = false;  // the streams between the parts, of all batches
   KeepPlace keep = KeepPlace::kInPlace;

@@ -39,7 +39,7 @@ struct ScoredSizes {
   }
 
   int64_t all = 0, largest = 0;
-  int64_t outside = 0;                  // of the blocks
+  int64_t outside = 0;  // of the blocks
   std::map<int64_t, int64_t> by_block;
 };
 
@@ -70,8 +70,8 @@ std::vector<LocateMemory> Ways(const Model& model) {
 
 LocateWork LocateWorkOf(const Task& task, const LocateOptions& options, uint64_t seed) {
   LocateWork work;
-  for (const auto& [name, sequences] : {std::pair("forget", &task.forget_sequences),
-                                        std::pair("retain", &task.retain_sequences)}) {
+  for (const auto& [name, sequences] :
+       {std::pair("forget", &task.forget_sequences), std::pair("retain", &task.retain_sequences)}) {
     int64_t tokens = 0;
     for (const Sequence* sequence :
          SampleForLocate(*sequences, options.locate_sample, seed, name)) {
@@ -109,7 +109,8 @@ LocateFit MeasureLocate(const Model& model, const LocateOptions& options, const 
     sums = backward ? kept : 0;
   }
 
-  // A pass: what it records, and of one weight the pass's own gradient, if that is not added at once.
+  // A pass: what it records, and of one weight the pass's own gradient, if that is not added at
+  // once.
   int64_t pass = 0;
   if (backward) {
     const Statistic statistic = StatisticOf(options);
@@ -126,8 +127,12 @@ LocateFit MeasureLocate(const Model& model, const LocateOptions& options, const 
                             static_cast<int64_t>(c10::elementSize(model.weights->dtype()));
     (memory.streams_on_host && !on_host ? fit.host_bytes : fit.device_bytes) += streams;
   }
-  // Scoring a weight, and finding a threshold, on a device from temporaries of ATen: bytes per entry.
-  const int64_t scoring = (on_host ? 5 : memory.keep == KeepPlace::kInPlace ? 12 : 9) * sizes.largest;
+  // Scoring a weight, and finding a threshold, on a device from temporaries of ATen: bytes per
+  // entry.
+  const int64_t scoring = (on_host                              ? 5
+                           : memory.keep == KeepPlace::kInPlace ? 12
+                                                                : 9) *
+                          sizes.largest;
   fit.device_bytes += sums + std::max(pass, scoring);
   // The mask's bits.
   (on_host ? fit.device_bytes : fit.host_bytes) += sizes.all / 8;

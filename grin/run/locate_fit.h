@@ -1,6 +1,6 @@
 #pragma once
-// How locating is made to fit: what is held at one time and where, and how much that takes. The mask
-// does not depend on it, so that a run with a budget ends as one without.
+// How locating is made to fit: what is held at one time and where, and how much that takes. The
+// mask does not depend on it, so that a run with a budget ends as one without.
 
 #include <cstdint>
 #include <optional>
@@ -33,9 +33,9 @@ struct LocateFit {
 LocateFit MeasureLocate(const Model& model, const LocateOptions& options, const LocateWork& work,
                         const LocateMemory& memory, int64_t pass_tokens);
 
-// The fastest way that takes at most `room` bytes beside the weights, or the least that there is where
-// none does. Without a room everything is held in place. Passes get smaller only where nothing else
-// helps: other passes round other sums. `host_room` bytes are free on the host.
+// The fastest way that takes at most `room` bytes beside the weights, or the least that there is
+// where none does. Without a room everything is held in place. Passes get smaller only where
+// nothing else helps: other passes round other sums. `host_room` bytes are free on the host.
 LocateFit FitLocate(const Model& model, const LocateOptions& options, const LocateWork& work,
                     std::optional<int64_t> room, std::optional<int64_t> host_room);
 

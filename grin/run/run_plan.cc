@@ -64,8 +64,8 @@ struct SetSize {
   std::vector<int64_t> lengths;
 };
 
-// Operations of passes over a set: two for each weight and token of the blocks' matrices, attention's
-// scores and mixtures over half of each square, and the head at labels.
+// Operations of passes over a set: two for each weight and token of the blocks' matrices,
+// attention's scores and mixtures over half of each square, and the head at labels.
 class Operations {
  public:
   explicit Operations(const Model& model) {
@@ -102,7 +102,8 @@ double ScopeSize(const Model& model, const LocateOptions& options) {
 
 int64_t LargestTensor(const Model& model) {
   int64_t largest = 0;
-  for (const auto& [name, tensor] : model.weights->tensors()) largest = std::max(largest, tensor.numel());
+  for (const auto& [name, tensor] : model.weights->tensors())
+    largest = std::max(largest, tensor.numel());
   return largest;
 }
 
@@ -120,7 +121,8 @@ class Stages {
     on_host_ = model.weights->device().is_cpu();
     constexpr int64_t kHostProgram = int64_t{300} << 20;
     const int64_t program = input.program_bytes > 0 ? input.program_bytes : kHostProgram;
-    // Pages of the checkpoint that were read are among the process's, and may be dropped at any time.
+    // Pages of the checkpoint that were read are among the process's, and may be dropped at any
+    // time.
     host_ = program + (on_host_ ? WeightBytes(model) : input.stored_bytes);
     device_ = on_host_ ? 0 : WeightBytes(model) + ProgramBytes(model);
     // Converted weights stand beside the pages that they were read from.
@@ -180,13 +182,14 @@ RunPlan PlanUnlearn(const PlanInput& input) {
   const int64_t step_units = options.steps.batch_size * options.steps.accumulate;
   int64_t step_tokens = 0;  // of the larger term, in one step
   for (const LossTerm& term : terms) {
-    step_tokens = std::max(step_tokens,
-                           SetSize(*term.sequences).TokensOfLongest(step_units * term.unit()));
+    step_tokens =
+        std::max(step_tokens, SetSize(*term.sequences).TokensOfLongest(step_units * term.unit()));
   }
   const int64_t per_token = RecordedBytesPerToken(model);
   int64_t pass_tokens = std::max(EnoughRecordedTokens(model), needs.longest);
   if (room) {
-    pass_tokens = std::clamp((*room - needs.while_tuning()) / per_token, needs.longest, pass_tokens);
+    pass_tokens =
+        std::clamp((*room - needs.while_tuning()) / per_token, needs.longest, pass_tokens);
   }
   plan.pass_tokens = pass_tokens;
   const int64_t tuned_tokens = terms.empty() ? pass_tokens : std::min(pass_tokens, step_tokens);
@@ -205,8 +208,10 @@ RunPlan PlanUnlearn(const PlanInput& input) {
       judged += operations.Forward(size.Part(std::min(1.0, kJudged / std::max(1.0, size.count))));
     }
   }
-  const int64_t compared_on_host = stages.on_host() || method.run ? 0
-      : ReferenceBytes(model, task, options.objective, input.open_unlearning);
+  const int64_t compared_on_host =
+      stages.on_host() || method.run
+          ? 0
+          : ReferenceBytes(model, task, options.objective, input.open_unlearning);
   stages.Add("reference", needs.before_tuning() + pass_tokens * ForwardBytesPerToken(model),
              compared_on_host, reference + judged);
 
@@ -240,10 +245,9 @@ RunPlan PlanUnlearn(const PlanInput& input) {
   if (steps == 0 && !terms.empty()) {
     steps = options.steps.epochs * ((terms[0].units() + step_units - 1) / step_units);
   }
-  const double density =
-      scope > 0 ? static_cast<double>(SelectedCount(model, locate)) / scope : 0;
-  // On the CPU selected entries of a sparse mask are computed one by one, at about a tenth of a dense
-  // product's speed; else the dense product is computed.
+  const double density = scope > 0 ? static_cast<double>(SelectedCount(model, locate)) / scope : 0;
+  // On the CPU selected entries of a sparse mask are computed one by one, at about a tenth of a
+  // dense product's speed; else the dense product is computed.
   const double share = stages.on_host() ? std::min(1.0, 10 * density) : 1;
   for (const LossTerm& term : terms) {
     const SetSize all(*term.sequences);
@@ -256,7 +260,8 @@ RunPlan PlanUnlearn(const PlanInput& input) {
   if (method.run) {  // one pass over both sets at least, forth and back
     for (const auto* set : {&task.forget_sequences, &task.retain_sequences}) {
       const SetSize size(*set);
-      tuned += operations.Forward(size) + operations.Backward(size) + GradientOperations(scope, size);
+      tuned +=
+          operations.Forward(size) + operations.Backward(size) + GradientOperations(scope, size);
     }
   }
   const int64_t mask_bytes = static_cast<int64_t>(scope / 8);
@@ -290,7 +295,8 @@ Task AssumedTask(int64_t forget, int64_t retain, int64_t tokens) {
   const auto make = [&](int64_t count) {
     Sequence sequence;
     sequence.tokens.resize(static_cast<size_t>(tokens));
-    for (int64_t i = tokens / 2; i < tokens; ++i) sequence.labels.push_back(static_cast<int32_t>(i));
+    for (int64_t i = tokens / 2; i < tokens; ++i)
+      sequence.labels.push_back(static_cast<int32_t>(i));
     sequence.label_spans.assign(sequence.labels.size(), {-1, -1});
     sequence.label_weights.assign(sequence.labels.size(), 1.0f);
     return std::vector<Sequence>(static_cast<size_t>(count), sequence);
@@ -341,9 +347,9 @@ std::optional<at::Device> FindIfThere(const std::string& name) {
     return FindDevice(name);
   } catch (const Error&) {
     const std::string number = name.starts_with("cuda:") ? name.substr(5) : "";
-    const bool is_card = name == "cuda" || (!number.empty() && std::ranges::all_of(number, [](char c) {
-                                              return c >= '0' && c <= '9';
-                                            }));
+    const bool is_card = name == "cuda" ||
+                         (!number.empty() &&
+                          std::ranges::all_of(number, [](char c) { return c >= '0' && c <= '9'; }));
     if (!is_card) throw;
     return std::nullopt;
   }
@@ -353,7 +359,8 @@ bool IsConfigAlone(const fs::path& path) {
   if (!fs::is_directory(path) || !fs::exists(path / "config.json")) return false;
   return std::ranges::none_of(fs::directory_iterator(path), [](const fs::directory_entry& entry) {
     const std::string name = entry.path().filename().string();
-    return name.ends_with(".safetensors") || name.ends_with(".bin") || name.ends_with(".index.json");
+    return name.ends_with(".safetensors") || name.ends_with(".bin") ||
+           name.ends_with(".index.json");
   });
 }
 
@@ -366,12 +373,12 @@ PlannedModel OpenPlanned(const std::string& name) {
     // How the config's weights are stored; newer ones say "dtype".
     std::string type = "float32";
     for (const char* key : {"torch_dtype", "dtype"}) {
-      if (planned.config.contains(key) && planned.config[key].is_string()) type = planned.config[key];
+      if (planned.config.contains(key) && planned.config[key].is_string())
+        type = planned.config[key];
     }
     planned.natural = type == "bfloat16" ? at::kBFloat16 : at::kFloat;
     const int64_t stored = type == "bfloat16" || type == "float16" ? 2 : type == "float64" ? 8 : 4;
-    planned.stored_bytes =
-        stored * CountWeights(planned.Shapes("", at::kCPU));
+    planned.stored_bytes = stored * CountWeights(planned.Shapes("", at::kCPU));
     return planned;
   }
   planned.checkpoint = OpenCheckpoint(name);
@@ -391,16 +398,20 @@ Task TaskOfPlan(const PlannedModel& planned, const PlanInput& input, const Works
   std::optional<Workspace> workspace;
   const auto read = [&](const std::string& names, const char* flag) {
     if (!planned.checkpoint) {
-      BadUsage("run", "--{} needs a tokenizer, and {} has a config alone; leave --{} out, or say "
-               "--{}-sequences and --sequence-tokens", flag, planned.where, flag, flag);
+      BadUsage("run",
+               "--{} needs a tokenizer, and {} has a config alone; leave --{} out, or say "
+               "--{}-sequences and --sequence-tokens",
+               flag, planned.where, flag, flag);
     }
     if (!workspace) {
-      workspace = Workspace{.options = where, .checkpoint = planned.checkpoint, .model = input.model};
+      workspace =
+          Workspace{.options = where, .checkpoint = planned.checkpoint, .model = input.model};
       OpenEncoder(*workspace);
     }
     return LoadData(*workspace, names).sequences;
   };
-  const auto fill = [&](std::vector<Sequence>& sequences, const std::string& names, const char* flag) {
+  const auto fill = [&](std::vector<Sequence>& sequences, const std::string& names,
+                        const char* flag) {
     if (!names.empty()) {
       sequences = read(names, flag);
     } else {
@@ -432,10 +443,11 @@ std::vector<std::string> AdviceFor(const PlannedModel& planned, const PlanInput&
     const auto apply = [=](PlanInput& in) { in.options.locate.fraction = fraction; };
     changes.push_back({fmt::format("--fraction {}", fraction), apply});
     if (wide) {
-      changes.push_back({fmt::format("--dtype bfloat16 --fraction {}", fraction), [=](PlanInput& in) {
-                           shapes(in, "bfloat16");
-                           apply(in);
-                         }});
+      changes.push_back(
+          {fmt::format("--dtype bfloat16 --fraction {}", fraction), [=](PlanInput& in) {
+             shapes(in, "bfloat16");
+             apply(in);
+           }});
     }
   }
   if (!input.options.mask && input.options.locate.scope.empty()) {
@@ -443,7 +455,8 @@ std::vector<std::string> AdviceFor(const PlannedModel& planned, const PlanInput&
                        [](PlanInput& in) { in.options.locate.scope = {"*.down_proj.weight"}; }});
   }
   if (input.options.objective.keep == "best") {
-    changes.push_back({"--retain-loss nll", [](PlanInput& in) { in.options.objective.retain_loss = "nll"; }});
+    changes.push_back(
+        {"--retain-loss nll", [](PlanInput& in) { in.options.objective.retain_loss = "nll"; }});
   }
   std::vector<std::string> advice;
   for (const Change& change : changes) {
@@ -465,7 +478,8 @@ std::vector<std::string> AdviceFor(const PlannedModel& planned, const PlanInput&
 Json RunPlanCommand(const WorkspaceOptions& where, const TaskOptions& files,
                     const UnlearnOptions& given, const PlanOptions& options) {
   if (where.model.model.empty()) BadUsage("run", "--model is required; see --help");
-  if (!(options.tflops >= 0)) BadUsage("run", "--tflops is {}; it must not be negative", options.tflops);
+  if (!(options.tflops >= 0))
+    BadUsage("run", "--tflops is {}; it must not be negative", options.tflops);
   CheckMethodOptions(given.method, given.locate, given.mask || !given.mask_file.mask.empty());
   CheckLocateOptions(given.locate);
   CheckObjectiveOptions(given.objective);
@@ -497,12 +511,15 @@ Json RunPlanCommand(const WorkspaceOptions& where, const TaskOptions& files,
   } else if (device.is_cpu()) {
     input.operations_per_second = MeasureProducts(input.model.weights->dtype());
   }
-  // A budget counts a round number for the program; this is what it takes here, with a chunk of logits.
+  // A budget counts a round number for the program; this is what it takes here, with a chunk of
+  // logits.
   input.program_bytes = PeakMemory() + LogitBytes(input.model) / 2;
   RunPlan plan = PlanUnlearn(input);
   if (!plan.fits) plan.advice = AdviceFor(planned, input, plan);
 
-  const auto seconds = [](const std::optional<double>& known) { return known ? Json(*known) : Json(); };
+  const auto seconds = [](const std::optional<double>& known) {
+    return known ? Json(*known) : Json();
+  };
   Json json = {{"host_bytes", plan.host_bytes},
                {"device_bytes", plan.device_bytes},
                {"disk_bytes", plan.disk_bytes},
@@ -515,9 +532,8 @@ Json RunPlanCommand(const WorkspaceOptions& where, const TaskOptions& files,
                {"weights", CountWeights(input.model)},
                {"pass_tokens", plan.pass_tokens},
                {"locating", plan.locating},
-               {"operations_per_second", input.operations_per_second > 0
-                                             ? Json(input.operations_per_second)
-                                             : Json()},
+               {"operations_per_second",
+                input.operations_per_second > 0 ? Json(input.operations_per_second) : Json()},
                {"assumed", assumed}};
   if (input.limit) json["limit_bytes"] = *input.limit;
   for (const StagePlan& stage : plan.stages) {

@@ -1,7 +1,7 @@
 #pragma once
-// What a run of `unlearn` will take, before anything runs: memory on the host and on the device, time
-// and disk, stage by stage, from the shapes of a model alone. Its memory comes from the functions that
-// the run itself is budgeted by (budget.h, locate_fit.h, unlearn_needs.h).
+// What a run of `unlearn` will take, before anything runs: memory on the host and on the device,
+// time and disk, stage by stage, from the shapes of a model alone. Its memory comes from the
+// functions that the run itself is budgeted by (budget.h, locate_fit.h, unlearn_needs.h).
 
 #include <cstdint>
 #include <optional>
@@ -25,9 +25,10 @@ struct PlanOptions {
     visit("retain-sequences", retain_sequences, "assumed where --retain is left out");
     visit("sequence-tokens", sequence_tokens,
           "assumed length of each, with --max-length at most that; the second half is the answer");
-    visit("tflops", tflops,
-          "10^12 operations a second that the device's products reach; default: measured on the CPU, "
-          "not known of another device");
+    visit(
+        "tflops", tflops,
+        "10^12 operations a second that the device's products reach; default: measured on the CPU, "
+        "not known of another device");
   }
 };
 
@@ -44,9 +45,9 @@ struct RunPlan {
   std::optional<double> seconds;
   std::vector<StagePlan> stages;
   std::vector<std::string> advice;
-  std::string locating;    // how it is made to fit; empty where all is in place
-  int64_t pass_tokens = 0; // of tuning
-  bool fits = true;        // what limits it: --memory-budget, or the device's memory
+  std::string locating;     // how it is made to fit; empty where all is in place
+  int64_t pass_tokens = 0;  // of tuning
+  bool fits = true;         // what limits it: --memory-budget, or the device's memory
 
   // The bytes that a budget is of.
   int64_t peak() const { return device_bytes > 0 ? device_bytes : host_bytes; }
@@ -54,15 +55,15 @@ struct RunPlan {
 
 // What a plan is made from.
 struct PlanInput {
-  Model model;                   // LoadShapes serves
-  int64_t stored_bytes = 0;      // of the checkpoint on disk
+  Model model;               // LoadShapes serves
+  int64_t stored_bytes = 0;  // of the checkpoint on disk
   Task task;
   ComputeOptions compute;
-  UnlearnOptions options;        // a mask, where one is given, is options.mask
+  UnlearnOptions options;  // a mask, where one is given, is options.mask
   bool open_unlearning = false;
-  std::optional<int64_t> limit;  // bytes of device memory that there are in all
+  std::optional<int64_t> limit;      // bytes of device memory that there are in all
   double operations_per_second = 0;  // 0: not known
-  int64_t program_bytes = 0;     // on the host, of the program itself; 0: what a budget counts for it
+  int64_t program_bytes = 0;  // on the host, of the program itself; 0: what a budget counts for it
 };
 
 // Plans the run, without advice.
@@ -74,8 +75,8 @@ Task AssumedTask(int64_t forget, int64_t retain, int64_t tokens);
 // Products of a model's type on this machine's CPU: operations in a second, measured for a moment.
 double MeasureProducts(at::ScalarType type);
 
-// Opens what the settings name (a directory with config.json alone will do), plans the run, and says
-// what would bring it under its budget. Error as of Unlearn for settings that make no sense.
+// Opens what the settings name (a directory with config.json alone will do), plans the run, and
+// says what would bring it under its budget. Error as of Unlearn for settings that make no sense.
 // {"host_bytes", "device_bytes", "disk_bytes", "seconds", "stages": [{"name", "host_bytes",
 // "device_bytes", "seconds"}], "advice": [...], "assumed": {...}}; seconds is null where no rate is
 // known.

@@ -92,7 +92,8 @@ TEST(LocateFit, TakesAFileWhereTheHostLacksMemoryToo) {
 TEST(LocateFit, KeepsToWhatItCounts) {
   if (TestDevice().is_cpu()) GTEST_SKIP() << "the CPU counts no tensors";
   const LocateCase of("locate_fit_peak");
-  // Each tensor there takes whole pages, which of a toy's is most: so many small ones live at a time.
+  // Each tensor there takes whole pages, which of a toy's is most: so many small ones live at a
+  // time.
   constexpr int64_t kPages = 250 * 4096;
   for (const LocateMemory& memory :
        {LocateMemory{}, LocateMemory{.blocks_at_a_time = 1},

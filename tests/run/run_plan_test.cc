@@ -116,8 +116,8 @@ TEST(RunPlan, AddsUpAsByHand) {
   expect("load", 0);
   // Both gradients, a pass of 4096 tokens, and a matrix's own gradient.
   expect("locate", 8 * kScope + 4096 * kToken + 4 * 4096 * 11008);
-  // Of each selected weight position, master, m, v, gradient, two states and a number of AdamW's; eight
-  // sequences; the gradient of a matrix.
+  // Of each selected weight position, master, m, v, gradient, two states and a number of AdamW's;
+  // eight sequences; the gradient of a matrix.
   expect("tune", 0.01 * kScope * 32 + 8 * 108 * kToken + 4 * 4096 * 11008);
   // Forward twice as many operations as weights and tokens, and back twice those.
   const double tokens = 108 * (40 + 256);
