@@ -18,7 +18,7 @@ function(grin_room name)
 endfunction()
 
 # Rooms that compute on any device, and tests of them that say nothing of another device than the CPU.
-set(GRIN_DEVICE_ROOMS "^(model|engine|metric|locate|perturb|tune)$")
+set(GRIN_DEVICE_ROOMS "^(model|engine|metric|locate|tune|run)$")
 string(JOIN ":" GRIN_CPU_TESTS
   *Kernels* DotProducts* AddSelectedDots* AttendRows* Int8Screen* SlotAttention* SampledProduct*
   Product.OfARow* *Company* SerialLogNormaliser* EngineKey* ConfigTest* LoadModel*
@@ -77,9 +77,6 @@ function(grin_room_tests name)
     # The same tests with all tensors on the stand-in device, but for those of the CPU's own kernels.
     grin_add_test(${name}.standin ${target} -*Slow*:*Live*:${GRIN_CPU_TESTS}
       GRIN_TEST_DEVICE=standin)
-  endif()
-  if(name STREQUAL "run")  # what a run does with a device's memory
-    grin_add_test(${name}.standin ${target} Device.*:LocateFit.*:RunPlan.* GRIN_TEST_DEVICE=standin)
   endif()
   grin_add_test(${name}_slow ${target} *Slow*:*Live*)
   set_tests_properties(${name}_slow PROPERTIES LABELS "slow")

@@ -109,6 +109,9 @@ void ForWideBlocks(const at::Tensor& weight, Visit visit) {
 bool WidensFactors(const at::Tensor& a) { return a.is_cpu() && a.scalar_type() == at::kBFloat16; }
 
 at::Tensor Product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {
+  if (bias.defined() && HasNarrowProducts(b)) {  // addmm rounds a lone row before it adds the bias
+    return at::mm(a, b, at::kFloat).add_(bias).to(a.scalar_type());
+  }
   if (!HasDotProducts(a, b)) return bias.defined() ? at::addmm(bias, a, b) : at::mm(a, b);
   const at::NoGradGuard no_grad;
   at::Tensor wide = at::empty({a.size(0), b.size(1)}, a.options().dtype(at::kFloat));

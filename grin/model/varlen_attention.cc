@@ -1,5 +1,6 @@
 #include "grin/model/varlen_attention.h"
 
+#include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 
 #include <functional>
@@ -24,6 +25,27 @@ bool Works(const std::function<void()>& attend) {
     return false;
   }
 }
+
+// As long as this lives, LibTorch's kernels add in a fixed order where they can choose.
+class FixedOrder {
+ public:
+  FixedOrder()
+      : before_(at::globalContext().deterministicAlgorithms()),
+        warned_(at::globalContext().deterministicAlgorithmsWarnOnly()),
+        filled_(at::globalContext().deterministicFillUninitializedMemory()) {
+    at::globalContext().setDeterministicFillUninitializedMemory(false);
+    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  }
+  ~FixedOrder() {
+    at::globalContext().setDeterministicAlgorithms(before_, warned_);
+    at::globalContext().setDeterministicFillUninitializedMemory(filled_);
+  }
+  FixedOrder(const FixedOrder&) = delete;
+  FixedOrder& operator=(const FixedOrder&) = delete;
+
+ private:
+  bool before_, warned_, filled_;
+};
 
 // Two sequences of a few rows.
 struct SmallCase {
@@ -84,6 +106,7 @@ at::Tensor FlashAttention(const Segments& segments, const AttentionSpec& spec, c
   }
   const at::Tensor attended = output.detach();  // not what is put on the tape, which would hold itself
   return RecordBackward("flash_attention", {q, k, v}, output, [=](const at::Tensor& gradient) {
+    const FixedOrder fixed;
     const auto [by_q, by_k, by_v] = at::_flash_attention_backward(
         gradient.contiguous(), queries, keys, values, attended, log_sums, bounds, bounds,
         longest, longest, /*dropout_p=*/0.0, /*is_causal=*/true, rng_state, unused, scale, left,
@@ -115,6 +138,7 @@ at::Tensor EfficientAttention(const Segments& segments, const AttentionSpec& spe
   }
   const at::Tensor attended = output.squeeze(0);
   return RecordBackward("efficient_attention", {q, k, v}, attended, [=](const at::Tensor& gradient) {
+    const FixedOrder fixed;
     const auto [by_q, by_k, by_v, by_bias] = at::_efficient_attention_backward(
         gradient.contiguous().unsqueeze(0), queries, spread(keys), spread(values), /*bias=*/{},
         output, bounds, bounds, longest, longest, log_sums, /*dropout_p=*/0.0, seed, offset, kCausal,

@@ -1,5 +1,7 @@
 #include "grin/run/device.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/detail/PrivateUse1HooksInterface.h>
 
 #include <algorithm>
@@ -48,6 +50,22 @@ at::Device FindDevice(const std::string& name) {
 void SettleDevice(ComputeOptions& compute) {
   const at::Device device = FindDevice(compute.device);
   if (!device.is_privateuseone()) compute.device = device.is_cpu() ? "cpu" : device.str();
+}
+
+void CheckHasProducts(at::Device device, at::ScalarType type) {
+  if (device.is_cpu()) return;
+  const at::NoGradGuard no_grad;
+  const at::Tensor ones = at::ones({16, 16}, at::TensorOptions(type).device(device));
+  try {
+    const float sum = at::mm(ones, ones).sum().item<float>();
+    if (sum != 4096) Defect("run", "a product of ones on {} sums up to {}", device.str(), sum);
+  } catch (const c10::OutOfMemoryError&) {
+    throw;
+  } catch (const c10::Error& error) {
+    const std::string what = error.what_without_backtrace();
+    BadUsage("run", "{} has no products in {}: {}; --dtype float32 computes in fp32", device.str(),
+             c10::toString(type), what.substr(0, what.find('\n')));
+  }
 }
 
 void RefuseMemory(const c10::OutOfMemoryError& error, const ComputeOptions& compute,

@@ -20,6 +20,10 @@ at::Device FindDevice(const std::string& name);
 // that a result says where it was computed.
 void SettleDevice(ComputeOptions& compute);
 
+// Error (usage) where the device has no products of this type, as cards older than Ampere have none of
+// bf16.
+void CheckHasProducts(at::Device device, at::ScalarType type);
+
 // Throws an Error (memory): which stage, on which device, how much was asked for, and what would help.
 [[noreturn]] void RefuseMemory(const c10::OutOfMemoryError& error, const ComputeOptions& compute,
                                std::string_view stage, std::string_view advice);

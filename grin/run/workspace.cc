@@ -26,7 +26,10 @@ Workspace OpenModel(const WorkspaceOptions& options) {
   SettleDevice(compute);
   workspace.checkpoint = OpenCheckpoint(options.model.model);
   workspace.model = InStage(compute, "loading the weights", "", [&] {
-    return LoadModel(workspace.checkpoint, type, FindDevice(compute.device));
+    const at::Device device = FindDevice(compute.device);
+    Model model = LoadModel(workspace.checkpoint, type, device);
+    CheckHasProducts(device, model.weights->dtype());
+    return model;
   });
   Info("model {}; computing in {} on {}", workspace.checkpoint->Describe(),
        workspace.model.weights->dtype() == at::kBFloat16 ? "bfloat16" : "float32",

@@ -163,18 +163,23 @@ void GatherGradient(const at::Tensor& dense, double scale, MaskedParameter& para
 }
 
 void GatherRows(const at::Tensor& tokens, const at::Tensor& rows, MaskedParameter& parameter) {
+  if (tokens.numel() == 0) return;
   const int64_t width = rows.size(1);
-  if (!parameter.indices.defined()) {
+  if (tokens.is_cpu() && !parameter.indices.defined()) {
     parameter.gradient.view({-1, width}).index_add_(0, tokens, rows.to(at::kFloat));
     return;
   }
-  if (tokens.numel() == 0) return;
-  // What a token's rows add up to lies where it first stands among the sorted tokens: how many
-  // different ones there are need not be known.
+  // What a token's rows add up to lies where it first stands among the sorted tokens, and zeros lie where
+  // it stands again: how many different ones there are need not be known. Unlike index_add_, which adds
+  // in the order in which a card's threads come, this always adds in the same order.
   const at::Tensor sorted = std::get<0>(tokens.sort());  // [T]
-  const at::Tensor sums =
-      at::zeros({tokens.numel(), width}, rows.options().dtype(at::kFloat))
-          .index_add_(0, at::searchsorted(sorted, tokens), rows.to(at::kFloat));
+  const at::Tensor sums = at::embedding_dense_backward(
+      rows.to(at::kFloat).contiguous(), at::searchsorted(sorted, tokens), tokens.numel(),
+      /*padding_idx=*/-1, /*scale_grad_by_freq=*/false);  // [T, d]
+  if (!parameter.indices.defined()) {
+    parameter.gradient.view({-1, width}).index_add_(0, sorted, sums);
+    return;
+  }
   const at::Tensor positions = parameter.indices.to(at::kLong);
   const at::Tensor row = positions.floor_divide(width);
   const at::Tensor slot = at::searchsorted(sorted, row).clamp_max(sorted.numel() - 1);

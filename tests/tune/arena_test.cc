@@ -250,7 +250,11 @@ TEST(GatherRows, EqualsTheDensePath) {
       GatherGradient(at::zeros({kVocabulary, kWidth}, TestOptions()).index_add_(0, tokens, rows), 1,
                      dense.parameters[0]);
     }
-    EXPECT_TRUE(at::equal(rows_only.gradient, dense.gradient)) << share;
+    if (TestDevice().is_cuda()) {  // whose index_add_ adds in no fixed order
+      EXPECT_TRUE(at::allclose(rows_only.gradient, dense.gradient, 1e-5, 1e-6)) << share;
+    } else {
+      EXPECT_TRUE(at::equal(rows_only.gradient, dense.gradient)) << share;
+    }
   }
 }
 

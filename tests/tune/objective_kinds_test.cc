@@ -228,8 +228,10 @@ TEST_F(KindsTest, NothingIsLostBeforeTheFirstStep) {
     ComputeReference(model_, term, 64);
     const Result result = Run(term, 4096);
     EXPECT_NEAR(result.loss, 0, 1e-6) << name;
+    // The reference was computed in other passes, which on a card are other products of other sums.
+    const double rounding = TestDevice().is_cuda() ? 1e-4 : 1e-5;
     for (const auto& [weight, gradient] : result.gradients) {
-      EXPECT_LT(gradient.abs().max().item<double>(), 1e-5) << name << " " << weight;
+      EXPECT_LT(gradient.abs().max().item<double>(), rounding) << name << " " << weight;
     }
   }
 }

@@ -107,7 +107,9 @@ TEST_F(OpenUnlearningTest, AccumulatesBatches) {
       return Accumulate(model_, term, units, 64, nullptr, tokens).item<double>();
     };
     const double first = loss(std::span(both).first(4)), second = loss(std::span(both).subspan(4));
-    EXPECT_NEAR(loss(both), (first + second) / 2, 1e-5 * std::abs(first + second))
+    // Of a model that is still its reference, what is left of the loss is rounding.
+    const double rounding = TestDevice().is_cuda() ? 1e-10 : 0;
+    EXPECT_NEAR(loss(both), (first + second) / 2, 1e-5 * std::abs(first + second) + rounding)
         << c["objective"];
   }
 }
