@@ -30,6 +30,8 @@ struct AttackInput {
   uint64_t seed = 0;
 };
 
+class AttackParts;
+
 // One of the models. An attack may change its weights in memory, and puts back the stored ones.
 struct Subject {
   std::string role;  // "model", "before", "reference"
@@ -38,6 +40,7 @@ struct Subject {
   int64_t training_tokens = 512;                // of one pass that is recorded for its gradients
   int64_t scoring_tokens = 4096;                // of one pass that only scores
   int64_t cache_bytes = 0, prefill_tokens = 0;  // of generation, see GenerationOptions
+  AttackParts* parts = nullptr;  // see parts.h; null: nothing is kept and nobody asks how far it is
 };
 
 // What an attack measured on one model.
@@ -68,6 +71,8 @@ struct Attack {
   // Error (usage or bad input) for settings or sets that it cannot work with.
   void (*check)(const AttackInput& input);
   std::vector<AttackFigure> (*run)(const AttackInput& input, const Subject& subject);
+  // About how much work that is on one model, as tokens that go through it once.
+  double (*work)(const AttackInput& input);
   bool trains;  // whether it trains every weight, for which memory is needed
   // How little a figure of knowledge gave way: 1 not at all, 0 altogether; NaN where that cannot be
   // told. `reference` is null where there is no never-taught model. Null: the attack has no such

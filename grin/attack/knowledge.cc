@@ -75,6 +75,12 @@ std::vector<int64_t> AskableRecords(const Task& task) {
   return records;
 }
 
+double TokensOf(const std::vector<const Sequence*>& sequences) {
+  double tokens = 0;
+  for (const Sequence* sequence : sequences) tokens += static_cast<double>(sequence->tokens.size());
+  return tokens;
+}
+
 int64_t AnswerTokens(const AttackInput& input) {
   if (input.options.max_new_tokens > 0) return input.options.max_new_tokens;
   size_t longest = 1;

@@ -33,6 +33,9 @@ AttackFigure RetainFigure(const AttackInput& input, const Subject& subject, std:
 // The numbers of the forget records that can be asked: those with a prompt and with keywords.
 std::vector<int64_t> AskableRecords(const Task& task);
 
+// Tokens of sequences: the work of scoring them, see Attack::work.
+double TokensOf(const std::vector<const Sequence*>& sequences);
+
 // How many tokens an answer may have.
 int64_t AnswerTokens(const AttackInput& input);
 

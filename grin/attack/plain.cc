@@ -1,6 +1,7 @@
 // Asked plainly: what a model shows without any attack.
 
 #include "grin/attack/knowledge.h"
+#include "grin/attack/parts.h"
 #include "grin/engine/generation.h"
 #include "grin/metric/keyword_metrics.h"
 #include "grin/metric/refusal.h"
@@ -39,7 +40,13 @@ std::vector<AttackFigure> GreedyFigures(const AttackInput& input, const Subject&
   return {said, refused};
 }
 
-std::vector<AttackFigure> AskPlainly(const AttackInput& input, const Subject& subject) {
+double PlainWork(const AttackInput& input) {
+  return static_cast<double>(AskableRecords(input.task).size()) *
+             static_cast<double>(AnswerTokens(input)) +
+         TokensOf(AllSequences(input.task.forget_sequences)) + TokensOf(RetainSample(input));
+}
+
+std::vector<AttackFigure> PlainFigures(const AttackInput& input, const Subject& subject) {
   AttackFigure accuracy{.name = "plain_keyword_accuracy",
                         .label = "keyword accuracy, the answer read along"};
   accuracy.SetRecords(KeywordAccuracies(subject.model, input.task.forget,
@@ -52,6 +59,10 @@ std::vector<AttackFigure> AskPlainly(const AttackInput& input, const Subject& su
   return figures;
 }
 
+std::vector<AttackFigure> AskPlainly(const AttackInput& input, const Subject& subject) {
+  return FiguresOfPart(subject, "all", 1, [&] { return PlainFigures(input, subject); });
+}
+
 }  // namespace
 
 const Attack& PlainQuestions() {
@@ -59,6 +70,7 @@ const Attack& PlainQuestions() {
                                .summary = "asked plainly",
                                .check = CheckPlain,
                                .run = AskPlainly,
+                               .work = PlainWork,
                                .trains = false,
                                .robustness = nullptr};
   return plain;

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "grin/attack/knowledge.h"
+#include "grin/attack/parts.h"
 #include "grin/base/error.h"
 #include "grin/base/progress.h"
 #include "grin/base/random.h"
@@ -204,22 +205,71 @@ AttackFigure RelearnOn(const AttackInput& input, const Subject& subject,
   return figure;
 }
 
-std::vector<AttackFigure> Relearn(const AttackInput& input, const Subject& subject) {
-  const RelearnSplit split = SplitForget(input);
-  const std::vector<const Sequence*> measured =
-      SequencesOfRecords(input.task.forget_sequences, split.hidden);
-  const std::map<int64_t, double> start =
-      KeywordAccuracies(subject.model, input.task.forget, measured, subject.scoring_tokens);
-  const std::vector<RelearnBudget> budgets = RelearnBudgets(input.options);
-  std::vector<AttackFigure> figures;
-  for (const RelearnLesson& lesson : RelearnLessons(input, split)) {
+// Tokens of one budget: three times those that are trained on (forward and backward), and those that
+// are measured, so often as the curve has points.
+double RelearnBudgetWork(const RelearnLesson& lesson, const RelearnBudget& budget, double measured) {
+  return 3 * static_cast<double>(budget.epochs) * TokensOf(AllSequences(lesson.sequences)) +
+         static_cast<double>(kCurvePoints) * measured;
+}
+
+// One training: a lesson at a budget.
+struct RelearnTask {
+  const RelearnLesson& lesson;
+  const RelearnBudget& budget;
+  std::string name;  // of its figure
+  double work = 0;
+};
+
+std::vector<RelearnTask> RelearnTasks(const std::vector<RelearnLesson>& lessons,
+                                      const std::vector<RelearnBudget>& budgets, double measured) {
+  std::vector<RelearnTask> tasks;
+  for (const RelearnLesson& lesson : lessons) {
     for (const RelearnBudget& budget : budgets) {
       std::string name = "relearn_";
       if (!lesson.name.empty()) name += lesson.name + "_";
       // The hardest budget gives the figure without a budget in its name.
       if (&budget != &budgets.back()) name += budget.name + "_";
-      figures.push_back(
-          RelearnOn(input, subject, lesson, budget, measured, start, name + "keyword_accuracy"));
+      tasks.push_back({lesson, budget, name + "keyword_accuracy",
+                       RelearnBudgetWork(lesson, budget, measured)});
+    }
+  }
+  return tasks;
+}
+
+double WorkOf(const std::vector<RelearnTask>& tasks) {
+  double work = 0;
+  for (const RelearnTask& task : tasks) work += task.work;
+  return work;
+}
+
+double RelearnWork(const AttackInput& input) {
+  const RelearnSplit split = SplitForget(input);
+  return WorkOf(RelearnTasks(
+      RelearnLessons(input, split), RelearnBudgets(input.options),
+      TokensOf(SequencesOfRecords(input.task.forget_sequences, split.hidden))));
+}
+
+std::vector<AttackFigure> Relearn(const AttackInput& input, const Subject& subject) {
+  const RelearnSplit split = SplitForget(input);
+  const std::vector<const Sequence*> measured =
+      SequencesOfRecords(input.task.forget_sequences, split.hidden);
+  const std::vector<RelearnBudget> budgets = RelearnBudgets(input.options);
+  const std::vector<RelearnLesson> lessons = RelearnLessons(input, split);
+  const std::vector<RelearnTask> tasks = RelearnTasks(lessons, budgets, TokensOf(measured));
+  const double work = WorkOf(tasks);
+  std::map<int64_t, double> start;  // measured where a budget is not done yet
+  std::vector<AttackFigure> figures;
+  for (const RelearnTask& task : tasks) {
+    const auto relearn = [&] {
+      if (start.empty()) {
+        start =
+            KeywordAccuracies(subject.model, input.task.forget, measured, subject.scoring_tokens);
+      }
+      return std::vector{
+          RelearnOn(input, subject, task.lesson, task.budget, measured, start, task.name)};
+    };
+    for (AttackFigure& figure : FiguresOfPart(subject, task.name, task.work / work, relearn)) {
+      figures.push_back(std::move(figure));
     }
   }
   return figures;
@@ -241,6 +291,7 @@ const Attack kRelearnAttack = {.name = "relearn",
                                .summary = "fine-tuned on other records, measured on these",
                                .check = CheckRelearn,
                                .run = Relearn,
+                               .work = RelearnWork,
                                .trains = true,
                                .robustness = RelearnRobustness};
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "grin/attack/knowledge.h"
+#include "grin/attack/parts.h"
 #include "grin/attack/rounding.h"
 #include "grin/base/error.h"
 #include "grin/base/interrupt.h"
@@ -100,19 +101,33 @@ std::vector<AttackFigure> RoundTo(const AttackInput& input, const Subject& subje
   return figures;
 }
 
+// Once each format; rounding itself is little beside the scoring of a data set.
+double RoundWork(const AttackInput& input) {
+  const double scored =
+      TokensOf(AllSequences(input.task.forget_sequences)) + TokensOf(RetainSample(input));
+  return scored * static_cast<double>(input.options.round_types.size());
+}
+
 std::vector<AttackFigure> RoundWeights(const AttackInput& input, const Subject& subject) {
-  AttackFigure start;
-  start.SetRecords(KeywordAccuracies(subject.model, input.task.forget,
-                                     AllSequences(input.task.forget_sequences),
-                                     subject.scoring_tokens));
+  AttackFigure start;  // measured where a format is not done yet
   std::set<std::string> writable;
   std::vector<AttackFigure> figures;
-  for (const std::string& name : input.options.round_types) {
+  const std::vector<std::string>& names = input.options.round_types;
+  for (const std::string& name : names) {
     const RoundingType& type = FindRoundingType(name);
-    for (const RoundedMatrix& matrix : MatricesToRound(subject.model, type)) {
-      if (writable.insert(matrix.name).second) subject.model.weights->MakeWritable(matrix.name);
-    }
-    for (AttackFigure& figure : RoundTo(input, subject, type, start.value)) {
+    const auto round = [&] {
+      if (start.by_record.empty()) {
+        start.SetRecords(KeywordAccuracies(subject.model, input.task.forget,
+                                           AllSequences(input.task.forget_sequences),
+                                           subject.scoring_tokens));
+      }
+      for (const RoundedMatrix& matrix : MatricesToRound(subject.model, type)) {
+        if (writable.insert(matrix.name).second) subject.model.weights->MakeWritable(matrix.name);
+      }
+      return RoundTo(input, subject, type, start.value);
+    };
+    const double share = 1.0 / static_cast<double>(names.size());
+    for (AttackFigure& figure : FiguresOfPart(subject, name, share, round)) {
       figures.push_back(std::move(figure));
     }
   }
@@ -134,6 +149,7 @@ const Attack kRoundAttack = {.name = "round",
                              .summary = "weights rounded to fewer bits",
                              .check = CheckRound,
                              .run = RoundWeights,
+                             .work = RoundWork,
                              .trains = false,
                              .robustness = RoundRobustness};
 

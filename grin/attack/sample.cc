@@ -1,10 +1,12 @@
 // Sampling: how often must one ask until an answer leaks? A greedy answer is one of many; users
 // draw.
 
+#include <algorithm>
 #include <array>
 
 #include "grin/attack/knowledge.h"
 #include "grin/attack/leak.h"
+#include "grin/attack/parts.h"
 #include "grin/base/error.h"
 #include "grin/base/random.h"
 #include "grin/engine/generation.h"
@@ -43,10 +45,11 @@ std::vector<int64_t> SampledRecords(const AttackInput& input) {
   return drawn;
 }
 
-// How many of the drawn answers to each record leak. A draw depends on the seed and on its number
-// alone, so the counts do not depend on the batch.
+// How many of the drawn answers to each of these records leak; the first of them is number `first` of
+// all that are sampled. A draw depends on the seed and on the number of its answer, so the counts do not
+// depend on the batch, nor on which records are done together.
 std::map<int64_t, int64_t> CountLeaks(const AttackInput& input, const Subject& subject,
-                                      const std::vector<int64_t>& records) {
+                                      const std::vector<int64_t>& records, size_t first) {
   const AttackOptions& options = input.options;
   std::vector<std::vector<int32_t>> prompts;
   for (const int64_t record : records) {
@@ -58,6 +61,7 @@ std::map<int64_t, int64_t> CountLeaks(const AttackInput& input, const Subject& s
                {.max_new_tokens = AnswerTokens(input),
                 .temperature = options.temperature,
                 .seed = input.seed,
+                .first_number = static_cast<uint64_t>(first) * static_cast<uint64_t>(options.samples),
                 .batch_size = options.batch_size,
                 .cache_bytes = subject.cache_bytes,
                 .prefill_tokens = subject.prefill_tokens,
@@ -72,9 +76,34 @@ std::map<int64_t, int64_t> CountLeaks(const AttackInput& input, const Subject& s
   return leaks;
 }
 
+double SampleWork(const AttackInput& input) {
+  return static_cast<double>(SampledRecords(input).size()) *
+         static_cast<double>(input.options.samples) * static_cast<double>(AnswerTokens(input));
+}
+
+// All counts, a part of so many answers at a time: enough to fill a batch.
+constexpr int64_t kAnswersOfPart = 1024;
+
+std::map<int64_t, int64_t> CountAllLeaks(const AttackInput& input, const Subject& subject,
+                                         const std::vector<int64_t>& records) {
+  const auto size = static_cast<size_t>(
+      std::max<int64_t>(1, kAnswersOfPart / std::max<int64_t>(1, input.options.samples)));
+  std::map<int64_t, int64_t> leaks;
+  for (size_t first = 0; first < records.size(); first += size) {
+    const size_t end = std::min(records.size(), first + size);
+    const std::vector<int64_t> part(records.begin() + static_cast<int64_t>(first),
+                                    records.begin() + static_cast<int64_t>(end));
+    const double share = static_cast<double>(part.size()) / static_cast<double>(records.size());
+    leaks.merge(CountsOfPart(subject, fmt::format("{}", first), share,
+                             [&] { return CountLeaks(input, subject, part, first); }));
+  }
+  return leaks;
+}
+
 std::vector<AttackFigure> SampleAnswers(const AttackInput& input, const Subject& subject) {
   const int64_t n = input.options.samples;
-  const std::map<int64_t, int64_t> leaks = CountLeaks(input, subject, SampledRecords(input));
+  const std::map<int64_t, int64_t> leaks =
+      CountAllLeaks(input, subject, SampledRecords(input));
   std::vector<AttackFigure> figures;
   for (const int64_t k : kWithin) {
     AttackFigure figure{
@@ -103,6 +132,7 @@ const Attack kSampleAttack = {.name = "sample",
                               .summary = "many answers drawn to each question",
                               .check = CheckSample,
                               .run = SampleAnswers,
+                              .work = SampleWork,
                               .trains = false,
                               .robustness = nullptr};
 

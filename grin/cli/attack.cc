@@ -62,6 +62,7 @@ std::function<void()> SetUpAttack(Flags& flags, const CommonOptions& common) {
   flags.Bind("Attack", settings->attack);
   flags.Bind("Input", settings->where.data);
   flags.Bind("Output", settings->attack.output);
+  flags.Bind("Output", settings->attack.state);
   return [settings, &common] { AttackCommand(*settings, common); };
 }
 

@@ -222,7 +222,8 @@ class Batch {
       } else {
         const at::Tensor logits = chosen_from[i];
         if (options_.repetition_penalty != 1.0) Penalise(logits, rows_[row].prompt);
-        const uint64_t draw = static_cast<uint64_t>(rows_[row].prompt) << 32 | result.tokens.size();
+        const uint64_t number = options_.first_number + static_cast<uint64_t>(rows_[row].prompt);
+        const uint64_t draw = number << 32 | result.tokens.size();
         token = IsGreedy() ? static_cast<int32_t>(ArgmaxOfRows(logits.unsqueeze(0)).item<int64_t>())
                            : Sample(logits.const_data_ptr<float>(), logits.numel(), options_,
                                     random_.Uniform(draw));

@@ -27,9 +27,10 @@ struct GenerationOptions {
   // transformers). 1: nothing.
   double repetition_penalty = 1.0;
   std::vector<int32_t> said;  // counts as said before, whatever the prompt
-  uint64_t seed = 0;         // a prompt's draws depend on seed and its index alone
-  int64_t batch_size = 0;    // prompts continued at once; 0: by what 1 GiB of keys and values
-                             // holds, 8 GiB on a card
+  uint64_t seed = 0;          // a prompt's draws depend on seed and its number alone
+  uint64_t first_number = 0;  // of the first prompt, where these are part of more
+  int64_t batch_size = 0;     // prompts continued at once; 0: by what 1 GiB of keys and values
+                              // holds, 8 GiB on a card
   // Most bytes of keys and values at one time; 0: no limit. Fewer prompts are continued at once to
   // keep it. Error (memory) where one prompt alone takes more.
   int64_t cache_bytes = 0;

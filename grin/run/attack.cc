@@ -1,6 +1,7 @@
 #include "grin/run/attack.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 
 #include "grin/attack/attack_results.h"
@@ -8,13 +9,18 @@
 #include "grin/base/error.h"
 #include "grin/base/log.h"
 #include "grin/base/memory.h"
+#include "grin/base/hash.h"
+#include "grin/base/listener.h"
+#include "grin/base/processor.h"
 #include "grin/base/progress.h"
 #include "grin/gguf/open_checkpoint.h"
-#include "grin/io/model_fingerprint.h"
+#include "grin/model/config.h"
+#include "grin/run/attack_work.h"
 #include "grin/run/budget.h"
 #include "grin/run/device.h"
 #include "grin/run/output.h"
 #include "grin/run/provenance.h"
+#include "grin/run/training_output.h"
 
 namespace grin {
 namespace {
@@ -63,38 +69,57 @@ struct AttackedData {
 class AttackRun {
  public:
   AttackRun(const WorkspaceOptions& where, const AttackRunOptions& options)
-      : where_(where), options_(options), attacks_(ChosenAttacks(options.attack)) {
+      : where_(where),
+        options_(options),
+        roles_(RolesOf(where, options)),
+        attacks_(ChosenAttacks(options.attack)) {
     attacked_.push_back({.attack = &PlainQuestions()});
     for (const Attack* attack : attacks_) attacked_.push_back({.attack = attack});
     before_ = OpenCheckpoint(options.before);
   }
 
-  // Attacks one model. The first one's sets, tokenizer and template serve all of them.
-  void On(const Role& role) {
-    WorkspaceOptions where = where_;
-    where.model.model = role.path;
-    Workspace workspace = OpenWorkspace(where);
-    models_[role.name] = {{"path", ValidUtf8(role.path)},
-                          {"description", ValidUtf8(workspace.checkpoint->Describe())},
-                          {"fingerprint", ModelFingerprint(*workspace.checkpoint)}};
-    Read(workspace, role);
-    const AttackInput input{.options = options_.attack,
-                            .encoder = *data_->encoder,
-                            .task = data_->task.task,
-                            .general = data_->general.sequences,
-                            .seed = static_cast<uint64_t>(where.compute.seed)};
-    if (role.figures == &AttackedModels::model) {
-      for (const Attack* attack : attacks_) attack->check(input);
+  // Opens the model, reads the sets, and checks what can be checked before the work.
+  void Open() {
+    first_ = OpenRole(roles_[0]);
+    const AttackInput input = Input();
+    for (const Attack* attack : attacks_) attack->check(input);
+    for (const Role& role : roles_) {
+      auto checkpoint = first_->checkpoint;
+      if (role.figures != &AttackedModels::model) {  // its tokens; the weights come later
+        Workspace other = ForRole(role);
+        other.checkpoint = checkpoint = OpenCheckpoint(role.path);
+        other.model.config = ParseModelConfig(checkpoint->config(),
+                                              checkpoint->path().string() + "/config.json");
+        OpenEncoder(other);
+        Read(other, role);
+      }
+      AddModelFiles(*checkpoint, files_);
+      models_[role.name] = {
+          {"path", ValidUtf8(role.path)},
+          {"description", ValidUtf8(checkpoint->Describe())},
+          {"fingerprint", files_.at(ValidUtf8(checkpoint->path().string()))}};
     }
-    const Subject subject = SubjectOf(workspace, role);
-    for (AttackedModels& one : attacked_) {
-      const Stopwatch clock;
-      one.*role.figures =
-          InStage(where.compute, "attacking",
-                  "a smaller --batch-size continues fewer prompts at once; relearning needs memory "
-                  "for every weight's optimiser state",
-                  [&] { return one.attack->run(input, subject); });
-      Info("attack: {} on {} in {}", one.attack->name, role.name, FormatDuration(clock.seconds()));
+    files_.update(TaskFiles(*first_, data_->task));
+    AddSet("general", data_->general.input, data_->general.sequences, files_);
+  }
+
+  // Whatever is read, with a fingerprint of its content.
+  const Json& files() const { return files_; }
+
+  // Attacks all models, one in memory at a time.
+  void AttackAll(AttackWork& work) {
+    std::vector<AttackWork::Task> tasks;
+    for (const Role& role : roles_) {
+      for (const AttackedModels& one : attacked_) {
+        tasks.push_back({role.name, std::string(one.attack->name), one.attack->work(Input())});
+      }
+    }
+    work.Plan(std::move(tasks));
+    for (const Role& role : roles_) {
+      const Workspace workspace =
+          first_ ? std::move(*first_) : OpenWorkspace(ForRole(role).options);
+      first_.reset();
+      On(role, workspace, work);
     }
   }
 
@@ -103,6 +128,46 @@ class AttackRun {
   const AttackedData& data() const { return *data_; }
 
  private:
+  // The first model's sets, tokenizer and template serve all of them.
+  Workspace OpenRole(const Role& role) {
+    Workspace workspace = OpenWorkspace(ForRole(role).options);
+    Read(workspace, role);
+    return workspace;
+  }
+
+  // Where nothing is open yet.
+  Workspace ForRole(const Role& role) const {
+    Workspace workspace{.options = where_};
+    workspace.options.model.model = role.path;
+    return workspace;
+  }
+
+  AttackInput Input() const {
+    return {.options = options_.attack,
+            .encoder = *data_->encoder,
+            .task = data_->task.task,
+            .general = data_->general.sequences,
+            .seed = static_cast<uint64_t>(where_.compute.seed)};
+  }
+
+  void On(const Role& role, const Workspace& workspace, AttackWork& work) {
+    const AttackInput input = Input();
+    Subject subject = SubjectOf(workspace, role);
+    subject.parts = &work;
+    for (AttackedModels& one : attacked_) {
+      const Stopwatch clock;
+      work.Begin();
+      one.*role.figures =
+          InStage(where_.compute, "attacking",
+                  "a smaller --batch-size continues fewer prompts at once; relearning needs memory "
+                  "for every weight's optimiser state",
+                  [&] { return one.attack->run(input, subject); });
+      const std::optional<double> left = work.End();
+      Info("attack: {} on {} in {}{}", one.attack->name, role.name, FormatDuration(clock.seconds()),
+           left.value_or(0) > 0 ? fmt::format("; about {} left", FormatDuration(*left)) : "");
+    }
+  }
+
   void Read(Workspace& workspace, const Role& role) {
     LoadedTask task = LoadTask(workspace, options_.task);
     LoadedData general;
@@ -136,12 +201,25 @@ class AttackRun {
 
   const WorkspaceOptions& where_;
   const AttackRunOptions& options_;
+  std::vector<Role> roles_;
   std::vector<const Attack*> attacks_;
+  std::optional<Workspace> first_;  // of the model, until it is attacked
   std::vector<AttackedModels> attacked_;
   std::shared_ptr<const Checkpoint> before_;
   std::optional<AttackedData> data_;
-  Json models_ = Json::object();
+  Json models_ = Json::object(), files_ = Json::object();
 };
+
+// The results of an earlier run of this hash.
+std::optional<Json> ReadWholeResults(const std::string& path, const Json& run_hash) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return std::nullopt;
+  Json results = Json::parse(ReadFile(path), nullptr, false);
+  if (!results.is_object()) return std::nullopt;
+  const Json document = results.value("grin", Json::object());
+  if (!document.is_object() || document.value("run_hash", Json()) != run_hash) return std::nullopt;
+  return results;
+}
 
 }  // namespace
 
@@ -153,7 +231,11 @@ void CheckRun(const ComputeOptions& compute, const AttackRunOptions& options) {
   if (attack.batch_size < 0 || attack.max_new_tokens < 0 || attack.retain_limit < 0) {
     BadUsage("attack", "--batch-size, --max-new-tokens and --retain-limit must be 0 or more");
   }
-  if (!options.output.out.empty()) CheckOutput(options.output, OutputKind::kFile);
+  CheckStateOptions(options.state);
+  std::error_code error;
+  const std::string& out = options.output.out;
+  if (out.empty() || (options.state.resume && std::filesystem::exists(out, error))) return;
+  CheckOutput(options.output, OutputKind::kFile);
 }
 
 Json RunAttack(const WorkspaceOptions& asked, const AttackRunOptions& options) {
@@ -161,14 +243,43 @@ Json RunAttack(const WorkspaceOptions& asked, const AttackRunOptions& options) {
   CheckRun(asked.compute, options);
   WorkspaceOptions where = asked;
   SettleDevice(where.compute);
+  const std::string& out = options.output.out;
   std::optional<AtomicFile> file;
-  if (!options.output.out.empty()) file.emplace(options.output.out);
+  if (!out.empty()) file.emplace(out);
   Json document = Provenance("attack", RecipeOf(where, options));
   document["format"] = "grin-results-1";
   document["suite"] = "attack";
   document["model"] = ValidUtf8(where.model.model);
   AttackRun run(where, options);
-  for (const Role& role : RolesOf(where, options)) run.On(role);
+  run.Open();
+  std::optional<AttackWork> work;
+  if (out.empty()) {
+    work.emplace();
+  } else {
+    Json identity = {{"version", document.at("grin_version")},
+                     {"command", document.at("command")},
+                     {"recipe", document.at("recipe")},
+                     {"files", run.files()}};
+    document["run_hash"] = Fingerprint(identity.dump());
+    identity["processor"] = ProcessorName();
+    if (options.state.resume) {
+      if (auto whole = ReadWholeResults(out, document["run_hash"])) {
+        StateDirectory::Discard(out);
+        Info("{}: is whole already, made by these settings from these files; nothing is to be done",
+             out);
+        return *std::move(whole);
+      }
+      CheckOutput(options.output, OutputKind::kFile);
+    }
+    work.emplace(out, options.output.force, options.state, identity);
+  }
+  try {
+    const ListenerScope scope(work->OverallListener());
+    run.AttackAll(*work);
+  } catch (const Error& error) {
+    if (error.error_class() == ErrorClass::kInterrupted) ThrowInterrupted(error, work->Advice());
+    throw;
+  }
   Json results = AttackResults(run.attacked());
   document["model_description"] = run.models()["model"]["description"];
   document["model_fingerprint"] = run.models()["model"]["fingerprint"];
@@ -179,13 +290,14 @@ Json RunAttack(const WorkspaceOptions& asked, const AttackRunOptions& options) {
   }
   if (!run.data().general.input.is_null()) document["inputs"].push_back(run.data().general.input);
   document["verdict"] = AttackVerdict(results);
-  document["seconds"] = clock.seconds();
+  document["seconds"] = clock.seconds() + work->seconds_before();
   document["peak_memory"] = PeakMemory();
   results["grin"] = document;
   if (file) {
     file->Write(results.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
     file->Commit();
-    Info("attack: done in {}; written to {}", FormatDuration(clock.seconds()), options.output.out);
+    work->Remove();
+    Info("attack: done in {}; written to {}", FormatDuration(document["seconds"].get<double>()), out);
   }
   return results;
 }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "grin/attack/options.h"
+#include "grin/run/state_directory.h"
 #include "grin/run/workspace.h"
 
 namespace grin {
@@ -14,6 +15,7 @@ struct AttackRunOptions {
   TaskOptions task;
   AttackOptions attack;
   OutputOptions output;  // the results file; nothing is written where output.out is empty
+  StateOptions state;    // finished parts are kept beside it, to go on from
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
@@ -31,7 +33,9 @@ struct AttackRunOptions {
 void CheckRun(const ComputeOptions& compute, const AttackRunOptions& options);
 
 // Attacks the model that `where` names, and the others in the same way, one in memory at a time.
-// Returns the results (docs/attacks.md), and writes them. All models must read the sets as the same
+// Returns the results (docs/attacks.md), and writes them. With state.resume it goes on after the parts
+// that an earlier run has finished, to the same figures; where its results are whole already it returns
+// them. All models must read the sets as the same
 // tokens: Error (bad input) where they do not.
 Json RunAttack(const WorkspaceOptions& where, const AttackRunOptions& options);
 

@@ -13,31 +13,11 @@
 #include "grin/base/json.h"
 #include "grin/locate/locate.h"
 #include "grin/locate/mask.h"
+#include "grin/run/state_directory.h"
 #include "grin/tune/state_file.h"
 #include "grin/tune/tune.h"
 
 namespace grin {
-
-struct StateOptions {
-  double save_minutes = 10;
-  bool resume = false;
-
-  template <typename Visitor>
-  void Visit(Visitor& visit) {
-    visit("save-minutes", save_minutes,
-          "save the run's state beside the output so often, in minutes (0.5: every 30 seconds); 0: "
-          "never, not even when it is interrupted");
-    visit("resume", resume,
-          "go on where a run with the same settings and data was interrupted or killed; without a "
-          "saved state: start from the beginning");
-  }
-};
-
-// Error (usage) for settings that make no sense.
-void CheckStateOptions(const StateOptions& options);
-
-// "OUT.state", shortened where the file system takes no name so long.
-std::filesystem::path StatePathOf(const std::string& out);
 
 // Not for several threads at once. A state that cannot be written is a warning; the run goes on.
 class RunState {
@@ -49,11 +29,8 @@ class RunState {
     LocateReport located;               // empty where it did not
   };
 
-  // Takes OUT.state/ for this run, which `identity` tells from others: {"command", "version",
-  // "recipe": settings by name, "files": path -> fingerprint}. With --resume what is saved there is
-  // gone on with. Error (usage, bad input): it is a state of other settings or files, each of which
-  // is named; without --resume and without `force`: there is a state; another process is at work
-  // there.
+  // Takes OUT.state/ for this run; see StateDirectory. With --resume what is saved there is gone on
+  // with.
   RunState(const std::string& out, bool force, const StateOptions& options, const Json& identity);
   ~RunState();
   RunState(const RunState&) = delete;
@@ -86,22 +63,14 @@ class RunState {
   // The output is whole: nothing is to be gone on with.
   void Remove();
   // The same where an earlier run made it whole and was killed before it could say so.
-  static void Discard(const std::string& out);
+  static void Discard(const std::string& out) { StateDirectory::Discard(out); }
 
  private:
-  void Open(bool force, const Json& identity);
-  void CheckIdentity(const Json& identity) const;
   void Load();
-  void Clear();
   void Save(const TuneState& state);
   void BetweenSteps(const TuneState& state);
-  std::vector<std::filesystem::path> Generations() const;  // the newest first
 
-  StateOptions options_;
-  std::string out_;
-  std::filesystem::path path_;
-  int directory_ = -1;  // descriptor, locked; -1: there is none
-  bool saves_ = false;
+  StateDirectory directory_;
   int64_t kept_free_ = 0;
   std::optional<Start> start_;
   std::optional<TuneState> step_;
@@ -111,9 +80,5 @@ class RunState {
   std::ofstream log_;
   std::chrono::steady_clock::time_point last_save_ = std::chrono::steady_clock::now();
 };
-
-// The settings and files in which two identities differ, each with its old and new value; empty
-// where there is none. `usage`, when not null, tells whether a setting is among them.
-std::string IdentityDifferences(const Json& before, const Json& now, bool* usage = nullptr);
 
 }  // namespace grin

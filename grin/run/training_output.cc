@@ -16,16 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Weights, tokenizer and whatever else lies beside them.
-void AddModelFiles(const Checkpoint& checkpoint, Json& files) {
-  const std::string path = checkpoint.path().string();
-  files[ValidUtf8(path)] = ModelFingerprint(checkpoint);
-  for (const SideFile& file : checkpoint.side_files()) {
-    files[ValidUtf8(path + "/" + file.name)] =
-        file.text ? Fingerprint(*file.text) : FileFingerprint(file.path);
-  }
-}
-
 // Of a set as it is trained on: tokens, labels and their weights.
 std::string SequencesFingerprint(const std::vector<Sequence>& sequences) {
   uint64_t state = Fnv1a64({});
@@ -40,13 +30,6 @@ std::string SequencesFingerprint(const std::vector<Sequence>& sequences) {
     add(sequence.label_weights);
   }
   return fmt::format("{:016x}", state);
-}
-
-// A set by its files, where they are known, and as it is tokenised.
-void AddSet(const std::string& name, const Json& input, const std::vector<Sequence>& sequences,
-            Json& files) {
-  if (input.contains("path")) files[input.at("path").get<std::string>()] = input.at("fingerprint");
-  files["the " + name + " set in tokens"] = SequencesFingerprint(sequences);
 }
 
 // grin.json of an output that a run of this hash has written.
@@ -98,14 +81,18 @@ TrainingOutput::TrainingOutput(const OutputOptions& output, const StateOptions& 
   state_->KeepFree(OutputBytes(*workspace.checkpoint));
 }
 
+void ThrowInterrupted(const Error& error, const std::string& advice) {
+  std::string message = error.what();  // "[room] message"
+  const size_t room = message.find("] ");
+  message = room == std::string::npos ? message : message.substr(room + 2);
+  throw Error(ErrorClass::kInterrupted, "grin",
+              fmt::format("{}; {}", message.substr(0, message.find(';')), advice));
+}
+
 void TrainingOutput::AddAdvice(const Error& error) const {
   if (!state_) return;
   if (error.error_class() == ErrorClass::kInterrupted) {
-    std::string message = error.what();  // "[room] message"
-    const size_t room = message.find("] ");
-    message = room == std::string::npos ? message : message.substr(room + 2);
-    throw Error(ErrorClass::kInterrupted, "grin",
-                fmt::format("{}; {}", message.substr(0, message.find(';')), state_->Advice()));
+    ThrowInterrupted(error, state_->Advice());
   }
   if (state_->saved()) Warn("{}: {}", StatePathOf(out_).string(), state_->Advice());
 }
@@ -120,8 +107,13 @@ void TrainingOutput::Finish(Trainable& trainable, const Mask* mask, const TuneRe
   if (!directory_) return;
   directory_->Write(&trainable, document, mask, tuned.log);
   if (state_) state_->Remove();
-  Info("wrote {} after {} steps in {}; peak memory {:.2f} GB", out_, tuned.steps,
-       FormatDuration(seconds), static_cast<double>(PeakMemory()) / 1e9);
+  // Steps of an optimiser have a learning rate; what other methods log are no steps.
+  const std::string steps =
+      tuned.last.contains("lr")
+          ? fmt::format(" after {} step{}", tuned.steps, tuned.steps == 1 ? "" : "s")
+          : "";
+  Info("wrote {}{} in {}; peak memory {:.2f} GB", out_, steps, FormatDuration(seconds),
+       static_cast<double>(PeakMemory()) / 1e9);
   if (mask) {
     Info("check it with: grin diff {} {} --mask {}/mask.safetensors", model_, out_, out_);
   }
@@ -166,6 +158,21 @@ Json DataFiles(const Workspace& workspace, const LoadedData& data) {
   AddSet("data", data.input, data.sequences, files);
   AddFile(files, workspace.options.data.template_name);
   return files;
+}
+
+void AddModelFiles(const Checkpoint& checkpoint, Json& files) {
+  const std::string path = checkpoint.path().string();
+  files[ValidUtf8(path)] = ModelFingerprint(checkpoint);
+  for (const SideFile& file : checkpoint.side_files()) {
+    files[ValidUtf8(path + "/" + file.name)] =
+        file.text ? Fingerprint(*file.text) : FileFingerprint(file.path);
+  }
+}
+
+void AddSet(const std::string& name, const Json& input, const std::vector<Sequence>& sequences,
+            Json& files) {
+  if (input.contains("path")) files[input.at("path").get<std::string>()] = input.at("fingerprint");
+  files["the " + name + " set in tokens"] = SequencesFingerprint(sequences);
 }
 
 void AddFile(Json& files, const std::string& name) {

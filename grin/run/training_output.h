@@ -63,6 +63,9 @@ class TrainingOutput {
   std::optional<RunState> state_;  // goes first, so that folders made for both can go
 };
 
+// The Error of a run that was interrupted, with how to go on.
+[[noreturn]] void ThrowInterrupted(const Error& error, const std::string& advice);
+
 // What the tune stage did, as an output directory tells it.
 TuneReport ReadTuneReport(const std::filesystem::path& out, const Json& document);
 
@@ -70,6 +73,13 @@ TuneReport ReadTuneReport(const std::filesystem::path& out, const Json& document
 // the template's file.
 Json TaskFiles(const Workspace& workspace, const LoadedTask& loaded);
 Json DataFiles(const Workspace& workspace, const LoadedData& data);
+
+// Adds a model's files to such a list: weights, tokenizer and whatever else lies beside them.
+void AddModelFiles(const Checkpoint& checkpoint, Json& files);
+
+// Adds a set, by its files where `input` names them, and as it is tokenised.
+void AddSet(const std::string& name, const Json& input, const std::vector<Sequence>& sequences,
+            Json& files);
 
 // Adds the fingerprint of a file under its path, where `name` is the path of a file at all.
 void AddFile(Json& files, const std::string& name);

@@ -59,7 +59,7 @@ struct MethodOptions {
   std::string before, taught;
   int64_t rank = 512;
   int64_t lora_rank = 8;
-  double lora_lr = 0.01;
+  double lora_lr = 0.05;
   int64_t lora_epochs = 1;
   double divergence = 0.01;
 

@@ -14,10 +14,17 @@ constexpr ObjectiveParameter kCrossEntropyUnlearningParameters[] = {
     {"skip-tokens", 1, "so many first tokens of each answer are left alone"}};
 
 at::Tensor CrossEntropyUnlearningLoss(RowValues& rows, const ObjectiveSettings&) {
+  const at::Tensor column = rows.tokens.unsqueeze(1);  // [c, 1]
   at::Tensor target =
-      rows.values.scatter(1, rows.tokens.unsqueeze(1), -std::numeric_limits<double>::infinity());
+      rows.values.scatter(1, column, -std::numeric_limits<double>::infinity());
   ToLogProbabilities(target);
-  return CrossEntropyOfRows(rows.values, target.exp_());
+  target.exp_();
+  const at::Tensor logp = ToLogProbabilities(rows.values);
+  const at::Tensor loss = CrossEntropyOfRows(logp, target);
+  // The derivative is softmax - target: the target lost all of the token's probability.
+  ToDifference(target, rows.tokens, logp.gather(1, column).exp_());
+  rows.values.copy_(target);
+  return loss;
 }
 
 }  // namespace

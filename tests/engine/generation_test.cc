@@ -73,7 +73,7 @@ TEST_P(Generation, GreedyEqualsTransformers) {
 }
 
 TEST_P(Generation, GreedyDoesNotDependOnTheBatch) {
-  if (LeftOutOnDevice(GetParam())) GTEST_SKIP();
+  if (LeftOutOnDevice(GetParam())) GTEST_SKIP() << kLeftOutOnDevice;
   // A fifth of the vocabulary ends an answer, so that rows leave and enter at different steps.
   std::vector<int32_t> ends;
   for (int32_t id = 0; id < model_.config.vocabulary; id += 5) ends.push_back(id);
@@ -101,7 +101,7 @@ TEST_P(Generation, GreedyDoesNotDependOnTheBatch) {
 }
 
 TEST_P(Generation, APenaltyTakesFromWhatWasSaid) {
-  if (LeftOutOnDevice(GetParam())) GTEST_SKIP();
+  if (LeftOutOnDevice(GetParam())) GTEST_SKIP() << kLeftOutOnDevice;
   const std::vector<std::vector<int32_t>> few(prompts_.begin(), prompts_.begin() + 3);
   const auto with = [&](double penalty) {
     return Generate(model_, few, {}, {.max_new_tokens = 8, .repetition_penalty = penalty});
@@ -149,7 +149,7 @@ TEST_P(Sampled, DoesNotDependOnTheBatch) {
 }
 
 TEST_P(Generation, StopsAtTheContext) {
-  if (LeftOutOnDevice(GetParam())) GTEST_SKIP();
+  if (LeftOutOnDevice(GetParam())) GTEST_SKIP() << kLeftOutOnDevice;
   Model model = model_;
   model.config.context = 24;
   const auto results = Generate(model, prompts_, {}, {.max_new_tokens = 100, .batch_size = 4});

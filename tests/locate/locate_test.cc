@@ -41,7 +41,7 @@ LocateOptions OptionsOf(const Json& row) {
 }
 
 TEST_P(LocateTest, SelectsWhatPyTorchSelects) {
-  if (LeftOutOnDevice(GetParam())) GTEST_SKIP();
+  if (LeftOutOnDevice(GetParam())) GTEST_SKIP() << kLeftOutOnDevice;
   const SafetensorsFile bits(std::filesystem::path(GRIN_TEST_DATA) / "locate" /
                              (std::string(GetParam()) + "_masks.safetensors"));
   ASSERT_GE(golden_.json["masks"].size(), 18u);
@@ -144,7 +144,7 @@ TEST_P(LocateTest, SaysHowTheMaskWasMade) {
 }
 
 TEST_P(LocateTest, ImportancesAreMeanSquaresUnlessOneSaysOtherwise) {
-  if (LeftOutOnDevice(GetParam())) GTEST_SKIP();
+  if (LeftOutOnDevice(GetParam())) GTEST_SKIP() << kLeftOutOnDevice;
   EXPECT_EQ(Run({.locate = "ssd"}).metadata().at("statistic"), "rms");
   EXPECT_EQ(Run({.locate = "perta"}).metadata().at("statistic"), "rms");
   EXPECT_EQ(Run({.locate = "perta", .statistic = "abs"}).metadata().at("statistic"), "abs");

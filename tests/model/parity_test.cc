@@ -193,7 +193,7 @@ TEST_P(Parity, BFloat16IsAsNearAsTransformers) {
 }
 
 TEST_P(Parity, PackingDoesNotMatter) {
-  if (LeftOutOnDevice(name_)) GTEST_SKIP();
+  if (LeftOutOnDevice(name_)) GTEST_SKIP() << kLeftOutOnDevice;
   const Model model = LoadTiny(name_);
   at::manual_seed(4);
   std::vector<Sequence> sequences = sequences_;

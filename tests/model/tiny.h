@@ -36,6 +36,9 @@ inline constexpr const char* kTinyModels[] = {
     "qwen3_biases",       "qwen3_tied",       "smollm3_listed",
     "smollm3_nope",       "stablelm_12b",     "stablelm_gated"};
 
+constexpr const char* kLeftOutOnDevice =
+    "on the stand-in device a few models stand for all: its operators are slow";
+
 // Whether a test of many passes leaves this model out: on the stand-in device, where each operator costs
 // several system calls, those that follow stand for all.
 inline bool LeftOutOnDevice(std::string_view model) {
