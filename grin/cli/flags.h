@@ -80,6 +80,13 @@ class Flags {
     order_.push_back(name);
   }
 
+  // The same, which may be left out.
+  void OptionalPositional(const std::string& name, std::string& value, const std::string& help) {
+    app_.add_option(name, value, help);
+    entries_[name] = {nullptr, SettingKind::kText};
+    order_.push_back(name);
+  }
+
   // Arguments without a flag, at least one.
   void Positional(const std::string& name, std::vector<std::string>& values,
                   const std::string& help) {

@@ -7,6 +7,7 @@ namespace grin {
 namespace {
 
 struct PlanSettings {
+  std::string recipe;
   WorkspaceOptions where;
   TaskOptions task;
   UnlearnOptions unlearn;
@@ -67,6 +68,8 @@ void PlanCommand(PlanSettings settings, const CommonOptions& common) {
 
 std::function<void()> SetUpPlan(Flags& flags, const CommonOptions& common) {
   auto settings = std::make_shared<PlanSettings>();
+  flags.OptionalPositional("RECIPE", settings->recipe,
+                           "settings of unlearn in TOML, or the grin.json of a run; flags override them");
   flags.Bind("Input", settings->where.model);
   flags.Bind("Input", settings->task);
   flags.Bind("Input", settings->where.data);
@@ -80,7 +83,10 @@ std::function<void()> SetUpPlan(Flags& flags, const CommonOptions& common) {
   flags.Bind("Tune: steps", settings->unlearn.steps);
   flags.IgnoreInConfig<OutputOptions>();
   flags.IgnoreInConfig<StateOptions>();
-  return [settings, &common] { PlanCommand(*settings, common); };
+  return [settings, &common, &flags] {
+    if (!settings->recipe.empty()) flags.ApplyConfig(settings->recipe);
+    PlanCommand(*settings, common);
+  };
 }
 
 }  // namespace
@@ -91,6 +97,7 @@ const Command kPlan = {
     .summary = "say what unlearn will take: memory, time and disk, before anything runs",
     .examples =
         "Examples:\n"
+        "  grin plan recipe.toml --memory-budget 24G\n"
         "  grin plan --model M --forget forget.jsonl --retain retain.jsonl --memory-budget 8G\n"
         "  grin plan --model DIR --device cuda --memory-budget 24G --fraction 0.01\n"
         "M is a checkpoint or a .gguf file; of DIR a config.json alone will do. Data files may be "

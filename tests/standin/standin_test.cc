@@ -124,7 +124,8 @@ TEST_F(StandIn, CountsWhatTheHostWaitsFor) {
   EXPECT_EQ(WaitsOf([&] { at::_unique2(device); }), 1);
   EXPECT_EQ(WaitsOf([&] { at::equal(device, device); }), 1);
   EXPECT_EQ(WaitsOf([&] { host.to(kStandIn); }), 1);
-  EXPECT_EQ(WaitsOf([&] { device.where(device.gt(0), 1); }), 1);
+  EXPECT_EQ(WaitsOf([&] { device.where(device.gt(0), at::scalar_tensor(1.0f)); }), 1);
+  EXPECT_EQ(WaitsOf([&] { device.where(device.gt(0), 1); }), 0);  // makes the number over there
   EXPECT_EQ(WaitsOf([&] { device.masked_fill(device.gt(0), 1); }), 0);
   EXPECT_EQ(WaitsOf([&] { Device(host); }), 0);
 }
