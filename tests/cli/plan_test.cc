@@ -40,7 +40,8 @@ Planned Plan(const fs::path& dir, const std::string& args) {
 // Device memory of the stages, from what --json printed. (What the host takes depends on the process.)
 std::map<std::string, int64_t> DeviceBytes(const Planned& planned) {
   std::map<std::string, int64_t> bytes;
-  for (const Json& stage : Json::parse(planned.out)["stages"]) {
+  const Json plan = Json::parse(planned.out);
+  for (const Json& stage : plan["stages"]) {
     bytes[stage["name"]] = stage["device_bytes"];
   }
   return bytes;
