@@ -1,5 +1,6 @@
 // grin plan: what a run of grin unlearn will take.
 
+#include "grin/cli/bind_stages.h"
 #include "grin/cli/command.h"
 #include "grin/run/run_plan.h"
 
@@ -74,13 +75,7 @@ std::function<void()> SetUpPlan(Flags& flags, const CommonOptions& common) {
   flags.Bind("Input", settings->task);
   flags.Bind("Input", settings->where.data);
   flags.Bind("Plan", settings->plan);
-  flags.Bind("Method", settings->unlearn.method);
-  flags.Bind("Locate: which weights hold the forget data", settings->unlearn.mask_file);
-  flags.Bind("Locate: which weights hold the forget data", settings->unlearn.locate);
-  flags.Bind("Perturb: shake them loose", settings->unlearn.perturb);
-  flags.Bind("Tune: fine-tune only those", settings->unlearn.objective);
-  flags.Bind("Tune: the forget gradient", settings->unlearn.forget_gradient);
-  flags.Bind("Tune: steps", settings->unlearn.steps);
+  BindStages(flags, settings->unlearn);
   flags.IgnoreInConfig<OutputOptions>();
   flags.IgnoreInConfig<StateOptions>();
   return [settings, &common, &flags] {

@@ -2,6 +2,7 @@
 
 #include "grin/run/unlearn.h"
 
+#include "grin/cli/bind_stages.h"
 #include "grin/cli/command.h"
 
 namespace grin {
@@ -29,13 +30,7 @@ std::function<void()> SetUpUnlearn(Flags& flags, const CommonOptions& common) {
   flags.Bind("Input", settings->where.model);
   flags.Bind("Input", settings->task);
   flags.Bind("Input", settings->where.data);
-  flags.Bind("Method", settings->unlearn.method);
-  flags.Bind("Locate: which weights hold the forget data", settings->unlearn.mask_file);
-  flags.Bind("Locate: which weights hold the forget data", settings->unlearn.locate);
-  flags.Bind("Perturb: shake them loose", settings->unlearn.perturb);
-  flags.Bind("Tune: fine-tune only those", settings->unlearn.objective);
-  flags.Bind("Tune: the forget gradient", settings->unlearn.forget_gradient);
-  flags.Bind("Tune: steps", settings->unlearn.steps);
+  BindStages(flags, settings->unlearn);
   flags.Bind("Output", settings->unlearn.output);
   flags.Bind("Output", settings->unlearn.state);
   return [settings, &common] { UnlearnCommand(*settings, common); };

@@ -1,22 +1,8 @@
 #include "grin/locate/keeping.h"
 
+#include "grin/model/device.h"
+
 namespace grin {
-namespace {
-
-// What lies on a device, copied into host memory `to`. Through pages that the device writes by
-// itself, which LibTorch keeps for the next copy: many times as fast as into any others.
-void Download(at::Tensor& to, const at::Tensor& values) {
-  if (values.is_cpu()) {
-    to.copy_(values);
-    return;
-  }
-  const at::Tensor pinned =
-      at::empty(values.sizes(), at::TensorOptions(values.scalar_type()).pinned_memory(true));
-  pinned.copy_(values);
-  to.copy_(pinned);
-}
-
-}  // namespace
 
 Keeper::Keeper(KeepPlace place) : place_(place) {
   if (place == KeepPlace::kFile) file_ = std::make_unique<ScratchFile>();
@@ -40,7 +26,7 @@ at::Tensor Keeper::Replace(const at::Tensor& kept, const at::Tensor& values) {
 }
 
 at::Tensor Keeper::PutInto(at::Tensor kept, const at::Tensor& values) const {
-  Download(kept, values);
+  kept.copy_(Download(values));
   if (place_ == KeepPlace::kFile) {
     ReleasePages(static_cast<std::byte*>(kept.mutable_data_ptr()),
                  static_cast<int64_t>(kept.nbytes()));

@@ -11,9 +11,7 @@
 #include "grin/model/libtorch.h"
 
 namespace grin {
-namespace {
 
-// Of "cuda" or "cuda:N"; -1 for anything else.
 int64_t CardNumber(std::string_view name) {
   if (name == "cuda") return 0;
   constexpr std::string_view kPrefix = "cuda:";
@@ -23,8 +21,6 @@ int64_t CardNumber(std::string_view name) {
   if (digits.empty() || digits.size() > 3 || !std::ranges::all_of(digits, is_digit)) return -1;
   return std::stoll(std::string(digits));
 }
-
-}  // namespace
 
 at::Device FindDevice(const std::string& name) {
   if (name == "cpu") return at::kCPU;

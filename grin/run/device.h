@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 #include <c10/util/Exception.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,9 @@ namespace grin {
 // this machine have one, else the CPU), or the name of a device that the program has registered with
 // LibTorch. Error (usage), in one line, for one that is not there, and why.
 at::Device FindDevice(const std::string& name);
+
+// N of "cuda:N", 0 of "cuda", whether or not there is such a card; -1 for anything else.
+int64_t CardNumber(std::string_view name);
 
 // Puts the name of the device that was found ("cpu", "cuda:0") in the place of "auto" and "cuda", so
 // that a result says where it was computed.

@@ -6,6 +6,7 @@
 #include "grin/base/error.h"
 #include "grin/model/footprint.h"
 #include "grin/model/tensor_names.h"
+#include "grin/run/budget.h"
 
 namespace grin {
 namespace {
@@ -42,9 +43,6 @@ struct ScoredSizes {
   int64_t outside = 0;  // of the blocks
   std::map<int64_t, int64_t> by_block;
 };
-
-// Tokens of a pass for full speed; more only costs memory.
-int64_t EnoughTokens(const Model& model) { return model.weights->device().is_cpu() ? 512 : 4096; }
 
 // From the fastest to the one that takes least where the model computes.
 std::vector<LocateMemory> Ways(const Model& model) {
@@ -141,7 +139,7 @@ LocateFit MeasureLocate(const Model& model, const LocateOptions& options, const 
 
 LocateFit FitLocate(const Model& model, const LocateOptions& options, const LocateWork& work,
                     std::optional<int64_t> room, std::optional<int64_t> host_room) {
-  const int64_t enough = std::max(EnoughTokens(model), work.longest);
+  const int64_t enough = std::max(EnoughRecordedTokens(model), work.longest);
   if (!room) return MeasureLocate(model, options, work, {}, enough);
   std::optional<LocateFit> least;
   for (int64_t tokens = enough;; tokens = std::max(tokens / 2, work.longest)) {

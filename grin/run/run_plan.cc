@@ -346,11 +346,7 @@ std::optional<at::Device> FindIfThere(const std::string& name) {
   try {
     return FindDevice(name);
   } catch (const Error&) {
-    const std::string number = name.starts_with("cuda:") ? name.substr(5) : "";
-    const bool is_card = name == "cuda" ||
-                         (!number.empty() &&
-                          std::ranges::all_of(number, [](char c) { return c >= '0' && c <= '9'; }));
-    if (!is_card) throw;
+    if (CardNumber(name) < 0) throw;
     return std::nullopt;
   }
 }
