@@ -60,7 +60,7 @@ function(grin_room_tests name)
   # What is tested is optimised in its own library.
   target_compile_options(${target} PRIVATE -O0)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${GRIN_UNITY} UNITY_BUILD_BATCH_SIZE 12)
-  if(name STREQUAL "cli" OR name STREQUAL "run")
+  if(name MATCHES "^(cli|run|sweep)$")
     add_dependencies(${target} grin)
   endif()
   # One CTest entry per program: starting LibTorch once per test case would cost more than the tests.

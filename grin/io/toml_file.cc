@@ -51,6 +51,15 @@ std::vector<TomlEntry> TomlEntries(const toml::table& table, const std::string& 
     } else {
       entry.value = TomlValue(node, file);
     }
+    if (const auto* array = node.as_array(); array && array->is_homogeneous<toml::table>()) {
+      for (const toml::node& element : *array) {
+        entry.tables.push_back({.key = entry.key,
+                                .place = TomlPlace(file, element.source()),
+                                .is_table = true,
+                                .value = {},
+                                .entries = TomlEntries(*element.as_table(), file)});
+      }
+    }
     found.emplace_back(key.source().begin, std::move(entry));
   }
   // The library keeps keys in alphabetical order.

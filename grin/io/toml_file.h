@@ -20,6 +20,8 @@ struct TomlEntry {
   // A string, integer, number, boolean, or an array of values and objects; null for a table.
   Json value;
   std::vector<TomlEntry> entries;  // of a table, in the order of the file
+  // Of an array of tables ([[name]]), each a table of its own; `value` holds them all as well.
+  std::vector<TomlEntry> tables;
 };
 
 // The entries of the file's top level, in the order of the file. Error (bad input) when the file

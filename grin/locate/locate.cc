@@ -5,6 +5,7 @@
 #include <set>
 
 #include "grin/base/error.h"
+#include "grin/base/hash.h"
 #include "grin/base/log.h"
 #include "grin/base/random.h"
 #include "grin/base/stopwatch.h"
@@ -36,6 +37,37 @@ bool ScoresUsedRows(const Model& model, const LocateOptions& options) {
   if (!scope.embeddings) return false;
   const auto names = NamesInScope(scope, Candidates(model));
   return std::ranges::find(names, model.embedding.name) == names.end();
+}
+
+// All that makes the gradients but the model: to the last bit they also depend on how many tokens run
+// at once.
+std::string GradientKey(const Model& model, std::span<const Sequence* const> sequences,
+                        const std::vector<std::string>& names, const GradientPassOptions& pass) {
+  std::string key = fmt::format("{} {} {} {}", NameOf(pass.statistic), pass.pass_tokens,
+                                at::toString(model.weights->dtype()),
+                                model.weights->device().is_cpu() ? "cpu" : "device");
+  for (const std::string& name : names) key += " " + name;
+  uint64_t state = Fnv1a64(key);
+  const auto add = [&](const auto& list) {
+    const size_t size = list.size();
+    state = Fnv1a64({reinterpret_cast<const char*>(&size), sizeof(size)}, state);
+    state = Fnv1a64({reinterpret_cast<const char*>(list.data()), size * sizeof(list[0])}, state);
+  };
+  for (const Sequence* sequence : sequences) {
+    add(sequence->tokens);
+    add(sequence->labels);
+    add(sequence->label_weights);
+  }
+  return fmt::format("{:016x}", state);
+}
+
+void VisitKeptGradients(const Model& model, std::span<const Sequence* const> sequences,
+                        const std::vector<std::string>& names, const GradientPassOptions& pass,
+                        GradientStore* store, const TakeGradient& take) {
+  if (!store) return VisitGradients(model, sequences, names, pass, take);
+  store->Visit(GradientKey(model, sequences, names, pass), model, names,
+               [&](const TakeGradient& kept) { VisitGradients(model, sequences, names, pass, kept); },
+               take);
 }
 
 void LogDensity(const Mask& mask) {
@@ -116,7 +148,8 @@ int64_t SecondPassTokens(const Model& model, int64_t pass_tokens) {
 
 Mask Locate(const Model& model, const std::vector<Sequence>& forget,
             const std::vector<Sequence>& retain, const LocateOptions& options, uint64_t seed,
-            int64_t pass_tokens, LocateReport* report, const LocateMemory& memory) {
+            int64_t pass_tokens, LocateReport* report, const LocateMemory& memory,
+            GradientStore* store) {
   const Stopwatch clock;
   CheckLocateOptions(options);
   const ScoreMethod& method = FindScoreMethod(options.locate);
@@ -145,7 +178,7 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
     const auto drawn = SampleForLocate(retain, options.locate_sample, seed, "retain");
     out.retain_sequences = static_cast<int64_t>(drawn.size());
     pass.progress = "locate: retain gradients";
-    VisitGradients(model, drawn, names, pass, [&](size_t i, const at::Tensor& gradient) {
+    VisitKeptGradients(model, drawn, names, pass, store, [&](size_t i, const at::Tensor& gradient) {
       scores[i].values = keeper.Keep(scored(i, gradient));
     });
   }
@@ -176,7 +209,7 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
     out.forget_sequences = static_cast<int64_t>(drawn.size());
     pass.progress = "locate: forget gradients";
     if (method.needs_retain) pass.pass_tokens = SecondPassTokens(model, pass_tokens);
-    VisitGradients(model, drawn, names, pass, score);
+    VisitKeptGradients(model, drawn, names, pass, store, score);
   } else {
     for (size_t i = 0; i < names.size(); ++i) score(i, {});
   }

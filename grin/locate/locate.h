@@ -8,6 +8,7 @@
 
 #include "grin/base/table.h"
 #include "grin/data/sequence.h"
+#include "grin/locate/gradient_store.h"
 #include "grin/locate/keeping.h"
 #include "grin/locate/mask.h"
 #include "grin/locate/score.h"
@@ -76,10 +77,12 @@ int64_t SecondPassTokens(const Model& model, int64_t pass_tokens);
 
 // Scores the weights in scope and selects round-half-up(fraction * N) of them, or those above the
 // threshold. The mask's metadata says how it was made. Logs epsilon and the density per kind of module.
-// `memory` says what is held at one time and where; it changes no bit of the mask.
+// `memory` says what is held at one time and where; it changes no bit of the mask. Nor does `store`,
+// where gradients that others have taken may be found; null: all are taken here.
 Mask Locate(const Model& model, const std::vector<Sequence>& forget,
             const std::vector<Sequence>& retain, const LocateOptions& options, uint64_t seed,
-            int64_t pass_tokens, LocateReport* report = nullptr, const LocateMemory& memory = {});
+            int64_t pass_tokens, LocateReport* report = nullptr, const LocateMemory& memory = {},
+            GradientStore* store = nullptr);
 
 // Selected and all weights per kind of module ("mlp.down_proj") over the layers, by name.
 struct ModuleDensity {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "grin/attack/attack_results.h"
+#include "grin/attack/parts.h"
 #include "grin/base/atomic_file.h"
 #include "grin/base/error.h"
 #include "grin/base/log.h"
@@ -68,10 +69,10 @@ struct AttackedData {
 
 class AttackRun {
  public:
-  AttackRun(const WorkspaceOptions& where, const AttackRunOptions& options)
+  AttackRun(const WorkspaceOptions& where, const AttackRunOptions& options, std::vector<Role> roles)
       : where_(where),
         options_(options),
-        roles_(RolesOf(where, options)),
+        roles_(std::move(roles)),
         attacks_(ChosenAttacks(options.attack)) {
     attacked_.push_back({.attack = &PlainQuestions()});
     for (const Attack* attack : attacks_) attacked_.push_back({.attack = attack});
@@ -84,8 +85,13 @@ class AttackRun {
     const AttackInput input = Input();
     for (const Attack* attack : attacks_) attack->check(input);
     for (const Role& role : roles_) {
+      if (const Json* known = KnownOf(role)) {
+        models_[role.name] = known->at("model");
+        files_[ValidUtf8(role.path)] = known->at("model").at("fingerprint");
+        continue;
+      }
       auto checkpoint = first_->checkpoint;
-      if (role.figures != &AttackedModels::model) {  // its tokens; the weights come later
+      if (&role != &roles_.front()) {  // its tokens; the weights come later
         Workspace other = ForRole(role);
         other.checkpoint = checkpoint = OpenCheckpoint(role.path);
         other.model.config = ParseModelConfig(checkpoint->config(),
@@ -110,12 +116,17 @@ class AttackRun {
   void AttackAll(AttackWork& work) {
     std::vector<AttackWork::Task> tasks;
     for (const Role& role : roles_) {
+      if (KnownOf(role)) continue;
       for (const AttackedModels& one : attacked_) {
         tasks.push_back({role.name, std::string(one.attack->name), one.attack->work(Input())});
       }
     }
     work.Plan(std::move(tasks));
     for (const Role& role : roles_) {
+      if (const Json* known = KnownOf(role)) {
+        TakeKnown(role, known->at("figures"));
+        continue;
+      }
       const Workspace workspace =
           first_ ? std::move(*first_) : OpenWorkspace(ForRole(role).options);
       first_.reset();
@@ -124,10 +135,36 @@ class AttackRun {
   }
 
   const std::vector<AttackedModels>& attacked() const { return attacked_; }
+
+  // The figures of the one role, by attack.
+  Json Figures() const {
+    Json figures = Json::object();
+    for (const AttackedModels& one : attacked_) {
+      Json& list = figures[std::string(one.attack->name)] = Json::array();
+      for (const AttackFigure& figure : one.*roles_.front().figures) {
+        list.push_back(FigureToJson(figure));
+      }
+    }
+    return figures;
+  }
+
   const Json& models() const { return models_; }
   const AttackedData& data() const { return *data_; }
 
  private:
+  const Json* KnownOf(const Role& role) const {
+    if (!options_.known || !options_.known->contains(role.name)) return nullptr;
+    return &options_.known->at(role.name);
+  }
+
+  void TakeKnown(const Role& role, const Json& figures) {
+    for (AttackedModels& one : attacked_) {
+      for (const Json& figure : figures.at(std::string(one.attack->name))) {
+        (one.*role.figures).push_back(FigureFromJson(figure));
+      }
+    }
+  }
+
   // The first model's sets, tokenizer and template serve all of them.
   Workspace OpenRole(const Role& role) {
     Workspace workspace = OpenWorkspace(ForRole(role).options);
@@ -238,6 +275,22 @@ void CheckRun(const ComputeOptions& compute, const AttackRunOptions& options) {
   CheckOutput(options.output, OutputKind::kFile);
 }
 
+Json AttackAlone(const WorkspaceOptions& asked, const AttackRunOptions& options,
+                 const std::string& role) {
+  CheckRun(asked.compute, options);
+  WorkspaceOptions where = asked;
+  SettleDevice(where.compute);
+  std::vector<Role> roles = RolesOf(where, options);
+  std::erase_if(roles, [&](const Role& one) { return one.name != role; });
+  if (roles.size() != 1) Defect("attack", "there is no model of the role '{}'", role);
+  AttackRun run(where, options, std::move(roles));
+  run.Open();
+  AttackWork work;
+  const ListenerScope scope(work.OverallListener());
+  run.AttackAll(work);
+  return {{"model", run.models().at(role)}, {"figures", run.Figures()}};
+}
+
 Json RunAttack(const WorkspaceOptions& asked, const AttackRunOptions& options) {
   const Stopwatch clock;
   CheckRun(asked.compute, options);
@@ -250,7 +303,7 @@ Json RunAttack(const WorkspaceOptions& asked, const AttackRunOptions& options) {
   document["format"] = "grin-results-1";
   document["suite"] = "attack";
   document["model"] = ValidUtf8(where.model.model);
-  AttackRun run(where, options);
+  AttackRun run(where, options, RolesOf(where, options));
   run.Open();
   std::optional<AttackWork> work;
   if (out.empty()) {

@@ -16,6 +16,9 @@ struct AttackRunOptions {
   AttackOptions attack;
   OutputOptions output;  // the results file; nothing is written where output.out is empty
   StateOptions state;    // finished parts are kept beside it, to go on from
+  // Models that were attacked already, by role ("before", "reference"), as AttackAlone tells them: not
+  // attacked again. They must be the models that are named here. Null: none.
+  const Json* known = nullptr;
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
@@ -38,5 +41,10 @@ void CheckRun(const ComputeOptions& compute, const AttackRunOptions& options);
 // them. All models must read the sets as the same
 // tokens: Error (bad input) where they do not.
 Json RunAttack(const WorkspaceOptions& where, const AttackRunOptions& options);
+
+// Attacks the model of one role alone: {"model": which, "figures": by attack, to the last bit}. What
+// several runs compare with need be attacked once only.
+Json AttackAlone(const WorkspaceOptions& where, const AttackRunOptions& options,
+                 const std::string& role);
 
 }  // namespace grin

@@ -142,7 +142,7 @@ UnlearnResult Unlearn(Workspace& workspace, const LoadedTask& loaded, const Unle
     if (given) return *given;
     Mask mask = InStage(compute, "locating weights", kLocateAdvice, [&] {
       return Locate(model, task.forget_sequences, task.retain_sequences, locate, seed,
-                    fit.pass_tokens, &result.located, fit.memory);
+                    fit.pass_tokens, &result.located, fit.memory, asked.gradients);
     });
     mask.metadata()["recipe_hash"] = result.document["recipe_hash"];
     return mask;

@@ -42,8 +42,9 @@ struct UnlearnOptions {
   OutputOptions output;        // nothing is written where output.out is empty
   StateOptions state;          // kept beside the output, to go on from
   const Mask* mask = nullptr;  // the weights to change; null: those of the file, or they are located
+  GradientStore* gradients = nullptr;  // of this very model, shared by several runs; null: none
 
-  // What makes the result: all but the last three.
+  // What makes the result: all but the last four.
   template <typename Visitor>
   void Visit(Visitor& visit) {
     method.Visit(visit);
