@@ -10,8 +10,10 @@
 #include "grin/base/error.h"
 #include "grin/base/log.h"
 #include "grin/cli/command.h"
+#include "grin/report/sweep_page.h"
 #include "grin/run/output.h"
 #include "grin/suite/results.h"
+#include "grin/sweep/sweep_table.h"
 
 namespace grin {
 namespace {
@@ -58,11 +60,35 @@ std::vector<fs::path> PathsOf(const std::string& list) {
   return {parts.begin(), parts.end()};
 }
 
+// A sweep has a page of its own.
+void ReportSweep(const ReportOptions& options, const CommonOptions& common, const Json& table,
+                 std::optional<AtomicFile>& page) {
+  if (options.results.size() > 1 || !options.reference.empty() || !options.before.empty()) {
+    BadUsage("report",
+             "{} is a sweep: it is reported alone, with the models that it compared with itself",
+             options.results.front());
+  }
+  if (common.json || options.format == "json") {
+    PrintJson(table);
+  } else if (options.format == "text" || options.format == "markdown") {
+    fmt::print("{}", SweepMarkdown(table));
+  } else {
+    BadUsage("report", "--format '{}' says nothing to a sweep; it is markdown or json", options.format);
+  }
+  if (!page) return;
+  page->Write(RenderSweepPage(options.results.front(), table));
+  page->Commit();
+  Info("wrote {}", options.out);
+}
+
 void ReportCommand(const ReportOptions& options, const CommonOptions& common) {
   std::optional<AtomicFile> page;
   if (!options.out.empty()) {
     CheckOutput({.out = options.out, .force = options.force}, OutputKind::kFile);
     page.emplace(options.out);
+  }
+  for (const std::string& path : options.results) {
+    if (const auto table = LoadSweepTable(path)) return ReportSweep(options, common, *table, page);
   }
   const std::vector<fs::path> paths(options.results.begin(), options.results.end());
   std::vector<fs::path> reference = PathsOf(options.reference);
@@ -92,7 +118,8 @@ void ReportCommand(const ReportOptions& options, const CommonOptions& common) {
 std::function<void()> SetUpReport(Flags& flags, const CommonOptions& common) {
   auto options = std::make_shared<ReportOptions>();
   flags.Positional("RESULTS", options->results,
-                   "results files of grin eval, OpenUnlearning or locuslab, or outputs of runs");
+                   "results files of grin eval, OpenUnlearning or locuslab, outputs of runs, or a sweep's "
+                   "folder or table.json");
   flags.Bind("Report", *options);
   return [options, &common] { ReportCommand(*options, common); };
 }
@@ -107,7 +134,8 @@ const Command kReport = {
         "Examples:\n"
         "  grin report R.json --reference RETAIN.json --before FULL.json --out report.html\n"
         "  grin report sweep/*/R.json --reference RETAIN.json --format csv\n"
-        "  grin report OUT --out report.html",
+        "  grin report OUT --out report.html\n"
+        "  grin report SWEEP --out sweep.html",
     .set_up = SetUpReport,
     .heeds = ""};
 

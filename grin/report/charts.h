@@ -72,4 +72,28 @@ struct TradeOffAxes {
 Markup TradeOffChart(const std::string& id, const std::vector<TradeOffPoint>& points,
                      const TradeOffAxes& axes);
 
+// Many settings of one method in such a plane.
+struct FrontPoint {
+  double kept = 0, forgotten = 0;
+  std::string label;
+};
+struct FrontSeries {
+  std::string name;
+  std::string css_class;
+  std::vector<FrontPoint> points;
+};
+struct FrontAxes {
+  std::string kept_label, forgotten_label;
+  bool log_forgotten = false;  // for p-values
+  bool less_is_better = true;  // of `forgotten`; more of `kept` always is
+};
+
+// The places of those that no other point beats in both figures, by rising `kept`. Of equal ones the
+// first.
+std::vector<size_t> ParetoFront(const std::vector<FrontPoint>& points, bool less_is_better);
+
+// A line through the front of each method; all other points are faint. `marks` are other models.
+Markup FrontChart(const std::string& id, const std::vector<FrontSeries>& series,
+                  const std::vector<TradeOffPoint>& marks, const FrontAxes& axes);
+
 }  // namespace grin

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "grin/base/hash.h"
-#include "grin/report/assets.h"
 #include "grin/report/comparison.h"
+#include "grin/report/page.h"
 #include "grin/report/sections.h"
 #include "grin/report/verdict.h"
 
@@ -31,36 +30,6 @@ Markup RunPage(const ReportedRun& run, const Yardsticks& yardsticks, Markup& lin
   return body;
 }
 
-// The frame around the content. The policy forbids every request; only this page's own script runs,
-// told by a nonce that depends on all of its content.
-std::string Page(const std::string& title, const Markup& links, const Markup& content) {
-  const std::string nonce = Fingerprint(content.str()) + Fingerprint(kAssetReportJs);
-  const Markup head =
-      Tag("meta", {{"charset", "utf-8"}}) +
-      Tag("meta",
-          {{"http-equiv", "Content-Security-Policy"},
-           {"content", "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-" + nonce +
-                           "'; img-src data:; base-uri 'none'; form-action 'none'"}}) +
-      Tag("meta", {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}}) +
-      Tag("meta", {{"name", "color-scheme"}, {"content", "light dark"}}) +
-      TextTag("title", {}, title) +
-      // An icon of its own, or browsers would ask for one.
-      Tag("link", {{"rel", "icon"}, {"href", "data:,"}}) +
-      Tag("style", {}, Trusted(std::string(kAssetReportCss)));
-  const Markup bar =
-      Tag("header", {{"class", "bar"}},
-          Tag("p", {{"class", "brand"}}, Text("GRIN ") + TextTag("span", {}, "report")) +
-              (links.empty() ? Markup()
-                             : Tag("nav", {{"aria-label", "Sections"}}, Tag("ul", {}, links))) +
-              TextTag("button", {{"type", "button"}, {"id", "theme"}}, "Theme"));
-  const Markup body =
-      TextTag("a", {{"class", "skip"}, {"href", "#content"}}, "Skip to the content") + bar +
-      Tag("main", {{"id", "content"}, {"tabindex", "-1"}}, content) +
-      Tag("script", {{"nonce", nonce}}, Trusted(std::string(kAssetReportJs)));
-  return "<!DOCTYPE html>\n" +
-         Tag("html", {{"lang", "en"}}, Tag("head", {}, head) + Tag("body", {}, body)).str() + "\n";
-}
-
 }  // namespace
 
 std::string RenderReport(const Report& report) {
@@ -68,10 +37,10 @@ std::string RenderReport(const Report& report) {
   if (report.runs.size() == 1) {
     const ReportedRun& run = report.runs.front();
     const Markup content = RunPage(run, report.yardsticks, links);
-    return Page("GRIN report: " + run.name, links, content);
+    return RenderPage("GRIN report: " + run.name, links, content);
   }
   const Markup content = ComparisonPage(report, links);
-  return Page(fmt::format("GRIN report: {} runs", report.runs.size()), links, content);
+  return RenderPage(fmt::format("GRIN report: {} runs", report.runs.size()), links, content);
 }
 
 std::string RenderRunReport(const std::string& name, const Json& record,

@@ -79,6 +79,18 @@ Json FilesOf(const Workspace& workspace, const LoadedTask& loaded, const Unlearn
   return files;
 }
 
+// From what is kept, where there is a store.
+void PrepareFrom(ReferenceStore* store, const Model& model, int64_t pass_tokens, TunePlan& plan) {
+  if (!store) return plan.Prepare();
+  const std::string key =
+      fmt::format("{} {} {}", pass_tokens, at::toString(model.weights->dtype()),
+                  model.weights->device().is_cpu() ? "cpu" : "device");
+  plan.Prepare(store->Get(key, [&] {
+    plan.Prepare();
+    return plan.Prepared();
+  }));
+}
+
 Selectable SelectableOf(const Model& model, const LocateOptions& options) {
   Selectable weights;
   for (const std::string& name : ScoredNames(model, options)) {
@@ -162,7 +174,10 @@ UnlearnResult Unlearn(Workspace& workspace, const LoadedTask& loaded, const Unle
       result.located = start->located;
     } else {
       // Before any noise: reference values and the judge's start are those of the untouched model.
-      if (plan) InStage(compute, "computing reference values", "", [&] { plan->Prepare(); });
+      if (plan) {
+        InStage(compute, "computing reference values", "",
+                [&] { PrepareFrom(asked.references, model, pass_tokens, *plan); });
+      }
       result.mask = locate_weights();
       if (state) {
         state->SaveStart({plan ? plan->Prepared() : StateFile{}, result.mask, result.located});

@@ -17,6 +17,7 @@
 #include "grin/run/workspace.h"
 #include "grin/tune/method.h"
 #include "grin/tune/options.h"
+#include "grin/tune/reference_store.h"
 #include "grin/tune/tune.h"
 
 namespace grin {
@@ -42,9 +43,12 @@ struct UnlearnOptions {
   OutputOptions output;        // nothing is written where output.out is empty
   StateOptions state;          // kept beside the output, to go on from
   const Mask* mask = nullptr;  // the weights to change; null: those of the file, or they are located
-  GradientStore* gradients = nullptr;  // of this very model, shared by several runs; null: none
+  // Of this very model and task, shared by several runs that differ in nothing that makes them; null:
+  // they are computed. No bit of the result depends on it.
+  GradientStore* gradients = nullptr;
+  ReferenceStore* references = nullptr;
 
-  // What makes the result: all but the last four.
+  // What makes the result: all but the last five.
   template <typename Visitor>
   void Visit(Visitor& visit) {
     method.Visit(visit);

@@ -10,21 +10,26 @@
 #include "grin/run/device_memory.h"
 #include "grin/run/provenance.h"
 #include "grin/sweep/kept_gradients.h"
+#include "grin/sweep/kept_references.h"
 
 namespace grin {
 namespace {
 
 namespace fs = std::filesystem;
 
-UnlearnResult UnlearnTo(const SweepRun& run, const Ledger& ledger, const fs::path& out) {
+UnlearnResult UnlearnTo(const SweepRun& run, const Ledger& ledger, SharedWork& shared,
+                        const fs::path& out) {
   Workspace workspace = OpenWorkspace(run.unlearn.where);
   const LoadedTask task = LoadTask(workspace, run.unlearn.task);
-  KeptGradients gradients(ledger, ModelFingerprint(*workspace.checkpoint));
+  const std::string model = ModelFingerprint(*workspace.checkpoint);
+  KeptGradients gradients(ledger, model);
+  KeptReferences references(ledger, model + shared.ReferencesOf(run));
   UnlearnOptions options = run.unlearn.unlearn;
   options.output.out = out.string();
   options.output.force = true;
   options.state.save_minutes = 0;  // what is lost by a kill is one run at most
   options.gradients = &gradients;
+  options.references = &references;
   return Unlearn(workspace, task, options);
 }
 
@@ -79,7 +84,8 @@ RunOutcome DoRun(const SweepRun& run, const SweepFile& file, const Ledger& ledge
     seconds[stage] = stage_clock.seconds();
     return result;
   };
-  const UnlearnResult unlearned = timed("unlearn", [&] { return UnlearnTo(run, ledger, model); });
+  const UnlearnResult unlearned =
+      timed("unlearn", [&] { return UnlearnTo(run, ledger, shared, model); });
   seconds["locate"] = unlearned.located.seconds;
   seconds["tune"] = unlearned.tuned.seconds;
   RunOutcome outcome;
@@ -131,8 +137,9 @@ RunOutcome DoRun(const SweepRun& run, const SweepFile& file, const Ledger& ledge
   return outcome;
 }
 
-void MakeCheckpoint(const SweepRun& run, const Ledger& ledger, const fs::path& out) {
-  UnlearnTo(run, ledger, out);
+void MakeCheckpoint(const SweepRun& run, const Ledger& ledger, SharedWork& shared,
+                    const fs::path& out) {
+  UnlearnTo(run, ledger, shared, out);
 }
 
 }  // namespace grin

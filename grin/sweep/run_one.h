@@ -28,6 +28,7 @@ RunOutcome DoRun(const SweepRun& run, const SweepFile& file, const Ledger& ledge
                  const std::function<bool(const Figures&)>& is_hopeless);
 
 // The unlearned checkpoint alone, at `out`.
-void MakeCheckpoint(const SweepRun& run, const Ledger& ledger, const std::filesystem::path& out);
+void MakeCheckpoint(const SweepRun& run, const Ledger& ledger, SharedWork& shared,
+                    const std::filesystem::path& out);
 
 }  // namespace grin

@@ -31,6 +31,11 @@ class SharedWork {
   // Figures of both under attack, for AttackRunOptions::known. Null without [attack].
   Json KnownAttacks(const SweepRun& run);
 
+  // Runs that have this in common have their reference values in common.
+  std::string ReferencesOf(const SweepRun& run) {
+    return identities_.OfReferences(run.unlearn).dump();
+  }
+
  private:
   bool IsMade(const SweepFinetune& finetune);
   void MakeModel(const SweepFinetune& finetune);

@@ -8,6 +8,7 @@
 #include "grin/base/listener.h"
 #include "grin/base/log.h"
 #include "grin/base/stopwatch.h"
+#include "grin/run/training_output.h"
 #include "grin/sweep/sweep_table.h"
 
 namespace grin {
@@ -34,7 +35,13 @@ class Sweeper {
     SettleChoiceByModels();
     done_before_ = CountDone();
     loop_clock_ = {};
-    while (Pass()) {
+    try {
+      while (Pass()) {
+      }
+    } catch (const Error& error) {
+      if (error.error_class() != ErrorClass::kInterrupted) throw;
+      ThrowInterrupted(error, fmt::format("the same command goes on after {} finished runs",
+                                          states_.size() - CountOpen()));
     }
     LoadAll();
     ledger_.RemoveStaleWork();
@@ -270,7 +277,7 @@ class Sweeper {
         fs::remove_all(out, error);
       } else if (!fs::exists(out, error)) {
         const ListenerScope scope(InnerListener(NameOfRun(i)));
-        MakeCheckpoint(plan_.runs[i], ledger_, out);
+        MakeCheckpoint(plan_.runs[i], ledger_, shared_, out);
       }
     }
   }

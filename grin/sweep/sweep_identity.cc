@@ -94,6 +94,21 @@ Json SweepIdentities::OfUnlearn(const SweepUnlearn& settings) {
   return WithFingerprints(RecipeOf(settings));
 }
 
+Json SweepIdentities::OfReferences(const SweepUnlearn& settings) {
+  Json recipe = RecipeOf(settings);
+  const Json idle = RecipeOf(settings.unlearn.locate, settings.unlearn.perturb,
+                             settings.unlearn.forget_gradient, settings.unlearn.mask_file);
+  for (const auto& [key, value] : idle.items()) recipe.erase(key);
+  for (const char* key : {"lr", "epochs", "steps", "accumulate", "schedule", "warmup",
+                          "weight-decay", "max-grad-norm", "collapse", "outlier"}) {
+    recipe.erase(key);
+  }
+  for (const char* key : {"gamma", "alpha"}) {  // with a weight of 0 a term is left out
+    if (recipe.value(key, 1.0) != 0) recipe.erase(key);
+  }
+  return WithFingerprints(std::move(recipe));
+}
+
 Json SweepIdentities::OfEval(const SweepEval& settings) {
   Json recipe = RecipeOf(settings);
   for (const char* key : {"seed", "model", "batch-size"}) recipe.erase(key);

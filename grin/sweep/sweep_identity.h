@@ -19,6 +19,9 @@ class SweepIdentities {
   // The settings without those that change no figure beyond its last digits (device, threads,
   // memory), with fingerprints in the place of names of files and models.
   Json OfUnlearn(const SweepUnlearn& settings);
+  // The same without what changes no reference value of its objective: which weights are trained,
+  // how they are perturbed, rates and numbers of steps.
+  Json OfReferences(const SweepUnlearn& settings);
   // The same of what is measured on any model; neither the seed of the run nor the model is in it.
   Json OfEval(const SweepEval& settings);
   Json OfAttack(const SweepAttack& settings);  // the seed is
