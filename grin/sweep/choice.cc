@@ -42,7 +42,7 @@ ChooseOptions SettleChoice(ChooseOptions options, const std::vector<std::string>
   return options;
 }
 
-std::optional<double> LargestCameBack(const Figures& figures, Records which) {
+std::optional<double> LargestCameBack(const RunFigures& figures, Records which) {
   std::optional<double> largest;
   for (const auto& [name, figure] : figures) {
     if (!figure.is_knowledge) continue;
@@ -53,7 +53,7 @@ std::optional<double> LargestCameBack(const Figures& figures, Records which) {
   return largest;
 }
 
-std::optional<double> LeftOf(const Figures& figures, const std::string& name, Records which) {
+std::optional<double> LeftOf(const RunFigures& figures, const std::string& name, Records which) {
   if (name == kCameBack) return LargestCameBack(figures, which);
   const auto found = figures.find(name);
   if (found == figures.end()) return std::nullopt;
@@ -64,7 +64,7 @@ std::optional<double> LeftOf(const Figures& figures, const std::string& name, Re
   return std::abs((*model - *reference) / (*before - *reference));
 }
 
-bool IsHopeless(const Figures& figures, const std::vector<std::string>& utility, double share,
+bool IsHopeless(const RunFigures& figures, const std::vector<std::string>& utility, double share,
                 Records which) {
   return std::ranges::any_of(utility, [&](const std::string& name) {
     const auto found = figures.find(name);
@@ -91,9 +91,9 @@ namespace {
 
 // The mean over the seeds; nothing where one of them has no value.
 template <typename ValueOfSeed>
-std::optional<double> MeanOver(const std::vector<Figures>& seeds, const ValueOfSeed& value_of) {
+std::optional<double> MeanOver(const std::vector<RunFigures>& seeds, const ValueOfSeed& value_of) {
   double sum = 0;
-  for (const Figures& figures : seeds) {
+  for (const RunFigures& figures : seeds) {
     const std::optional<double> value = value_of(figures);
     if (!value) return std::nullopt;
     sum += *value;
@@ -103,13 +103,13 @@ std::optional<double> MeanOver(const std::vector<Figures>& seeds, const ValueOfS
 
 }  // namespace
 
-Judgement JudgeSetting(const std::vector<Figures>& seeds, const ChooseOptions& options,
+Judgement JudgeSetting(const std::vector<RunFigures>& seeds, const ChooseOptions& options,
                        Records which) {
   Judgement judgement;
   bool measured = true;
   for (const std::string& name : options.utility) {
-    const auto mean_of = [&](Figure ComparedFigure::*side) {
-      return MeanOver(seeds, [&](const Figures& figures) {
+    const auto mean_of = [&](MeasuredFigure ComparedFigure::*side) {
+      return MeanOver(seeds, [&](const RunFigures& figures) {
         const auto found = figures.find(name);
         return found == figures.end() ? std::nullopt : (found->second.*side).Of(which);
       });
@@ -123,7 +123,7 @@ Judgement JudgeSetting(const std::vector<Figures>& seeds, const ChooseOptions& o
   double sum = 0;
   for (const std::string& name : options.left) {
     const auto left =
-        MeanOver(seeds, [&](const Figures& figures) { return LeftOf(figures, name, which); });
+        MeanOver(seeds, [&](const RunFigures& figures) { return LeftOf(figures, name, which); });
     if (!left) return judgement;
     sum += *left;
   }

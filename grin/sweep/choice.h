@@ -21,15 +21,15 @@ ChooseOptions SettleChoice(ChooseOptions options, const std::vector<std::string>
 
 // Of what was known before, the largest share that any figure of knowledge shows; nothing where
 // none can be told.
-std::optional<double> LargestCameBack(const Figures& figures, Records which);
+std::optional<double> LargestCameBack(const RunFigures& figures, Records which);
 
 // What one figure says is left: the distance to the never-taught model as a share of that of the
 // model before, where there is such a model; else the figure itself.
-std::optional<double> LeftOf(const Figures& figures, const std::string& name, Records which);
+std::optional<double> LeftOf(const RunFigures& figures, const std::string& name, Records which);
 
 // Whether one of the utilities is below `share` of the model before. Those that were not measured
 // do not count.
-bool IsHopeless(const Figures& figures, const std::vector<std::string>& utility, double share,
+bool IsHopeless(const RunFigures& figures, const std::vector<std::string>& utility, double share,
                 Records which);
 
 struct Spread {
@@ -45,7 +45,7 @@ struct Judgement {
   std::optional<double> utility;  // the least of the utilities, as shares of the model before
   std::optional<double> left;
 };
-Judgement JudgeSetting(const std::vector<Figures>& seeds, const ChooseOptions& options,
+Judgement JudgeSetting(const std::vector<RunFigures>& seeds, const ChooseOptions& options,
                        Records which);
 
 // The place of the one with the least left among those that keep `floor`; of equal ones that of the

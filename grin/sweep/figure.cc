@@ -15,8 +15,8 @@ std::optional<double> NumberIn(const Json& json, const char* key) {
 }
 
 // The figure with records, where it is their mean.
-Figure WithRecords(std::optional<double> value, IndexedValues records) {
-  Figure figure{.value = value};
+MeasuredFigure WithRecords(std::optional<double> value, IndexedValues records) {
+  MeasuredFigure figure{.value = value};
   if (!value || records.empty()) return figure;
   figure.records = std::move(records);
   const double mean = *value;
@@ -43,7 +43,7 @@ IndexedValues RecordsIn(const Json& metric, const char* key) {
   return values;
 }
 
-Json FigureJson(const Figure& figure) {
+Json FigureJson(const MeasuredFigure& figure) {
   Json json = {{"value", figure.value ? Json(*figure.value) : Json()}};
   if (!figure.records.empty()) {
     Json& records = json["records"] = Json::object();
@@ -52,8 +52,8 @@ Json FigureJson(const Figure& figure) {
   return json;
 }
 
-Figure FigureIn(const Json& json) {
-  Figure figure{.value = NumberIn(json, "value")};
+MeasuredFigure FigureIn(const Json& json) {
+  MeasuredFigure figure{.value = NumberIn(json, "value")};
   const auto records = json.find("records");
   if (records == json.end()) return figure;
   for (const auto& [record, value] : records->items()) {
@@ -64,7 +64,7 @@ Figure FigureIn(const Json& json) {
 
 }  // namespace
 
-std::optional<double> Figure::Of(Records which) const {
+std::optional<double> MeasuredFigure::Of(Records which) const {
   if (!value || records.empty() || which == Records::kAll) return value;
   double sum = 0;
   int64_t count = 0;
@@ -76,9 +76,9 @@ std::optional<double> Figure::Of(Records which) const {
   return count > 0 ? std::optional(sum / static_cast<double>(count)) : std::nullopt;
 }
 
-std::map<std::string, Figure> FiguresOfEval(const Json& results, const Json* reference,
-                                            const Json* before) {
-  std::map<std::string, Figure> figures;
+std::map<std::string, MeasuredFigure> FiguresOfEval(const Json& results, const Json* reference,
+                                                    const Json* before) {
+  std::map<std::string, MeasuredFigure> figures;
   for (const std::string& name : MetricNames(results)) {
     const auto value = AggregateOf(results, name);
     figures[name] = WithRecords(value, RecordsIn(results.at(name), "score"));
@@ -91,8 +91,8 @@ std::map<std::string, Figure> FiguresOfEval(const Json& results, const Json* ref
   return figures;
 }
 
-Figures FiguresOfAttack(const Json& results) {
-  Figures figures;
+RunFigures FiguresOfAttack(const Json& results) {
+  RunFigures figures;
   for (const std::string& name : MetricNames(results)) {
     const Json& metric = results.at(name);
     ComparedFigure& figure = figures[name];
@@ -104,7 +104,7 @@ Figures FiguresOfAttack(const Json& results) {
   return figures;
 }
 
-Json FiguresToJson(const Figures& figures) {
+Json FiguresToJson(const RunFigures& figures) {
   Json json = Json::object();
   for (const auto& [name, figure] : figures) {
     Json& entry = json[name] = FigureJson(figure.model);
@@ -115,8 +115,8 @@ Json FiguresToJson(const Figures& figures) {
   return json;
 }
 
-Figures FiguresFromJson(const Json& json) {
-  Figures figures;
+RunFigures FiguresFromJson(const Json& json) {
+  RunFigures figures;
   for (const auto& [name, entry] : json.items()) {
     ComparedFigure& figure = figures[name];
     figure.model = FigureIn(entry);

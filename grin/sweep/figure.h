@@ -14,7 +14,7 @@ namespace grin {
 enum class Records { kAll, kEven, kOdd };
 
 // A figure of one model.
-struct Figure {
+struct MeasuredFigure {
   std::optional<double> value;
   IndexedValues records;  // whose mean the value is; empty where it is no such mean
 
@@ -25,24 +25,24 @@ struct Figure {
 
 // The same figure of the unlearned model, of the one before and of the never-taught one.
 struct ComparedFigure {
-  Figure model, before, reference;
+  MeasuredFigure model, before, reference;
   // Whether it says how much of the forget set is known (of an attack).
   bool is_knowledge = false;
 };
 
-using Figures = std::map<std::string, ComparedFigure>;
+using RunFigures = std::map<std::string, ComparedFigure>;
 
 // Figures of a results file of `grin eval`, of one model: all metrics, and the aggregates (model
 // utility, forget quality ...) beside the results of the never-taught model and of the one before,
 // which may be null.
-std::map<std::string, Figure> FiguresOfEval(const Json& results, const Json* reference,
-                                            const Json* before);
+std::map<std::string, MeasuredFigure> FiguresOfEval(const Json& results, const Json* reference,
+                                                    const Json* before);
 
 // Figures of a results file of `grin attack`.
-Figures FiguresOfAttack(const Json& results);
+RunFigures FiguresOfAttack(const Json& results);
 
 // As files hold them: {name: {"value", "records", "before", ..., "is_knowledge"}}.
-Json FiguresToJson(const Figures& figures);
-Figures FiguresFromJson(const Json& json);
+Json FiguresToJson(const RunFigures& figures);
+RunFigures FiguresFromJson(const Json& json);
 
 }  // namespace grin

@@ -31,12 +31,14 @@ Ledger::Ledger(fs::path folder) : folder_(std::move(folder)) {
   if (fs::exists(folder_, error) && !fs::is_directory(folder_, error)) {
     BadInput("sweep", "{}: is no folder", folder_.string());
   }
-  if (fs::is_directory(folder_, error) && !fs::is_empty(folder_, error) &&
-      !fs::is_directory(folder_ / "locks", error)) {
-    BadInput("sweep", "{}: is a folder that holds other things than a sweep; choose another --out",
-             folder_.string());
+  // Below these names files are replaced and deleted.
+  constexpr const char* kFolders[] = {"locks", "runs", "failed", "models", "shared", "work"};
+  for (const char* name : kFolders) {
+    if (!fs::exists(folder_ / name, error) || fs::is_directory(folder_ / "locks", error)) continue;
+    BadInput("sweep", "{}: is there, and is not of a sweep; choose another --out",
+             (folder_ / name).string());
   }
-  for (const char* name : {"locks", "runs", "failed", "models", "shared", "work"}) {
+  for (const char* name : kFolders) {
     fs::create_directories(folder_ / name, error);
     if (error)
       BadInput("sweep", "{}: cannot be made: {}", (folder_ / name).string(), error.message());

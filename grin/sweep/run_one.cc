@@ -33,19 +33,18 @@ UnlearnResult UnlearnTo(const SweepRun& run, const Ledger& ledger, SharedWork& s
   return Unlearn(workspace, task, options);
 }
 
-// Beside the figures of the run those of the models that it is compared with.
-Figures Compared(const Json& results, const SweepRun& run, SharedWork& shared) {
-  const Json* before = shared.EvalOfBefore(run);
-  const Json* reference = shared.EvalOfReference(run);
-  const auto mine = FiguresOfEval(results, reference, before);
-  std::map<std::string, Figure> then, never;
-  if (before) then = FiguresOfEval(*before, reference, before);
-  if (reference) never = FiguresOfEval(*reference, reference, before);
-  Figures figures;
-  for (const auto& [name, figure] : mine) {
-    figures[name] = {.model = figure, .before = then[name], .reference = never[name]};
-  }
-  return figures;
+// Puts beside the figures of the run those of the models that it is compared with, where the run
+// does not have them itself, as an attack does.
+void Compare(const SweepRun& run, SharedWork& shared, RunFigures& figures) {
+  const auto fill = [&](MeasuredFigure ComparedFigure::*side,
+                        const std::map<std::string, MeasuredFigure>& others) {
+    for (auto& [name, figure] : figures) {
+      const auto other = others.find(name);
+      if (other != others.end() && !(figure.*side).value) figure.*side = other->second;
+    }
+  };
+  fill(&ComparedFigure::before, shared.FiguresOfBefore(run));
+  fill(&ComparedFigure::reference, shared.FiguresOfReference(run));
 }
 
 }  // namespace
@@ -55,25 +54,14 @@ std::optional<RunOutcome> OutcomeOf(const SweepRun& run, const Ledger& ledger, S
   if (!document) return std::nullopt;
   RunOutcome outcome{.figures = FiguresFromJson(document->at("figures")),
                      .attacked = document->at("attacked")};
-  for (const auto& [side, results] :
-       {std::pair(&ComparedFigure::before, shared.EvalOfBefore(run)),
-        std::pair(&ComparedFigure::reference, shared.EvalOfReference(run))}) {
-    if (!results) continue;
-    for (auto& [name, figure] :
-         FiguresOfEval(*results, shared.EvalOfReference(run), shared.EvalOfBefore(run))) {
-      const auto found = outcome.figures.find(name);
-      if (found != outcome.figures.end() && !(found->second.*side).value) {
-        found->second.*side = figure;
-      }
-    }
-  }
+  Compare(run, shared, outcome.figures);
   outcome.document = *std::move(document);
   return outcome;
 }
 
 RunOutcome DoRun(const SweepRun& run, const SweepFile& file, const Ledger& ledger,
                  SharedWork& shared, bool keep,
-                 const std::function<bool(const Figures&)>& is_hopeless) {
+                 const std::function<bool(const RunFigures&)>& is_hopeless) {
   const Stopwatch clock;
   const fs::path work = ledger.EmptyWork(run.hash);
   const fs::path model = keep ? ledger.checkpoints() / run.hash : work / "model";
@@ -89,7 +77,7 @@ RunOutcome DoRun(const SweepRun& run, const SweepFile& file, const Ledger& ledge
   seconds["locate"] = unlearned.located.seconds;
   seconds["tune"] = unlearned.tuned.seconds;
   RunOutcome outcome;
-  Figures stored;
+  RunFigures stored;
   bool hopeless = false;
   if (file.evaluates) {
     SweepEval settings = run.eval;
@@ -97,8 +85,12 @@ RunOutcome DoRun(const SweepRun& run, const SweepFile& file, const Ledger& ledge
     settings.evaluate.suite.reference = shared.ReferenceFile(run).string();
     settings.evaluate.output.out = (work / "eval.json").string();
     const Json results = timed("eval", [&] { return Evaluate(settings.where, settings.evaluate); });
-    outcome.figures = Compared(results, run, shared);
-    for (const auto& [name, figure] : outcome.figures) stored[name] = {.model = figure.model};
+    for (auto& [name, figure] :
+         FiguresOfEval(results, shared.EvalOfReference(run), shared.EvalOfBefore(run))) {
+      stored[name] = {.model = std::move(figure)};
+    }
+    outcome.figures = stored;
+    Compare(run, shared, outcome.figures);
     hopeless = is_hopeless(outcome.figures);
   }
   if (file.attacks && !hopeless) {

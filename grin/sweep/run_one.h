@@ -10,7 +10,7 @@ namespace grin {
 
 // What the file of a run says.
 struct RunOutcome {
-  Figures figures;
+  RunFigures figures;
   bool attacked = false;
   Json document;  // all of the file
 };
@@ -25,7 +25,7 @@ std::optional<RunOutcome> OutcomeOf(const SweepRun& run, const Ledger& ledger, S
 // so.
 RunOutcome DoRun(const SweepRun& run, const SweepFile& file, const Ledger& ledger,
                  SharedWork& shared, bool keep,
-                 const std::function<bool(const Figures&)>& is_hopeless);
+                 const std::function<bool(const RunFigures&)>& is_hopeless);
 
 // The unlearned checkpoint alone, at `out`.
 void MakeCheckpoint(const SweepRun& run, const Ledger& ledger, SharedWork& shared,

@@ -6,6 +6,9 @@
 #include "grin/base/error.h"
 #include "grin/base/hash.h"
 #include "grin/base/log.h"
+#include "grin/base/processor.h"
+#include "grin/base/version.h"
+#include "grin/run/provenance.h"
 #include "grin/suite/results.h"
 
 namespace grin {
@@ -68,11 +71,13 @@ void SharedWork::MakeModel(const SweepFinetune& finetune) {
   fs::remove(made, error);
   FinetuneRunOptions options = finetune.finetune;
   options.output.force = true;
-  // A state of other settings is thrown away.
-  options.state.resume = TextIn(begun) == hash;
+  // A state of other settings, or of another program, is thrown away.
+  const std::string by =
+      Fingerprint(hash + Version() + ProcessorName() + RecipeOf(finetune).dump());
+  options.state.resume = TextIn(begun) == by;
   if (!options.state.resume) {
     fs::remove_all(out, error);
-    WriteFile(begun, hash);
+    WriteFile(begun, by);
   }
   Info("making the model '{}'", finetune.name);
   Workspace workspace = OpenWorkspace(finetune.where);
@@ -123,11 +128,35 @@ const Json* SharedWork::EvalOfReference(const SweepRun& run) {
   return file_.evaluates ? ResultsIn(ReferenceFile(run)) : nullptr;
 }
 
-const Json* SharedWork::EvalOfBefore(const SweepRun& run) {
-  if (!file_.evaluates) return nullptr;
+fs::path SharedWork::BeforeFile(const SweepRun& run) {
+  if (!file_.evaluates) return {};
   SweepEval settings = run.eval;
   settings.evaluate.suite.reference = ReferenceFile(run).string();
-  return ResultsIn(EvalFile(std::move(settings), run.unlearn.where.model.model));
+  return EvalFile(std::move(settings), run.unlearn.where.model.model);
+}
+
+const Json* SharedWork::EvalOfBefore(const SweepRun& run) { return ResultsIn(BeforeFile(run)); }
+
+const std::map<std::string, MeasuredFigure>& SharedWork::FiguresIn(const SweepRun& run,
+                                                                   const fs::path& file) {
+  const fs::path reference = ReferenceFile(run), before = BeforeFile(run);
+  const std::string key =
+      fmt::format("{}\n{}\n{}", file.string(), reference.string(), before.string());
+  const auto found = figures_.find(key);
+  if (found != figures_.end()) return found->second;
+  auto& figures = figures_[key];
+  if (const Json* results = ResultsIn(file)) {
+    figures = FiguresOfEval(*results, ResultsIn(reference), ResultsIn(before));
+  }
+  return figures;
+}
+
+const std::map<std::string, MeasuredFigure>& SharedWork::FiguresOfBefore(const SweepRun& run) {
+  return FiguresIn(run, BeforeFile(run));
+}
+
+const std::map<std::string, MeasuredFigure>& SharedWork::FiguresOfReference(const SweepRun& run) {
+  return FiguresIn(run, file_.evaluates ? ReferenceFile(run) : fs::path());
 }
 
 Json SharedWork::AttackAloneOnce(const SweepAttack& settings, const std::string& role) {

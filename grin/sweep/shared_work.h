@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "grin/sweep/figure.h"
 #include "grin/sweep/ledger.h"
 #include "grin/sweep/sweep_plan.h"
 
@@ -25,6 +26,9 @@ class SharedWork {
   // one; null where there is no such model, or no [eval].
   const Json* EvalOfBefore(const SweepRun& run);
   const Json* EvalOfReference(const SweepRun& run);
+  // Their figures; empty likewise.
+  const std::map<std::string, MeasuredFigure>& FiguresOfBefore(const SweepRun& run);
+  const std::map<std::string, MeasuredFigure>& FiguresOfReference(const SweepRun& run);
   // The file of the latter, for --reference; empty where there is none.
   std::filesystem::path ReferenceFile(const SweepRun& run);
 
@@ -41,12 +45,16 @@ class SharedWork {
   void MakeModel(const SweepFinetune& finetune);
   std::filesystem::path EvalFile(SweepEval settings, const std::string& model);
   const Json* ResultsIn(const std::filesystem::path& file);
+  std::filesystem::path BeforeFile(const SweepRun& run);
+  const std::map<std::string, MeasuredFigure>& FiguresIn(const SweepRun& run,
+                                                         const std::filesystem::path& file);
   Json AttackAloneOnce(const SweepAttack& settings, const std::string& role);
 
   const SweepFile& file_;
   SweepIdentities& identities_;
   const Ledger& ledger_;
   std::map<std::string, Json> results_;  // by file
+  std::map<std::string, std::map<std::string, MeasuredFigure>> figures_;
 };
 
 }  // namespace grin

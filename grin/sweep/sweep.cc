@@ -94,7 +94,7 @@ class Sweeper {
 
   size_t FirstOf(size_t i) const { return plan_.settings[plan_.runs[i].setting].runs.front(); }
 
-  bool Hopeless(const Figures& figures) const {
+  bool Hopeless(const RunFigures& figures) const {
     return file_.sweep.hopeless > 0 &&
            IsHopeless(figures, choose_.utility, file_.sweep.hopeless, Choosing());
   }
@@ -172,7 +172,7 @@ class Sweeper {
     try {
       const ListenerScope scope(InnerListener(NameOfRun(i)));
       state.outcome = DoRun(run, file_, ledger_, shared_, file_.sweep.keep == "all",
-                            [&](const Figures& figures) { return first && Hopeless(figures); });
+                            [&](const RunFigures& figures) { return first && Hopeless(figures); });
       state.hopeless = first && Hopeless(state.outcome->figures);
     } catch (const Error& error) {
       if (error.error_class() == ErrorClass::kInterrupted ||

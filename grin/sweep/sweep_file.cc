@@ -314,6 +314,12 @@ SweepEval SweepFile::EvalOf(const SweepUnlearn& run) const {
   SweepEval settings{.where = run.where, .evaluate = {}};
   const SettingReader reader = EvalReader(settings);
   for (const SettingValue& setting : eval) reader.Set(setting);
+  // The columns of the run's sets say nothing to a suite whose files have one form.
+  const bool names_columns = std::ranges::any_of(
+      eval, [](const SettingValue& setting) { return setting.key == "columns"; });
+  if (!names_columns && FindSuite(settings.evaluate.suite.suite).fixes_columns) {
+    settings.where.data.columns.clear();
+  }
   PutCommandFirst(compute, settings.where.compute);
   return settings;
 }

@@ -21,7 +21,7 @@ Json JudgementJson(const Judgement& judgement) {
 
 // The values of a figure, by seed, on one of the three models.
 std::vector<double> ValuesOfSeeds(const std::vector<const RunOutcome*>& seeds,
-                                  const std::string& name, Figure ComparedFigure::*side,
+                                  const std::string& name, MeasuredFigure ComparedFigure::*side,
                                   Records which) {
   std::vector<double> values;
   for (const RunOutcome* outcome : seeds) {
@@ -32,8 +32,8 @@ std::vector<double> ValuesOfSeeds(const std::vector<const RunOutcome*>& seeds,
   return values;
 }
 
-Json FiguresOfSide(const std::vector<const RunOutcome*>& seeds, Figure ComparedFigure::*side,
-                   Records which) {
+Json FiguresOfSide(const std::vector<const RunOutcome*>& seeds,
+                   MeasuredFigure ComparedFigure::*side, Records which) {
   std::set<std::string> names;
   for (const RunOutcome* outcome : seeds) {
     for (const auto& [name, figure] : outcome->figures) names.insert(name);
@@ -62,7 +62,7 @@ Row RowOf(const SweepSetting& setting, const SweepPlan& plan, const ChooseOption
   Row row;
   Json seeds = Json::array(), hashes = Json::array(), failures = Json::array(),
        guards = Json::array();
-  std::vector<Figures> figures;
+  std::vector<RunFigures> figures;
   std::vector<double> seconds;
   size_t open = 0;
   bool hopeless = false;
@@ -95,7 +95,7 @@ Row RowOf(const SweepSetting& setting, const SweepPlan& plan, const ChooseOption
   if (const auto spread = SpreadOf(seconds)) row.json["seconds"] = SpreadJson(*spread);
   row.json["figures"] = FiguresOfSide(row.seeds, &ComparedFigure::model, reporting);
   std::vector<double> came_back;
-  for (const Figures& one : figures) {
+  for (const RunFigures& one : figures) {
     if (const auto share = LargestCameBack(one, reporting)) came_back.push_back(*share);
   }
   if (const auto spread = SpreadOf(came_back)) row.json["figures"][kCameBack] = SpreadJson(*spread);

@@ -15,8 +15,8 @@ using testing::HasSubstr;
 using testing::Optional;
 
 // A figure by four records.
-Figure ByRecords(std::vector<double> records) {
-  Figure figure;
+MeasuredFigure ByRecords(std::vector<double> records) {
+  MeasuredFigure figure;
   double sum = 0;
   for (size_t i = 0; i < records.size(); ++i) {
     figure.records[static_cast<int64_t>(i)] = records[i];
@@ -26,24 +26,28 @@ Figure ByRecords(std::vector<double> records) {
   return figure;
 }
 
-Figure Plain(double value) { return {.value = value, .records = {}}; }
+MeasuredFigure PlainFigure(double value) { return {.value = value, .records = {}}; }
 
 // Utility, and one figure of an attack with as much left as that.
-Figures MadeUp(double utility, double left) {
+RunFigures MadeUp(double utility, double left) {
   return {
-      {"retain", {.model = Plain(utility), .before = Plain(0.9), .reference = Plain(0.9)}},
+      {"retain",
+       {.model = PlainFigure(utility), .before = PlainFigure(0.9), .reference = PlainFigure(0.9)}},
       {"relearn",
-       {.model = Plain(left), .before = Plain(1), .reference = Plain(0), .is_knowledge = true}}};
+       {.model = PlainFigure(left),
+        .before = PlainFigure(1),
+        .reference = PlainFigure(0),
+        .is_knowledge = true}}};
 }
 
 TEST(SweepFigure, CountsTheRecordsOfAHalf) {
-  const Figure figure = ByRecords({1, 0, 0, 0, 1});
+  const MeasuredFigure figure = ByRecords({1, 0, 0, 0, 1});
   EXPECT_THAT(figure.Of(Records::kAll), Optional(DoubleNear(0.4, 1e-15)));
   EXPECT_THAT(figure.Of(Records::kEven), Optional(DoubleNear(2.0 / 3, 1e-15)));
   EXPECT_THAT(figure.Of(Records::kOdd), Optional(0.0));
-  EXPECT_THAT(Plain(0.3).Of(Records::kOdd), Optional(0.3));
-  EXPECT_EQ((Figure{.value = {}, .records = {{0, 1.0}}}).Of(Records::kEven), std::nullopt);
-  EXPECT_EQ((Figure{.value = 1.0, .records = {{0, 1.0}}}).Of(Records::kOdd), std::nullopt);
+  EXPECT_THAT(PlainFigure(0.3).Of(Records::kOdd), Optional(0.3));
+  EXPECT_EQ((MeasuredFigure{.value = {}, .records = {{0, 1.0}}}).Of(Records::kEven), std::nullopt);
+  EXPECT_EQ((MeasuredFigure{.value = 1.0, .records = {{0, 1.0}}}).Of(Records::kOdd), std::nullopt);
 }
 
 TEST(SweepFigure, HasRecordsWhereItIsTheirMean) {
@@ -61,7 +65,7 @@ TEST(SweepFigure, HasRecordsWhereItIsTheirMean) {
 }
 
 TEST(SweepFigure, IsTheSameFromItsFile) {
-  Figures figures = MadeUp(0.8, 1.0 / 3);
+  RunFigures figures = MadeUp(0.8, 1.0 / 3);
   figures["records"] = {.model = ByRecords({0.1, 0.7}), .before = ByRecords({1, 1})};
   const Json json = FiguresToJson(figures);
   EXPECT_EQ(FiguresToJson(FiguresFromJson(Json::parse(json.dump()))), json);
@@ -88,7 +92,7 @@ TEST(SweepChoice, TakesMeansOverTheSeeds) {
   EXPECT_THAT(judgement.utility, Optional(DoubleNear(0.75, 1e-15)));
   EXPECT_THAT(judgement.left, Optional(DoubleNear(0.25, 1e-15)));
   // A seed in which it was not measured is not passed over.
-  Figures without = MadeUp(0.9, 0.1);
+  RunFigures without = MadeUp(0.9, 0.1);
   without.erase("relearn");
   EXPECT_EQ(JudgeSetting({MadeUp(0.9, 0.1), without}, options, Records::kAll).left, std::nullopt);
 }
@@ -96,7 +100,7 @@ TEST(SweepChoice, TakesMeansOverTheSeeds) {
 TEST(SweepChoice, ChoosesByOneHalfAndReportsTheOther) {
   // On even records the first forgets more, on odd ones the second does.
   const auto setting = [](std::vector<double> left) {
-    Figures figures = MadeUp(0.9, 0);
+    RunFigures figures = MadeUp(0.9, 0);
     figures["relearn"] = {.model = ByRecords(std::move(left)),
                           .before = ByRecords({1, 1, 1, 1}),
                           .reference = ByRecords({0, 0, 0, 0}),
@@ -105,7 +109,7 @@ TEST(SweepChoice, ChoosesByOneHalfAndReportsTheOther) {
   };
   const ChooseOptions options{
       .utility = {"retain"}, .floor = 0.97, .left = {kCameBack}, .held_out = true};
-  const std::vector<Figures> settings = {setting({0, 1, 0, 1}), setting({1, 0, 0.5, 0})};
+  const std::vector<RunFigures> settings = {setting({0, 1, 0, 1}), setting({1, 0, 0.5, 0})};
   const auto judge = [&](Records which) {
     return std::vector{JudgeSetting({settings[0]}, options, which),
                        JudgeSetting({settings[1]}, options, which)};
@@ -117,22 +121,26 @@ TEST(SweepChoice, ChoosesByOneHalfAndReportsTheOther) {
 }
 
 TEST(SweepChoice, MeasuresWhatIsLeft) {
-  Figures figures = MadeUp(0.9, 0.3);
+  RunFigures figures = MadeUp(0.9, 0.3);
   // Of all that came back the largest share counts.
-  figures["round"] = {
-      .model = Plain(0.5), .before = Plain(0.9), .reference = Plain(0.1), .is_knowledge = true};
+  figures["round"] = {.model = PlainFigure(0.5),
+                      .before = PlainFigure(0.9),
+                      .reference = PlainFigure(0.1),
+                      .is_knowledge = true};
   EXPECT_THAT(LargestCameBack(figures, Records::kAll), Optional(DoubleNear(0.5, 1e-15)));
   // A distance, to either side of the never-taught model.
-  figures["probability"] = {.model = Plain(0.1), .before = Plain(1), .reference = Plain(0.2)};
+  figures["probability"] = {
+      .model = PlainFigure(0.1), .before = PlainFigure(1), .reference = PlainFigure(0.2)};
   EXPECT_THAT(LeftOf(figures, "probability", Records::kAll), Optional(DoubleNear(0.125, 1e-15)));
-  figures["alone"] = {.model = Plain(0.4), .before = Plain(1)};
+  figures["alone"] = {.model = PlainFigure(0.4), .before = PlainFigure(1)};
   EXPECT_THAT(LeftOf(figures, "alone", Records::kAll), Optional(0.4));
-  figures["flat"] = {.model = Plain(0.4), .before = Plain(1), .reference = Plain(1)};
+  figures["flat"] = {
+      .model = PlainFigure(0.4), .before = PlainFigure(1), .reference = PlainFigure(1)};
   EXPECT_EQ(LeftOf(figures, "flat", Records::kAll), std::nullopt);
 }
 
 TEST(SweepChoice, IsHopelessBelowAShareOfOneUtility) {
-  const Figures figures = MadeUp(0.7, 0);
+  const RunFigures figures = MadeUp(0.7, 0);
   EXPECT_TRUE(IsHopeless(figures, {"retain"}, 0.8, Records::kAll));
   EXPECT_FALSE(IsHopeless(figures, {"retain"}, 0.7, Records::kAll));
   EXPECT_FALSE(IsHopeless(figures, {"unmeasured"}, 0.8, Records::kAll));

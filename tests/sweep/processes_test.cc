@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 
 #include "tests/sweep/toy_sweep.h"
@@ -84,6 +85,29 @@ TEST(SweepProcesses, ShareOneFolder) {
   EXPECT_EQ(ExitCode(second), 0);
   EXPECT_THAT(shared.Runs(), SizeIs(4));
   EXPECT_EQ(TableOf(shared), TableOf(alone));
+
+  // The report of it.
+  const std::string report =
+      fmt::format("'{}' report '{}' --out '{}' --quiet > '{}'",
+                  fs::absolute(GRIN_BINARY_DIR "/grin").string(), shared.out().string(),
+                  (shared.dir() / "page.html").string(), (shared.dir() / "printed.md").string());
+  ASSERT_EQ(std::system(report.c_str()), 0);
+  EXPECT_EQ(ReadFile(shared.dir() / "printed.md"), ReadFile(shared.out() / "table.md"));
+  EXPECT_THAT(ReadFile(shared.dir() / "page.html"), testing::HasSubstr("Left after attacks"));
+}
+
+TEST(SweepProcesses, SayHowToGoOnWhenTheyAreInterrupted) {
+  const ToySweep toy("sweep_interrupted");
+  WriteFile(toy.file(), ToySweep::Small());
+  const std::string command = fmt::format(
+      "'{}' sweep '{}' --out '{}' --threads 1 2> '{}' & p=$!; "
+      "while [ -z \"$(ls '{}/runs' 2>/dev/null)\" ]; do sleep 0.01; done; kill -TERM $p; wait $p",
+      fs::absolute(GRIN_BINARY_DIR "/grin").string(), toy.file().string(), toy.out().string(),
+      (toy.dir() / "messages").string(), toy.out().string());
+  const int status = std::system(command.c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 130);
+  EXPECT_THAT(ReadFile(toy.dir() / "messages"),
+              testing::HasSubstr("the same command goes on after"));
 }
 
 }  // namespace
