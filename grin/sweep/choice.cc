@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "grin/attack/attack_results.h"
 #include "grin/base/error.h"
@@ -145,6 +146,21 @@ std::optional<size_t> Choose(const std::vector<Judgement>& judged, double floor)
       best = i;
     }
   }
+  return best;
+}
+
+std::vector<size_t> BestOf(const std::vector<Judgement>& judged, double floor, size_t count) {
+  std::vector<size_t> best;
+  for (size_t i = 0; i < judged.size(); ++i) {
+    if (judged[i].utility && judged[i].left) best.push_back(i);
+  }
+  // Less is better.
+  const auto rank = [&](size_t i) {
+    const bool keeps = *judged[i].utility >= floor;
+    return std::tuple(!keeps, keeps ? *judged[i].left : -*judged[i].utility, -*judged[i].utility);
+  };
+  std::ranges::stable_sort(best, {}, rank);
+  best.resize(std::min(best.size(), count));
   return best;
 }
 

@@ -52,4 +52,8 @@ Judgement JudgeSetting(const std::vector<RunFigures>& seeds, const ChooseOptions
 // higher utility, then the first. Nothing where none keeps it.
 std::optional<size_t> Choose(const std::vector<Judgement>& judged, double floor);
 
+// The places of the best `count`: those that keep `floor` first, by what is left; then the others, by
+// their utility. Those without a judgement come last, and are none.
+std::vector<size_t> BestOf(const std::vector<Judgement>& judged, double floor, size_t count);
+
 }  // namespace grin

@@ -15,6 +15,7 @@ struct SweepOptions {
   int64_t draw_seed = 0;
   std::string keep = "none";
   double hopeless = 0.85;
+  int64_t finalists = 0;
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
@@ -32,6 +33,9 @@ struct SweepOptions {
     visit("hopeless", hopeless,
           "a setting whose first seed ends with one of the utilities below this share of the model "
           "before is not attacked and gets no further seed; 0: never");
+    visit("finalists", finalists,
+          "once a method's settings have all run with the first seed, the best so many of them go on to "
+          "the other seeds; 0: all of them");
   }
 };
 

@@ -1,6 +1,8 @@
 #include "grin/sweep/sweep.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <set>
 
 #include "grin/base/atomic_file.h"
@@ -119,8 +121,46 @@ class Sweeper {
     if (first) return false;
     const SweepRunState& before = states_[FirstOf(i)];
     if (!before.failure.empty()) state.failure = "its first seed failed";
-    state.skipped = before.hopeless;
+    state.passed_over = !before.hopeless && before.outcome && IsPassedOver(plan_.runs[i].setting);
+    state.skipped = before.hopeless || state.passed_over;
     return state.skipped || !state.failure.empty();
+  }
+
+  // Whether all settings of the method have run with the first seed, as far as they will.
+  bool FirstsAreOver(const std::string& method) {
+    return std::ranges::all_of(plan_.settings, [&](const SweepSetting& setting) {
+      return setting.method != method || setting.runs.empty() || IsOver(setting.runs.front());
+    });
+  }
+
+  // Whether others of its method are better by the first seed, and go on instead of it. False as long
+  // as that is not known.
+  bool IsPassedOver(size_t setting) {
+    if (file_.sweep.finalists == 0) return false;
+    const std::string& method = plan_.settings[setting].method;
+    auto found = finalists_.find(method);
+    if (found == finalists_.end()) {
+      if (!FirstsAreOver(method)) return false;
+      std::vector<Judgement> judged(plan_.settings.size());
+      for (size_t s = 0; s < judged.size(); ++s) {
+        const SweepSetting& one = plan_.settings[s];
+        if (one.method != method || one.runs.empty()) continue;
+        const SweepRunState& first = states_[one.runs.front()];
+        if (first.outcome && !first.hopeless) {
+          judged[s] = JudgeSetting({first.outcome->figures}, choose_, Choosing());
+        }
+      }
+      const std::vector<size_t> best =
+          BestOf(judged, choose_.floor, static_cast<size_t>(file_.sweep.finalists));
+      found = finalists_.emplace(method, std::set<size_t>(best.begin(), best.end())).first;
+    }
+    return !found->second.contains(setting);
+  }
+
+  // Whether it is known by now if the run, one of a further seed, is worth it.
+  bool IsDecided(size_t i) {
+    if (!states_[FirstOf(i)].outcome) return false;
+    return file_.sweep.finalists == 0 || FirstsAreOver(plan_.settings[plan_.runs[i].setting].method);
   }
 
   void LoadAll() {
@@ -153,8 +193,7 @@ class Sweeper {
         Info("sweep: {} minutes are over; no new run begins", file_.sweep.minutes);
         return false;
       }
-      // Whether the setting is worth a further seed is not known yet.
-      if (FirstOf(i) != i && !states_[FirstOf(i)].outcome) continue;
+      if (FirstOf(i) != i && !IsDecided(i)) continue;
       const auto claim = Claim::Try(ledger_.LockOf(plan_.runs[i].hash));
       if (!claim || IsOver(i)) continue;
       Do(i);
@@ -213,11 +252,34 @@ class Sweeper {
       }
     }
     if (counted == 0) return std::nullopt;
-    double left = seconds / static_cast<double>(counted) * static_cast<double>(open);
+    double left = seconds / static_cast<double>(counted) * static_cast<double>(open - ToBePassedOver());
     if (file_.sweep.minutes > 0) {
       left = std::min(left, std::max(0.0, 60 * file_.sweep.minutes - clock_.seconds()));
     }
     return left;
+  }
+
+  // Of the open runs, those that will not be done because few settings of a method go on.
+  size_t ToBePassedOver() {
+    if (file_.sweep.finalists == 0) return 0;
+    std::map<std::string, std::vector<size_t>> further;  // open runs of further seeds, by setting
+    for (const SweepSetting& setting : plan_.settings) {
+      if (finalists_.contains(setting.method) || setting.runs.empty()) continue;
+      size_t runs = 0;
+      for (const size_t i : setting.runs) {
+        const SweepRunState& state = states_[i];
+        runs += i != setting.runs.front() && !state.outcome && !state.skipped && state.failure.empty();
+      }
+      further[setting.method].push_back(runs);
+    }
+    size_t passed_over = 0;
+    for (auto& [method, runs] : further) {
+      std::ranges::sort(runs, std::greater<>());
+      for (auto s = static_cast<size_t>(file_.sweep.finalists); s < runs.size(); ++s) {
+        passed_over += runs[s];
+      }
+    }
+    return passed_over;
   }
 
   std::string LeftText() {
@@ -289,6 +351,7 @@ class Sweeper {
   Ledger ledger_;
   SharedWork shared_;
   std::vector<SweepRunState> states_;
+  std::map<std::string, std::set<size_t>> finalists_;  // settings, by method, once they are known
   ChooseOptions choose_;
   const Listener* outer_ = nullptr;
   size_t done_before_ = 0;

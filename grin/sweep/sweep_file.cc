@@ -168,8 +168,8 @@ class FileReader {
       }
       file_.seeds.push_back(seed);
     }
-    if (sweep.runs < 0 || sweep.draws < 0 || !(sweep.minutes >= 0)) {
-      BadUsage("sweep", "{}: runs, minutes and draws must be 0 or more", name_);
+    if (sweep.runs < 0 || sweep.draws < 0 || sweep.finalists < 0 || !(sweep.minutes >= 0)) {
+      BadUsage("sweep", "{}: runs, minutes, draws and finalists must be 0 or more", name_);
     }
     if (!(sweep.hopeless >= 0 && sweep.hopeless <= 1)) {
       BadUsage("sweep", "{}: hopeless is {}; it is a share, 0 to 1", name_, sweep.hopeless);

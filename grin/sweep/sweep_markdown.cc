@@ -48,6 +48,7 @@ std::string StateOf(const Json& row) {
   if (is_best("method")) return "best of its method";
   if (!row["failures"].empty()) return "failed";
   if (row["hopeless"].get<bool>()) return "hopeless";
+  if (row["passed_over"].get<bool>()) return "first seed only";
   if (row["open"] > 0) return fmt::format("{} runs open", row["open"].get<int64_t>());
   return row["guards"].empty() ? "" : "guard";
 }

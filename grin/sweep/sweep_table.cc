@@ -65,10 +65,11 @@ Row RowOf(const SweepSetting& setting, const SweepPlan& plan, const ChooseOption
   std::vector<RunFigures> figures;
   std::vector<double> seconds;
   size_t open = 0;
-  bool hopeless = false;
+  bool hopeless = false, passed_over = false;
   for (const size_t i : setting.runs) {
     const SweepRunState& state = runs[i];
-    hopeless = hopeless || state.skipped || (state.outcome && state.hopeless);
+    passed_over = passed_over || state.passed_over;
+    hopeless = hopeless || (state.skipped && !state.passed_over) || (state.outcome && state.hopeless);
     if (!state.failure.empty()) failures.push_back(state.failure);
     if (!state.outcome) {
       open += !state.skipped && state.failure.empty();
@@ -90,6 +91,7 @@ Row RowOf(const SweepSetting& setting, const SweepPlan& plan, const ChooseOption
               {"runs", hashes},
               {"open", open},
               {"hopeless", hopeless},
+              {"passed_over", passed_over},
               {"failures", failures},
               {"guards", guards}};
   if (const auto spread = SpreadOf(seconds)) row.json["seconds"] = SpreadJson(*spread);
@@ -102,7 +104,7 @@ Row RowOf(const SweepSetting& setting, const SweepPlan& plan, const ChooseOption
   row.chosen_by = JudgeSetting(figures, choose, choosing);
   row.json["chosen_by"] = JudgementJson(row.chosen_by);
   row.json["reported"] = JudgementJson(JudgeSetting(figures, choose, reporting));
-  row.eligible = !hopeless && open == 0 && failures.empty() && !row.seeds.empty();
+  row.eligible = !hopeless && !passed_over && open == 0 && failures.empty() && !row.seeds.empty();
   row.json["best"] = Json::array();
   return row;
 }

@@ -14,7 +14,8 @@ struct SweepRunState {
   std::optional<RunOutcome> outcome;
   std::string failure;    // why it failed; else empty
   bool hopeless = false;  // it says that its setting is
-  bool skipped = false;   // of a hopeless setting
+  bool skipped = false;   // of a setting that is hopeless, or not among the finalists
+  bool passed_over = false;  // it was not
 };
 
 // {"format": "grin-sweep-table-1", "choose", "rows": [...], "before", "reference", "tried",

@@ -4,6 +4,7 @@
 
 #include "grin/run/attack.h"
 #include "grin/run/evaluate.h"
+#include "grin/sweep/choice.h"
 #include "grin/sweep/figure.h"
 #include "tests/sweep/toy_sweep.h"
 
@@ -11,7 +12,9 @@ namespace grin {
 namespace {
 
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 using testing::SizeIs;
 
 TEST(Sweep, HasTheFiguresOfTheSingleCommands) {
@@ -123,6 +126,38 @@ TEST(Sweep, DoesNotGoOnWithWhatIsHopeless) {
   std::string without = toml;
   without.replace(without.find("0.95"), 4, "0");
   EXPECT_TRUE(toy.Run(without)["rows"][1]["figures"].contains("came_back"));
+}
+
+TEST(Sweep, OnlyFinalistsGoOn) {
+  const ToySweep toy("sweep_finalists");
+  std::string toml = ToySweep::Small();
+  toml.insert(toml.find("hopeless"), "finalists = 1\n");
+  toml.replace(toml.find("[1e-3, 3e-3]"), 12, "[1e-3, 3e-3, 1e-2]");
+  const Json table = toy.Run(toml);
+  EXPECT_THAT(toy.Runs(), SizeIs(4));  // three settings, one of them with a second seed
+  size_t finalists = 0;
+  for (const Json& row : table["rows"]) {
+    const bool on = !row["passed_over"].get<bool>();
+    finalists += on;
+    EXPECT_EQ(row["seeds"], on ? Json({0, 1}) : Json({0}));
+    EXPECT_EQ(row["open"], 0);
+    EXPECT_EQ(row["best"].empty(), !on);
+  }
+  EXPECT_EQ(finalists, 1u);
+  EXPECT_THAT(ReadFile(toy.out() / "table.md"), HasSubstr("first seed only"));
+  // The same again does nothing, and without the rule the others go on.
+  EXPECT_EQ(toy.Run(toml), table);
+  toml.erase(toml.find("finalists = 1\n"), 14);
+  EXPECT_THAT(toy.Run(toml)["notes"], Not(Contains(HasSubstr("not done"))));
+  EXPECT_THAT(toy.Runs(), SizeIs(6));
+}
+
+TEST(BestOf, TakesThoseThatKeepTheRestFirst) {
+  const std::vector<Judgement> judged = {{.utility = 0.90, .left = 0.1}, {.utility = 0.98, .left = 0.5},
+                                         {.utility = 0.99, .left = 0.3}, {},
+                                         {.utility = 0.95, .left = 0.0}, {.utility = 1.0, .left = 0.3}};
+  EXPECT_THAT(BestOf(judged, 0.97, 4), ElementsAre(5, 2, 1, 4));
+  EXPECT_THAT(BestOf(judged, 0.97, 9), ElementsAre(5, 2, 1, 4, 0));
 }
 
 TEST(Sweep, KeepsToItsBudgets) {
