@@ -31,6 +31,7 @@ std::span<const Objective> ForgetObjectives() {
       GRIN_OBJECTIVE(kWeightedAscent),
       GRIN_OBJECTIVE(kSaturationImportance),
       GRIN_OBJECTIVE(kUndial),
+      GRIN_OBJECTIVE(kOmission),
       GRIN_OBJECTIVE(kCrossEntropyUnlearning),
       GRIN_OBJECTIVE(kMarginFlattening),
       GRIN_OBJECTIVE(kSteering),

@@ -22,7 +22,7 @@ initial_losses.json
               the model itself as the reference
   retain      the nll of the retain set
 
-rows.json: {"kl", "js", "undial", "ceu", "pdu", "rmu", "activations"}, each a list of cases
+rows.json: {"kl", "js", "undial", "omit", "ceu", "pdu", "rmu", "activations"}, each a list of cases
   values, reference    [c, n] numbers that fp32 holds exactly: logits or hidden states
   tokens, beta         [c] labels; of undial
   steering, seed, direction    of rmu; the direction is that of a RandomStream "steering"
@@ -250,6 +250,11 @@ def row_losses(objective, values, reference, tokens=None, steering=0.0, seed=0, 
     if objective == "undial":
         lowered = reference - beta * F.one_hot(tokens, values.size(-1))
         return F.cross_entropy(values, torch.softmax(lowered, -1), reduction="none")
+    if objective == "omit":
+        without = reference.clone()
+        without.scatter_(-1, tokens.unsqueeze(-1), -math.inf)
+        q = torch.softmax(without, -1)
+        return torch.special.xlogy(q, q).sum(-1) + F.cross_entropy(values, q, reduction="none")
     without = values.detach().clone()  # ceu
     without.scatter_(-1, tokens.unsqueeze(-1), -math.inf)
     return F.cross_entropy(values, torch.softmax(without, -1), reduction="none")
@@ -289,6 +294,8 @@ def make_rows():
                 case("ceu", 10 * normal(3, 20), normal(3, 20))],
         "pdu": [case("pdu", 3 * normal(5, 40), normal(5, 40)),
                 case("pdu", 30 * normal(2, 20) + 50, normal(2, 20))],
+        "omit": [case("omit", 3 * normal(5, 40), 3 * normal(5, 40)),
+                 case("omit", 10 * normal(3, 20), 10 * normal(3, 20))],
     }
 
 
@@ -319,7 +326,7 @@ def make_kinds(name):
     cases = []
     for objective, which in (("kl", "retain"), ("rmu", "forget"), ("activations", "retain"),
                              ("js", "retain"), ("undial", "forget"), ("ceu", "forget"),
-                             ("pdu", "forget")):
+                             ("pdu", "forget"), ("omit", "forget")):
         losses = []
         for sequence in data[which]:
             with torch.no_grad():

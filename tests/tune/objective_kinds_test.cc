@@ -76,6 +76,17 @@ TEST(Undial, ByHand) {
   EXPECT_LT(rows.values.abs().max().item<double>(), 1e-6);
 }
 
+// p = (1/8, 2/8, 5/8), the teacher's (3/7, 1/7, 3/7); without its last token the target is (3/4, 1/4, 0).
+TEST(Omit, ByHand) {
+  RowValues rows{.values = at::tensor({0.0f, std::log(2.0f), std::log(5.0f)}).view({1, 3}),
+                 .reference = at::tensor({std::log(3.0f), 0.0f, std::log(3.0f)}).view({1, 3}),
+                 .tokens = at::tensor({2}, at::kLong)};
+  const at::Tensor loss = RowLossOf("omit")(rows, {});
+  EXPECT_NEAR(loss[0].item<double>(), 0.75 * std::log(0.75 * 8) + 0.25 * std::log(0.25 * 4), 1e-6);
+  const at::Tensor slope = at::tensor({1.0 / 8 - 0.75, 0.25 - 0.25, 0.625}, at::kDouble);
+  EXPECT_LT(LargestError(rows.values[0], slope), 1e-6);
+}
+
 // p = (1/8, 2/8, 5/8); without the last token the target is (1/3, 2/3, 0).
 TEST(Ceu, ByHand) {
   RowValues rows{.values = at::tensor({0.0f, std::log(2.0f), std::log(5.0f)}).view({1, 3}),

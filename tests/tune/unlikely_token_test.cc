@@ -54,5 +54,16 @@ TEST(Undial, OfAnUnlikelyTokenHasAnExactGradient) {
   ExpectSlopes(rows.values, logits.to(at::kDouble).softmax(1) - lowered.softmax(1), 5e-6);
 }
 
+TEST(Omit, OfAnUnlikelyTokenHasAnExactGradient) {
+  const at::Tensor logits = LogitsOfUnlikelyToken(500);
+  RowValues rows{.values = logits.clone(),
+                 .reference = logits.clone(),
+                 .tokens = at::full({6}, 7, at::kLong)};
+  at::Tensor without = logits.to(at::kDouble);
+  without.select(1, 7).fill_(-std::numeric_limits<double>::infinity());
+  std::get<OnLogits>(FindForgetObjective("omit").kind).loss(rows, {});
+  ExpectSlopes(rows.values, logits.to(at::kDouble).softmax(1) - without.softmax(1), 5e-6);
+}
+
 }  // namespace
 }  // namespace grin
