@@ -15,16 +15,21 @@ put() {
   if cmp -s "$1.new" "$1"; then rm "$1.new"; else mv "$1.new" "$1"; fi
 }
 
+# The study's sweep file, with the time that this run may take.
+sweep_file() {
+  sed "s/^\[sweep\]\$/[sweep]\nminutes = $MINUTES/" "$STUDY/sweep.toml" | put "$OUT/sweep.toml"
+}
+
 common=(--device "$DEVICE" --threads "$THREADS")
 
-# sweep FILE DIR: several processes work on one folder, the last of them prints the table.
+# sweep FILE DIR: several processes work on one folder.
 sweep() {
   local others=() number
   for ((number = 1; number < PROCESSES; ++number)); do
-    "$GRIN" sweep --minutes "$MINUTES" "${common[@]}" --quiet --out "$2" "$1" >/dev/null &
+    "$GRIN" sweep "$1" "${common[@]}" --quiet --out "$2" >/dev/null &
     others+=($!)
   done
-  "$GRIN" sweep --minutes "$MINUTES" "${common[@]}" --out "$2" "$1"
+  "$GRIN" sweep "$1" "${common[@]}" --out "$2"
   for number in "${others[@]}"; do wait "$number"; done
   "$GRIN" report "$2" --out "$OUT/report.html" --force
 }
