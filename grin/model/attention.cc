@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "grin/base/error.h"
+#include "grin/model/cpu/packed_attention.h"
 #include "grin/model/product.h"
 #include "grin/model/record.h"
 #include "grin/model/varlen_attention.h"
@@ -113,6 +114,8 @@ at::Tensor PackedAttention::Attend(int64_t layer, const AttentionSpec& spec, con
       return FlashAttention(segments_, spec, q, k, v).flatten(1);
     case AttentionKernel::kEfficient:
       return EfficientAttention(segments_, spec, q, k, v).flatten(1);
+    case AttentionKernel::kCpu:
+      return CpuAttention(segments_, spec, q, k, v, unseen_).flatten(1);
     case AttentionKernel::kByLength:
     case AttentionKernel::kCapped:
       return AttendByLength(spec, q, k, v);
@@ -122,23 +125,15 @@ at::Tensor PackedAttention::Attend(int64_t layer, const AttentionSpec& spec, con
 
 at::Tensor PackedAttention::AttendByLength(const AttentionSpec& spec, const at::Tensor& q,
                                            const at::Tensor& k, const at::Tensor& v) {
-  // On the CPU, a thread of LibTorch's backward pass takes the key head of a sequence. A lone one
-  // is shared by all threads, and its sums are then added in another order than among others. So a
-  // key head of which there is only one stands for as many as there are query heads.
-  const bool lone_head = q.is_cpu() && k.size(1) == 1;
-  const auto for_each_query_head = [&](const at::Tensor& x) {
-    return lone_head ? x.expand({-1, q.size(1), -1, -1}) : x;
-  };
   std::vector<at::Tensor> outputs;
   for (const Segments::Run& run : segments_.runs) {
     const at::Tensor queries = AsHeads(q, run), keys = AsHeads(k, run), values = AsHeads(v, run);
     const std::optional<at::Tensor> seen = Seen(run, spec);
     const at::Tensor out =
         spec.softcap ? CappedAttention(queries, keys, values, spec, *seen)
-                     : at::scaled_dot_product_attention(
-                           queries, for_each_query_head(keys), for_each_query_head(values), seen,
-                           0.0, /*is_causal=*/!seen, spec.scale,
-                           /*enable_gqa=*/!lone_head && q.size(1) != k.size(1));
+                     : at::scaled_dot_product_attention(queries, keys, values, seen, 0.0,
+                                                        /*is_causal=*/!seen, spec.scale,
+                                                        /*enable_gqa=*/q.size(1) != k.size(1));
     outputs.push_back(out.transpose(1, 2).reshape({run.count * run.length, q.size(1) * q.size(2)}));
   }
   return outputs.size() == 1 ? outputs[0] : at::cat(outputs, 0);

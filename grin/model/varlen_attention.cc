@@ -61,6 +61,7 @@ struct SmallCase {
 
 AttentionKernel ChooseAttention(const AttentionCase& of) {
   if (of.capped) return AttentionKernel::kCapped;
+  if (of.device.is_cpu() && of.type == at::kFloat) return AttentionKernel::kCpu;
   if (!of.device.is_cuda() || of.hides_keys) return AttentionKernel::kByLength;
   const bool narrow = of.type == at::kBFloat16 || of.type == at::kHalf;
   if (narrow && of.has_flash && of.head_dim % 8 == 0 && of.head_dim <= 256) {

@@ -16,6 +16,7 @@ enum class AttentionKernel {
   kCapped,     // the same by CappedAttention
   kFlash,      // LibTorch's flash attention over the offsets of all sequences
   kEfficient,  // LibTorch's memory-efficient attention over them
+  kCpu,        // this program's own over them: see CpuAttention
 };
 
 // What the choice depends on.
@@ -32,6 +33,7 @@ struct AttentionCase {
 
 // The one place where it is decided:
 //   a softcap               -> kCapped, on any device
+//   the CPU, fp32          -> kCpu, windows and hidden keys included
 //   CUDA, bf16 or fp16      -> kFlash, windows and shared keys included
 //   CUDA, fp32, no window   -> kEfficient
 //   all else                -> kByLength

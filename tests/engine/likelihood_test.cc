@@ -71,7 +71,8 @@ TEST_P(SharedPrefixes, ChangeNothing) {
 // fp32 and in bf16, and the same answers.
 class Company : public ::testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Tiny, Company,
-                         ::testing::Values("llama_gqa_tied", "gpt2_scales", "qwen3_tied"),
+                         ::testing::Values("llama_gqa_tied", "gpt2_scales", "qwen3_tied",
+                                           "gemma2_caps"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_P(Company, ChangesNoBit) {

@@ -38,9 +38,11 @@ TEST(ChooseAttention, TakesTheFastestKernelThatFits) {
   EXPECT_EQ(choose(wide, as_it_is), AttentionKernel::kEfficient);
   EXPECT_EQ(choose(wide, [](auto& of) { of.windowed = true; }), AttentionKernel::kByLength);
   EXPECT_EQ(choose(wide, [](auto& of) { of.has_efficient = false; }), AttentionKernel::kByLength);
-  for (const at::Device device : {at::Device(at::kCPU), at::Device(at::kPrivateUse1, 0)}) {
-    EXPECT_EQ(choose(narrow, [&](auto& of) { of.device = device; }), AttentionKernel::kByLength);
-  }
+  const auto on_cpu = [](auto& of) { of.device = at::kCPU; };
+  EXPECT_EQ(choose(wide, on_cpu), AttentionKernel::kCpu);
+  EXPECT_EQ(choose(narrow, on_cpu), AttentionKernel::kByLength);
+  EXPECT_EQ(choose(wide, [](auto& of) { of.device = at::Device(at::kPrivateUse1, 0); }),
+            AttentionKernel::kByLength);
   for (const AttentionCase& of : {narrow, wide}) {
     EXPECT_EQ(choose(of, [](auto& c) { c.capped = true; }), AttentionKernel::kCapped);
   }
