@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "grin/locate/top_k.h"
 #include "grin/model/device.h"
 #include "grin/tune/counting.h"
@@ -104,16 +106,14 @@ TEST(DeviceStep, WaitsForTheDeviceOnce) {
     c.objective.retain_loss = retain;
     EXPECT_EQ(SteppedModel(c).WaitsOfStep(), 1);
   };
+  // How OpenUnlearning counts concerns kinds of objectives, not each of them.
+  std::set<size_t> kinds;
   for (const Objective& objective : ForgetObjectives()) {
-    for (const bool open_unlearning : {false, true}) {
-      expect_one(objective.name, "auto", open_unlearning);
-    }
+    expect_one(objective.name, "auto", false);
+    if (kinds.insert(objective.kind.index()).second) expect_one(objective.name, "auto", true);
   }
   for (const Objective& retain : RetainObjectives()) {
-    const bool on_hidden = retain.on_hidden();
-    for (const bool open_unlearning : {false, true}) {
-      expect_one(on_hidden ? "rmu" : "npo", retain.name, open_unlearning);
-    }
+    expect_one(retain.on_hidden() ? "rmu" : "npo", retain.name, false);
   }
 }
 

@@ -62,6 +62,7 @@ TEST_F(TuneTest, InitialLossesEqualPyTorch) {
     const auto terms = MakeTerms(objective.objective == "po" ? refusals : golden_.forget,
                                  golden_.retain, objective);
     for (const int64_t pass_tokens : {16, 4096}) {
+      if (!TestDevice().is_cpu() && pass_tokens == 16) continue;  // see DoesNotDependOnThePasses
       const auto losses = InitialLosses(model, terms, pass_tokens);
       const double loss = row["loss"];
       EXPECT_NEAR(losses[0], loss, 1e-5 * std::max(1.0, std::abs(loss))) << row.dump();
