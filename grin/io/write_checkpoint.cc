@@ -37,11 +37,17 @@ std::vector<TensorInfo> StoredTensors(const Checkpoint& source, const Shard& sha
   return stored;
 }
 
+// Memory for a tensor on its way, kept from one to the next: fresh pages for each of them would take
+// as long as the writing.
+struct TensorBuffers {
+  std::vector<std::byte> edited, converted;
+};
+
 void WriteTensor(const Checkpoint& source, const TensorInfo& tensor, DType stored,
-                 const EditTensor& edit, SafetensorsWriter& writer) {
+                 const EditTensor& edit, TensorBuffers& buffers, SafetensorsWriter& writer) {
   const TensorBytes original = source.Read(tensor.name);
   std::span<const std::byte> bytes = original.bytes;
-  std::vector<std::byte> edited, converted;
+  auto& [edited, converted] = buffers;
   if (edit) {
     edited.assign(bytes.begin(), bytes.end());
     edit(tensor, edited);
@@ -68,8 +74,9 @@ void WriteShard(const Checkpoint& source, size_t index, const fs::path& dir, con
   SafetensorsWriter writer = original && same_types
                                  ? SafetensorsWriter(path, *original)
                                  : SafetensorsWriter(path, stored, shard.metadata);
+  TensorBuffers buffers;
   for (size_t i = 0; i < shard.count; ++i) {
-    WriteTensor(source, source.tensors()[shard.first + i], stored[i].dtype, edit, writer);
+    WriteTensor(source, source.tensors()[shard.first + i], stored[i].dtype, edit, buffers, writer);
   }
   writer.Commit();
 }
