@@ -56,6 +56,17 @@ std::shared_ptr<std::byte> ScratchFile::Take(int64_t bytes) {
           [size](std::byte* taken) { munmap(taken, static_cast<size_t>(size)); }};
 }
 
+std::shared_ptr<std::byte> TakeLargePages(int64_t bytes) {
+  const auto size = static_cast<size_t>(WholePages(bytes));
+  void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) {
+    throw Error(ErrorClass::kMemory, "io",
+                fmt::format("there is no memory of {} bytes: {}", size, std::strerror(errno)));
+  }
+  madvise(data, size, MADV_HUGEPAGE);  // a wish
+  return {static_cast<std::byte*>(data), [size](std::byte* taken) { munmap(taken, size); }};
+}
+
 void ReleasePages(std::byte* data, int64_t bytes) {
   madvise(data, static_cast<size_t>(WholePages(bytes)), MADV_DONTNEED);
 }

@@ -32,4 +32,8 @@ class ScratchFile {
 // stays in the file and is read again when it is touched.
 void ReleasePages(std::byte* data, int64_t bytes);
 
+// So many bytes of zeros that lie in no file. The system is asked for its largest pages: of many
+// gigabytes that are touched once, taking small ones is most of the time.
+std::shared_ptr<std::byte> TakeLargePages(int64_t bytes);
+
 }  // namespace grin

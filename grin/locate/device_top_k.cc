@@ -1,6 +1,7 @@
 #include "grin/locate/device_top_k.h"
 
 #include <array>
+#include <limits>
 
 #include "grin/model/device.h"
 
@@ -57,7 +58,8 @@ at::Tensor ValueReachedBy(const std::vector<at::Tensor>& values, int64_t wanted,
   return Turned(found.view({1})).view(at::kFloat).squeeze(0);
 }
 
-// bool [n] -> uint8 [ceil(n / 8)], lowest bit first.
+}  // namespace
+
 at::Tensor PackBits(const at::Tensor& selected) {
   const int64_t size = selected.numel(), missing = (8 - size % 8) % 8;
   at::Tensor bits = selected.to(at::kByte);
@@ -69,7 +71,18 @@ at::Tensor PackBits(const at::Tensor& selected) {
   return bits.view({-1, 8}).mul(places).sum(1, /*keepdim=*/false, at::kByte);
 }
 
-}  // namespace
+at::Tensor FirstDigitsOnDevice(const at::Tensor& values, bool absolute) {
+  const Digit& first = kDigits.front();
+  return CountEach(KeysOf(values, absolute).bitwise_right_shift(first.shift).sub_(first.least),
+                   first.count);
+}
+
+at::Tensor LeastOfFirstDigit(const at::Tensor& digit) {
+  const Digit& first = kDigits.front();
+  const at::Tensor key = (digit.clamp_min(0) + first.least).to(at::kInt).bitwise_left_shift(first.shift);
+  const at::Tensor value = Turned(key.view({1})).view(at::kFloat).squeeze(0);
+  return value.masked_fill(value.isnan(), -std::numeric_limits<float>::infinity());
+}
 
 std::vector<int64_t> CountNaNsOnDevice(const std::vector<ScoreTensor>& tensors) {
   if (tensors.empty()) return {};

@@ -18,4 +18,15 @@ std::vector<MaskTensor> SelectOnDevice(const std::vector<const ScoreTensor*>& or
 // The value at `rank` (from 0) in ascending order.
 float ValueOfRankOnDevice(const std::vector<ScoreTensor>& tensors, int64_t rank, bool absolute);
 
+// How often each first digit of the keys of digits.h occurs, of fp32 [n]: int64 [2048]. Of -0 it is the
+// one below that of +0, unless magnitudes are counted.
+at::Tensor FirstDigitsOnDevice(const at::Tensor& values, bool absolute);
+
+// The least float whose key has this first digit, int64 [], -infinity for those of NaNs below it and
+// where the digit is -1: fp32 [].
+at::Tensor LeastOfFirstDigit(const at::Tensor& digit);
+
+// bool [n] -> uint8 [ceil(n / 8)], lowest bit first. On any device.
+at::Tensor PackBits(const at::Tensor& selected);
+
 }  // namespace grin

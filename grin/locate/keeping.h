@@ -6,9 +6,11 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 
 #include "grin/io/scratch_file.h"
+#include "grin/model/device.h"
 
 namespace grin {
 
@@ -35,16 +37,28 @@ class Keeper {
  public:
   explicit Keeper(KeepPlace place);
 
-  // fp32, contiguous, in the shape of `values`; `values` itself where it may stay.
+  // fp32, contiguous, in the shape of `values`; `values` itself where it may stay. What comes from
+  // a device is there after Finish.
   at::Tensor Keep(const at::Tensor& values);
-  // `values` in the memory of what was kept before them, which has the same shape.
-  at::Tensor Replace(const at::Tensor& kept, const at::Tensor& values);
+
+  // Waits for what is still on its way.
+  void Finish();
 
  private:
-  at::Tensor PutInto(at::Tensor kept, const at::Tensor& values) const;
+  struct OnItsWay {
+    at::Tensor kept;
+    PendingDownload download;
+  };
+
+  at::Tensor Room(const at::Tensor& values);
+  void Put(at::Tensor kept, const at::Tensor& values) const;
+  void PutOldest();
 
   KeepPlace place_;
   std::unique_ptr<ScratchFile> file_;
+  // The device goes on while the host stores what came before: no more than kMostOnItsWay bytes.
+  std::deque<OnItsWay> on_its_way_;
+  int64_t bytes_on_its_way_ = 0;
 };
 
 }  // namespace grin

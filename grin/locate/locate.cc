@@ -11,6 +11,7 @@
 #include "grin/base/stopwatch.h"
 #include "grin/data/packing.h"
 #include "grin/locate/gradient_pass.h"
+#include "grin/locate/running_top_k.h"
 #include "grin/locate/scope.h"
 #include "grin/locate/score.h"
 #include "grin/locate/top_k.h"
@@ -168,6 +169,8 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
                            .streams_on_host = memory.streams_on_host};
   const Epsilon epsilon = Epsilon::Parse(options.epsilon);
   Keeper keeper(memory.keep);
+  // Where not all is held in place, what is needed of all weights together is counted as they come.
+  const bool counts = memory.keep != KeepPlace::kInPlace;
 
   LocateReport local;
   LocateReport& out = report ? *report : local;
@@ -178,15 +181,29 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
     const auto drawn = SampleForLocate(retain, options.locate_sample, seed, "retain");
     out.retain_sequences = static_cast<int64_t>(drawn.size());
     pass.progress = "locate: retain gradients";
+    FirstDigits digits(/*absolute=*/true);
+    const bool percentile = counts && method.uses_epsilon;
     VisitKeptGradients(model, drawn, names, pass, store, [&](size_t i, const at::Tensor& gradient) {
-      scores[i].values = keeper.Keep(scored(i, gradient));
+      const at::Tensor values = scored(i, gradient).contiguous();
+      if (percentile) digits.Add(names[i], values);
+      scores[i].values = keeper.Keep(values);
     });
+    keeper.Finish();
+    if (method.uses_epsilon) {
+      const ResolvedEpsilon found =
+          ResolveEpsilon(epsilon, scores, percentile ? &digits : nullptr);
+      out.epsilon = found.value;
+      out.share_below_epsilon = found.share_below;
+    }
   }
-  if (method.uses_epsilon) {
-    const float value = ResolveEpsilon(epsilon, scores);
-    out.epsilon = value;
-    out.share_below_epsilon = ShareBelow(scores, value);
+  int64_t total = 0;
+  for (const std::string& name : names) {
+    const at::Tensor& weight = model.weights->tensors().at(name);
+    total += rows.defined() && name == embedding ? rows.numel() * weight.size(1) : weight.numel();
   }
+  const int64_t wanted = RoundedCount(options.fraction, total);
+  RunningTopK running = options.threshold > 0 ? RunningTopK::Above(options.threshold)
+                                              : RunningTopK::Highest(wanted);
   const auto score = [&](size_t i, at::Tensor forget_gradient) {
     ScoreInput input{.name = names[i], .weight = scored(i, model.weights->tensors().at(names[i]))};
     at::Tensor& kept = scores[i].values;
@@ -202,7 +219,8 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
     input.mu = options.mu;
     input.retain_weight = options.retain_weight;
     const at::Tensor values = method.function(input);
-    kept = kept.defined() ? keeper.Replace(kept, values) : keeper.Keep(values);
+    kept = counts ? at::Tensor() : values.contiguous();
+    if (counts) running.Add(names[i], values.contiguous());
   };
   if (method.needs_forget) {
     const auto drawn = SampleForLocate(forget, options.locate_sample, seed, "forget");
@@ -213,10 +231,10 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
   } else {
     for (size_t i = 0; i < names.size(); ++i) score(i, {});
   }
-  int64_t total = 0;
-  for (const ScoreTensor& tensor : scores) total += tensor.values.numel();
-  const int64_t count = options.threshold > 0 ? CountAbove(scores, options.threshold)
-                                              : RoundedCount(options.fraction, total);
+  int64_t count = wanted;
+  if (options.threshold > 0) {
+    count = counts ? running.kept() : CountAbove(scores, options.threshold);
+  }
   if (count == 0 && options.threshold > 0) {
     BadUsage("locate", "no score of --locate {} is above --threshold {}, among {} weights; lower it",
              options.locate, options.threshold, total);
@@ -224,7 +242,7 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
   if (count == 0) {
     BadUsage("locate", "--fraction {} of {} weights selects none", options.fraction, total);
   }
-  Mask mask = SelectTopK(scores, count);
+  Mask mask = counts ? running.Finish() : SelectTopK(scores, count);
   scores.clear();
   if (rows.defined()) {
     std::vector<MaskTensor> tensors = mask.tensors();

@@ -167,6 +167,30 @@ int64_t TotalSize(const std::vector<ScoreTensor>& tensors) {
   return total;
 }
 
+// Share of the entries with |g_r| < epsilon.
+double ShareBelow(const std::vector<ScoreTensor>& retain_gradients, float epsilon) {
+  return SumOverMagnitudes(
+             retain_gradients, [=](float x) { return x < epsilon ? 1.0 : 0.0; },
+             [=](const at::Tensor& sizes) { return sizes.lt(epsilon).sum(); }) /
+         static_cast<double>(TotalSize(retain_gradients));
+}
+
+float ValueOf(const Epsilon& epsilon, const std::vector<ScoreTensor>& retain_gradients) {
+  switch (epsilon.kind) {
+    case Epsilon::Kind::kPercentile:
+      return Percentile(retain_gradients, epsilon.value);
+    case Epsilon::Kind::kMean:
+      return static_cast<float>(
+          SumOverMagnitudes(
+              retain_gradients, [](float x) { return static_cast<double>(x); },
+              [](const at::Tensor& sizes) { return sizes.sum(at::kDouble); }) /
+          static_cast<double>(TotalSize(retain_gradients)));
+    case Epsilon::Kind::kAbsolute:
+      return static_cast<float>(epsilon.value);
+  }
+  Defect("locate", "epsilon of kind {}", static_cast<int>(epsilon.kind));
+}
+
 }  // namespace
 
 Statistic ParseStatistic(std::string_view text) {
@@ -191,27 +215,16 @@ Epsilon Epsilon::Parse(std::string_view text) {
   return {percent ? Kind::kPercentile : Kind::kAbsolute, value};
 }
 
-float ResolveEpsilon(const Epsilon& epsilon, const std::vector<ScoreTensor>& retain_gradients) {
-  switch (epsilon.kind) {
-    case Epsilon::Kind::kPercentile:
-      return Percentile(retain_gradients, epsilon.value);
-    case Epsilon::Kind::kMean:
-      return static_cast<float>(
-          SumOverMagnitudes(
-              retain_gradients, [](float x) { return static_cast<double>(x); },
-              [](const at::Tensor& sizes) { return sizes.sum(at::kDouble); }) /
-          static_cast<double>(TotalSize(retain_gradients)));
-    case Epsilon::Kind::kAbsolute:
-      return static_cast<float>(epsilon.value);
+ResolvedEpsilon ResolveEpsilon(const Epsilon& epsilon,
+                               const std::vector<ScoreTensor>& retain_gradients,
+                               const FirstDigits* digits) {
+  const auto all = static_cast<double>(TotalSize(retain_gradients));
+  if (digits && epsilon.kind == Epsilon::Kind::kPercentile) {
+    const PercentileFound found = Percentile(retain_gradients, epsilon.value, *digits);
+    return {found.value, static_cast<double>(found.below) / all};
   }
-  Defect("locate", "epsilon of kind {}", static_cast<int>(epsilon.kind));
-}
-
-double ShareBelow(const std::vector<ScoreTensor>& retain_gradients, float epsilon) {
-  return SumOverMagnitudes(
-             retain_gradients, [=](float x) { return x < epsilon ? 1.0 : 0.0; },
-             [=](const at::Tensor& sizes) { return sizes.lt(epsilon).sum(); }) /
-         static_cast<double>(TotalSize(retain_gradients));
+  const float value = ValueOf(epsilon, retain_gradients);
+  return {value, ShareBelow(retain_gradients, value)};
 }
 
 std::span<const ScoreMethod> ScoreMethods() { return kMethods; }

@@ -35,11 +35,17 @@ struct Epsilon {
   static Epsilon Parse(std::string_view text);
 };
 
-// Its value given the retain gradients of all scored weights, and no others.
-float ResolveEpsilon(const Epsilon& epsilon, const std::vector<ScoreTensor>& retain_gradients);
+// Its value, and the share of the entries with |g_r| below it.
+struct ResolvedEpsilon {
+  float value = 0;
+  double share_below = 0;
+};
 
-// Share of the entries with |g_r| < epsilon.
-double ShareBelow(const std::vector<ScoreTensor>& retain_gradients, float epsilon);
+// Given the retain gradients of all scored weights, and no others. `digits` counted their magnitudes
+// as they came, or did not.
+ResolvedEpsilon ResolveEpsilon(const Epsilon& epsilon,
+                               const std::vector<ScoreTensor>& retain_gradients,
+                               const FirstDigits* digits = nullptr);
 
 // What a method may look at for one weight; tensors that it does not need may be undefined.
 struct ScoreInput {

@@ -1,6 +1,5 @@
 #include "grin/locate/top_k.h"
 
-#include <array>
 #include <atomic>
 #include <bit>
 #include <cmath>
@@ -15,17 +14,7 @@
 namespace grin {
 namespace {
 
-// Unsigned integers in the order of the floats they stand for; -0 and +0 share one.
-uint32_t Key(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value + 0.0f);  // -0 + 0 is +0
-  return bits & 0x80000000 ? ~bits : bits | 0x80000000;
-}
-
-uint32_t AbsoluteKey(float value) { return Key(std::fabs(value)); }
-
-float ValueOfKey(uint32_t key) {
-  return std::bit_cast<float>(key & 0x80000000 ? key & 0x7fffffff : ~key);
-}
+uint32_t AbsoluteKey(float value) { return KeyOf(std::fabs(value)); }
 
 int64_t ScoreCount(const std::vector<ScoreTensor>& tensors) {
   int64_t total = 0;
@@ -67,16 +56,13 @@ void RefuseNaN(const std::vector<ScoreTensor>& tensors) {
   }
 }
 
-constexpr int kDigitBits = 11;  // 16 KB of counters stay in the first-level cache
-using Histogram = std::array<int64_t, 1 << kDigitBits>;
-
 // How often each value of the key's bits [low, high) occurs among the keys that agree with `prefix`
 // from `high` upwards.
-template <typename KeyOf>
-Histogram CountDigits(const std::vector<ScoreTensor>& tensors, uint32_t prefix, int low, int high,
-                      const KeyOf& key_of) {
+template <typename ToKey>
+DigitCounts CountDigits(const std::vector<ScoreTensor>& tensors, uint32_t prefix, int low, int high,
+                      const ToKey& key_of) {
   const uint32_t digit_mask = (uint32_t{1} << (high - low)) - 1;
-  Histogram histogram{};
+  DigitCounts histogram{};
   std::mutex mutex;
   for (const ScoreTensor& tensor : tensors) {
     const float* values = tensor.values.const_data_ptr<float>();
@@ -99,13 +85,16 @@ struct Rank {
   int64_t equal;  // number of values with this key
 };
 
-// The value that stands at `rank` (from 0) in ascending order.
-template <typename KeyOf>
-Rank FindRank(const std::vector<ScoreTensor>& tensors, int64_t rank, const KeyOf& key_of) {
+// The value that stands at `rank` (from 0) in ascending order. Where the first digits were counted
+// before, they are not counted again.
+template <typename ToKey>
+Rank FindRank(const std::vector<ScoreTensor>& tensors, int64_t rank, const ToKey& key_of,
+              const DigitCounts* first = nullptr) {
   Rank result{0, 0, 0};
   int high = 32;
-  for (const int low : {21, 10, 0}) {
-    const Histogram histogram = CountDigits(tensors, result.key, low, high, key_of);
+  for (const int low : kDigitBegins) {
+    const DigitCounts histogram =
+        first && high == 32 ? *first : CountDigits(tensors, result.key, low, high, key_of);
     uint32_t digit = 0;
     while (result.below + histogram[digit] <= rank) result.below += histogram[digit++];
     result.key |= digit << low;
@@ -113,6 +102,37 @@ Rank FindRank(const std::vector<ScoreTensor>& tensors, int64_t rank, const KeyOf
     high = low;
   }
   return result;
+}
+
+int64_t RankOfPercentile(double p, int64_t total) {
+  if (!(p >= 0 && p <= 100))
+    BadUsage("locate", "percentile {} was asked for, expected 0 to 100", p);
+  if (total == 0) BadInput("locate", "a percentile was asked for, but no weights are in scope");
+  return static_cast<int64_t>(std::floor(p / 100 * static_cast<double>(total - 1)));
+}
+
+int64_t CountKeys(const ScoreTensor& tensor, uint32_t key) {
+  const float* values = tensor.values.const_data_ptr<float>();
+  std::atomic<int64_t> found = 0;
+  ForEachPiece(tensor.values.numel(), [&](int64_t begin, int64_t end) {
+    found += std::count_if(values + begin, values + end,
+                           [&](float value) { return KeyOf(value) == key; });
+  });
+  return found;
+}
+
+// The lowest selected value, and how many of those equal to it are selected.
+struct Lowest {
+  uint32_t key = std::numeric_limits<uint32_t>::max();  // of a NaN, which nothing is above
+  int64_t ties = 0;
+};
+
+// It is at rank total - k, unless nothing is selected.
+Lowest FindLowest(const std::vector<ScoreTensor>& scores, int64_t k) {
+  if (k == 0) return {};
+  const int64_t total = ScoreCount(scores);
+  const Rank lowest = FindRank(scores, total - k, KeyOf);
+  return {lowest.key, k - (total - lowest.below - lowest.equal)};
 }
 
 // The mask of one tensor: every key above `threshold`, and the first of those equal to it, as many
@@ -123,7 +143,7 @@ MaskTensor Select(const ScoreTensor& tensor, uint32_t threshold, int64_t& ties) 
   std::vector<int64_t> ties_of_piece((size + kPieceSize - 1) / kPieceSize);
   ForEachPiece(size, [&](int64_t begin, int64_t end) {
     ties_of_piece[begin / kPieceSize] = std::count_if(
-        values + begin, values + end, [&](float value) { return Key(value) == threshold; });
+        values + begin, values + end, [&](float value) { return KeyOf(value) == threshold; });
   });
   for (int64_t& count : ties_of_piece) {  // from those present to those taken
     count = std::min(count, ties);
@@ -134,7 +154,7 @@ MaskTensor Select(const ScoreTensor& tensor, uint32_t threshold, int64_t& ties) 
   ForEachPiece(size, [&](int64_t begin, int64_t end) {
     int64_t ties_left = ties_of_piece[begin / kPieceSize];
     for (int64_t i = begin; i < end; ++i) {
-      const uint32_t key = Key(values[i]);
+      const uint32_t key = KeyOf(values[i]);
       const bool tie = key == threshold && ties_left > 0;
       ties_left -= tie;
       mask.bits[i >> 3] |= static_cast<uint8_t>((key > threshold || tie) << (i & 7));
@@ -162,18 +182,23 @@ Mask SelectTopK(const std::vector<ScoreTensor>& scores, int64_t k) {
   std::ranges::sort(ordered, {}, &ScoreTensor::name);
   if (!OnCpu(scores)) return Mask(SelectOnDevice(ordered, k));
 
-  // The lowest selected value is at rank total - k; nothing selected means a rank past the end.
-  uint32_t threshold = std::numeric_limits<uint32_t>::max();  // the key of a NaN: none is above
-  int64_t ties = 0;
-  if (k > 0) {
-    const Rank lowest = FindRank(scores, total - k, Key);
-    threshold = lowest.key;
-    ties = k - (total - lowest.below - lowest.equal);
-  }
-
+  Lowest lowest = FindLowest(scores, k);
   std::vector<MaskTensor> tensors;
-  for (const ScoreTensor* tensor : ordered) tensors.push_back(Select(*tensor, threshold, ties));
+  for (const ScoreTensor* tensor : ordered) {
+    tensors.push_back(Select(*tensor, lowest.key, lowest.ties));
+  }
   return Mask(std::move(tensors));
+}
+
+SelectedFrom FindSelected(const std::vector<ScoreTensor>& ordered, int64_t k) {
+  const Lowest lowest = FindLowest(ordered, k);
+  SelectedFrom selected{.threshold = lowest.key};
+  int64_t left = lowest.ties;
+  for (const ScoreTensor& tensor : ordered) {
+    selected.ties.push_back(left > 0 ? std::min(left, CountKeys(tensor, lowest.key)) : 0);
+    left -= selected.ties.back();
+  }
+  return selected;
 }
 
 int64_t CountAbove(const std::vector<ScoreTensor>& scores, double value) {
@@ -185,15 +210,18 @@ int64_t CountAbove(const std::vector<ScoreTensor>& scores, double value) {
 }
 
 float Percentile(const std::vector<ScoreTensor>& values, double p, bool absolute) {
-  const int64_t total = ScoreCount(values);
-  if (!(p >= 0 && p <= 100))
-    BadUsage("locate", "percentile {} was asked for, expected 0 to 100", p);
-  if (total == 0) BadInput("locate", "a percentile was asked for, but no weights are in scope");
+  const int64_t rank = RankOfPercentile(p, ScoreCount(values));
   RefuseNaN(values);
-  const auto rank = static_cast<int64_t>(std::floor(p / 100 * static_cast<double>(total - 1)));
   if (!OnCpu(values)) return ValueOfRankOnDevice(values, rank, absolute);
   return ValueOfKey(absolute ? FindRank(values, rank, AbsoluteKey).key
-                             : FindRank(values, rank, Key).key);
+                             : FindRank(values, rank, KeyOf).key);
+}
+
+PercentileFound Percentile(const std::vector<ScoreTensor>& values, double p,
+                           const FirstDigits& digits) {
+  const DigitCounts counts = digits.Counts();
+  const Rank found = FindRank(values, RankOfPercentile(p, ScoreCount(values)), AbsoluteKey, &counts);
+  return {ValueOfKey(found.key), found.below};
 }
 
 }  // namespace grin

@@ -65,12 +65,12 @@ TEST_P(GradientPass, EpsilonIsThatOfTheRetainGradients) {
     const auto retain = Run(golden_.retain, ParseStatistic(statistic));
     for (const auto& [text, value] : values.items()) {
       const double expected = value;
-      EXPECT_NEAR(ResolveEpsilon(Epsilon::Parse(text), retain), expected, 1e-5 * expected)
+      EXPECT_NEAR(ResolveEpsilon(Epsilon::Parse(text), retain).value, expected, 1e-5 * expected)
           << statistic << " " << text;
     }
     if (statistic == "mean") {
-      const float half = ResolveEpsilon(Epsilon::Parse("50%"), retain);
-      EXPECT_NEAR(ShareBelow(retain, half), golden_.json["below"].get<double>(), 1e-12);
+      EXPECT_NEAR(ResolveEpsilon(Epsilon::Parse("50%"), retain).share_below,
+                  golden_.json["below"].get<double>(), 1e-12);
     }
   }
 }

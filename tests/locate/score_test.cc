@@ -184,11 +184,11 @@ TEST(Epsilon, IsResolvedOverAllScoredWeights) {
   const std::vector<ScoreTensor> gradients = {
       {"b", OnTestDevice(at::tensor({-4.0f, 1.0f, 0.0f}))},
       {"a", OnTestDevice(at::tensor({2.0f, -3.0f}))}};
-  EXPECT_EQ(ResolveEpsilon(Epsilon::Parse("50%"), gradients), 2);
-  EXPECT_EQ(ResolveEpsilon(Epsilon::Parse("mean"), gradients), 2);
-  EXPECT_EQ(ResolveEpsilon(Epsilon::Parse("0.25"), gradients), 0.25f);
-  EXPECT_DOUBLE_EQ(ShareBelow(gradients, 2), 0.4);
-  EXPECT_EQ(ShareBelow(gradients, 0), 0);
+  EXPECT_EQ(ResolveEpsilon(Epsilon::Parse("50%"), gradients).value, 2);
+  EXPECT_EQ(ResolveEpsilon(Epsilon::Parse("mean"), gradients).value, 2);
+  EXPECT_EQ(ResolveEpsilon(Epsilon::Parse("0.25"), gradients).value, 0.25f);
+  EXPECT_DOUBLE_EQ(ResolveEpsilon(Epsilon::Parse("2"), gradients).share_below, 0.4);
+  EXPECT_EQ(ResolveEpsilon(Epsilon::Parse("0"), gradients).share_below, 0);
   EXPECT_THAT([] { ResolveEpsilon(Epsilon::Parse("mean"), {}); },
               ThrowsMessage<Error>(HasSubstr("no weights are in scope")));
 }

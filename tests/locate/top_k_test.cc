@@ -11,6 +11,7 @@
 #include <random>
 
 #include "grin/base/error.h"
+#include "grin/locate/running_top_k.h"
 #include "tests/standin/test_device.h"
 
 namespace grin {
@@ -174,6 +175,78 @@ TEST(Percentile, RefusesWhatHasNone) {
   EXPECT_THAT([] { Percentile({}, 50); }, ThrowsMessage<Error>(HasSubstr("no weights")));
   EXPECT_THAT([] { Percentile({MakeScores("a", {1})}, 101); },
               ThrowsMessage<Error>(HasSubstr("expected 0 to 100")));
+}
+
+TEST(Percentile, IsTheSameWhereFirstDigitsWereCountedBefore) {
+  for (const auto& draw : {DrawTied, DrawBits, DrawUniform}) {
+    const std::vector<ScoreTensor> scores = RandomScores(4, draw);
+    FirstDigits digits(/*absolute=*/true);
+    std::vector<ScoreTensor> host;
+    for (const ScoreTensor& tensor : scores) {
+      digits.Add(tensor.name, tensor.values);
+      host.push_back({tensor.name, tensor.values.cpu()});
+    }
+    for (const double p : {0.0, 0.1, 33.3, 50.0, 99.9, 100.0}) {
+      const PercentileFound found = Percentile(host, p, digits);
+      EXPECT_EQ(found.value, Percentile(scores, p)) << p;
+      const auto entries = Entries(scores);
+      EXPECT_EQ(found.below, std::ranges::count_if(entries, [&](const Entry& entry) {
+                  return std::fabs(entry.value) < found.value;
+                }));
+    }
+  }
+}
+
+// Weight after weight, in an order that is not that of their names.
+TEST(RunningTopK, SelectsWhatSelectTopKDoes) {
+  for (const auto& draw : {DrawTied, DrawBits, DrawUniform}) {
+    const std::vector<ScoreTensor> scores = RandomScores(5, draw);
+    int64_t total = 0;
+    for (const ScoreTensor& tensor : scores) total += tensor.values.numel();
+    for (const int64_t k : {int64_t{1}, int64_t{1234}, total / 2, total - 1, total}) {
+      RunningTopK running = RunningTopK::Highest(k);
+      for (const ScoreTensor& tensor : scores) running.Add(tensor.name, tensor.values);
+      const Mask expected = SelectTopK(scores, k), mask = running.Finish();
+      EXPECT_EQ(mask.count(), k);
+      ASSERT_EQ(mask.tensors().size(), expected.tensors().size());
+      for (size_t i = 0; i < mask.tensors().size(); ++i) {
+        EXPECT_EQ(mask.tensors()[i].name, expected.tensors()[i].name);
+        EXPECT_EQ(mask.tensors()[i].shape, expected.tensors()[i].shape);
+        EXPECT_EQ(mask.tensors()[i].bits, expected.tensors()[i].bits) << k;
+      }
+    }
+  }
+}
+
+TEST(RunningTopK, KeepsFewOfMany) {
+  RunningTopK running = RunningTopK::Highest(1000);
+  std::mt19937 generator(6);
+  for (int weight = 0; weight < 20; ++weight) {
+    std::vector<float> values(10000);
+    for (float& value : values) value = DrawUniform(generator);
+    running.Add(std::to_string(weight), MakeScores("", values).values);
+  }
+  // 1000 (1 + ln 200), and a bound that is a digit too low: of these, numbers from .875 to 1.
+  EXPECT_LT(running.kept(), 60000);
+  EXPECT_EQ(running.Finish().count(), 1000);
+}
+
+TEST(RunningTopK, SelectsWhatIsAboveAThreshold) {
+  RunningTopK running = RunningTopK::Above(1);
+  running.Add("b", MakeScores("b", {1, 2, 0.5f, 1.0000001f}).values);
+  running.Add("a", MakeScores("a", {3}).values);
+  EXPECT_EQ(running.kept(), 3);
+  const Mask mask = running.Finish();
+  EXPECT_EQ(mask.Find("b")->bits, std::vector<uint8_t>{0b1010});
+  EXPECT_EQ(mask.Find("a")->bits, std::vector<uint8_t>{1});
+}
+
+TEST(RunningTopK, RefusesNaNByName) {
+  RunningTopK running = RunningTopK::Highest(1);
+  running.Add("good", MakeScores("", {1}).values);
+  running.Add("bad", MakeScores("", {1, std::numeric_limits<float>::quiet_NaN()}).values);
+  EXPECT_THAT([&] { running.Finish(); },
+              ThrowsMessage<Error>(HasSubstr("'bad': 1 of 2 values are NaN")));
 }
 
 TEST(RoundedCount, RoundsHalfUp) {
