@@ -105,8 +105,8 @@ function(grin_add_test name target filter)
     ENVIRONMENT "OMP_WAIT_POLICY=PASSIVE;TEST_TMPDIR=${scratch};${ARGN}")
 endfunction()
 
-# Kernels are compiled alone: Highway includes each of them once for every set of instructions.
-foreach(kernels dot_products softmax_kernels screen_kernels attention_kernels)
+# Kernels are compiled alone: Highway includes most of them once for every set of instructions.
+foreach(kernels dot_products softmax_kernels screen_kernels attention_kernels packed_attention)
   set_source_files_properties(${CMAKE_SOURCE_DIR}/grin/model/cpu/${kernels}.cc
     PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endforeach()

@@ -106,7 +106,11 @@ void ForWideBlocks(const at::Tensor& weight, Visit visit) {
 
 }  // namespace
 
-bool WidensFactors(const at::Tensor& a) { return a.is_cpu() && a.scalar_type() == at::kBFloat16; }
+bool WidensFactors(at::Device device, at::ScalarType type) {
+  return device.is_cpu() && type == at::kBFloat16;
+}
+
+bool WidensFactors(const at::Tensor& a) { return WidensFactors(a.device(), a.scalar_type()); }
 
 at::Tensor Product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {
   if (bias.defined() && HasNarrowProducts(b)) {  // addmm rounds a lone row before it adds the bias

@@ -13,6 +13,7 @@ namespace grin {
 // Whether products of this type on this device are made by the rule above from factors that are
 // narrower than fp32: bf16 on the CPU. What lies between two products may then as well be fp32.
 bool WidensFactors(const at::Tensor& a);
+bool WidensFactors(at::Device device, at::ScalarType type);
 
 // a [M, K] times b [K, N], plus bias [N] where defined, in a's type: rounded once, at the end.
 at::Tensor Product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias = {});

@@ -16,6 +16,8 @@
 namespace grin {
 namespace {
 
+bool OnCpu(const Model& model) { return model.weights->device().is_cpu(); }
+
 double Gigabytes(int64_t bytes) { return static_cast<double>(bytes) / 1e9; }
 
 // What sets the room, for messages.
@@ -40,6 +42,7 @@ int64_t PassTokens(const Model& model, const ComputeOptions& compute, int64_t re
                    int64_t longest, int64_t enough, int64_t bytes_per_token) {
   const std::optional<int64_t> room = RoomBesideWeights(model, compute);
   if (!room) return std::max(enough, longest);
+  if (!OnCpu(model)) reserved += LogitBytes(model);
   const int64_t tokens = std::max<int64_t>(0, *room - reserved) / bytes_per_token;
   if (tokens < std::max<int64_t>(longest, 1)) {
     RefuseBudget(model, compute, reserved, longest * bytes_per_token, longest);
@@ -53,14 +56,14 @@ double ShareOf(const LocateOptions& options) { return options.threshold > 0 ? 1 
 // Per trained weight: position, master, m, v and gradient; and two states to go back to.
 constexpr double kPosition = 4, kTraining = 16, kStates = 8;
 
-bool OnCpu(const Model& model) { return model.weights->device().is_cpu(); }
-
 int64_t BytesOfType(const Model& model) {
   return static_cast<int64_t>(c10::elementSize(model.weights->dtype()));
 }
 
 // A step of the optimiser on a device makes one number more per trained weight, for a moment.
-double TrainingBytes(const Model& model) { return OnCpu(model) ? kTraining : kTraining + 4; }
+double TrainingBytes(const Model& model) {
+  return kTraining + static_cast<double>(OptimiserBytes(model, 1));
+}
 
 // A weight that is trained gets memory of its own on the CPU, beside the file's; on a device it has that
 // already.
@@ -104,7 +107,7 @@ int64_t ProgramBytes(const Model& model) {
   // On the CPU LibTorch, logits of a chunk, data. On a card its driver's context and the workspaces of
   // its libraries, and what its allocator cannot use between two tensors.
   constexpr int64_t kProgram = int64_t{300} << 20, kContext = int64_t{800} << 20;
-  return OnCpu(model) ? kProgram : kContext + LogitBytes(model);
+  return OnCpu(model) ? kProgram : kContext;
 }
 
 std::optional<int64_t> RoomBesideWeights(const Model& model, const ComputeOptions& compute) {
@@ -115,10 +118,14 @@ std::optional<int64_t> RoomBesideWeights(const Model& model, const ComputeOption
   // Weights and the context are there already.
   constexpr int64_t kUnusable = int64_t{256} << 20;
   if (const auto free = FreeDeviceMemory(model.weights->device())) {
-    const int64_t left = *free - LogitBytes(model) - kUnusable;
+    const int64_t left = *free - kUnusable;
     room = std::min(room.value_or(left), left);
   }
   return room;
+}
+
+int64_t OptimiserBytes(const Model& model, int64_t selected) {
+  return OnCpu(model) ? 0 : 4 * selected;
 }
 
 int64_t ScoreBytes(const Model& model, const LocateOptions& options) {
@@ -130,12 +137,12 @@ int64_t ScoreBytes(const Model& model, const LocateOptions& options) {
 }
 
 int64_t TrainedBytes(const Model& model, const LocateOptions& options) {
+  const double each = kPosition + TrainingBytes(model) + kStates;
   double bytes = 0, largest = 0;
   for (const std::string& name : ScoredNames(model, options)) {
     const at::Tensor& tensor = model.weights->tensors().at(name);
     const auto size = static_cast<double>(tensor.numel());
-    bytes += size * ShareOf(options) * (kPosition + TrainingBytes(model) + kStates) +
-             OwnMemory(model, tensor);
+    bytes += size * ShareOf(options) * each + OwnMemory(model, tensor);
     largest = std::max(largest, size);
   }
   return static_cast<int64_t>(bytes + 4 * largest);
@@ -277,7 +284,8 @@ void CheckGradientBudget(const Model& model, const ComputeOptions& compute, int6
 
 GenerationBudget BudgetGeneration(const Model& model, const ComputeOptions& compute) {
   if (compute.memory_budget.empty()) return {};
-  const int64_t left = *RoomBesideWeights(model, compute);
+  const int64_t left =
+      *RoomBesideWeights(model, compute) - (OnCpu(model) ? 0 : LogitBytes(model));
   if (left < 2 * ForwardBytesPerToken(model)) RefuseBudget(model, compute, 0, left, 1);
   return {.cache_bytes = left / 2, .prefill_tokens = left / 2 / ForwardBytesPerToken(model)};
 }

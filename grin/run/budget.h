@@ -22,7 +22,7 @@ namespace grin {
 int64_t ParseBytes(const std::string& text);
 
 // Bytes of the weights that a model computes with, and of all that a process takes there beside tensors
-// of its own (logits of a chunk included).
+// of its own (on the CPU, logits of a chunk included).
 int64_t WeightBytes(const Model& model);
 int64_t ProgramBytes(const Model& model);
 
@@ -40,6 +40,9 @@ int64_t ScoreBytes(const Model& model, const LocateOptions& options);
 int64_t TrainedBytes(const Model& model, const LocateOptions& options);
 int64_t TrainedBytes(const Model& model, const Mask& mask);
 int64_t TrainedBytes(const Model& model, bool keeps_states);
+
+// Of these, what a step of the optimiser takes for a moment, between passes, for so many weights.
+int64_t OptimiserBytes(const Model& model, int64_t selected);
 
 // Bytes of what the objectives compare with: values of the untouched model at every label.
 int64_t ReferenceBytes(const Model& model, const Task& task, const ObjectiveOptions& options,

@@ -1,9 +1,12 @@
 #include "grin/run/locate_fit.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "grin/base/error.h"
+#include "grin/data/packing.h"
+#include "grin/locate/digits.h"
 #include "grin/model/footprint.h"
 #include "grin/model/tensor_names.h"
 #include "grin/run/budget.h"
@@ -68,19 +71,51 @@ std::vector<LocateMemory> Ways(const Model& model) {
 
 LocateWork LocateWorkOf(const Task& task, const LocateOptions& options, uint64_t seed) {
   LocateWork work;
-  for (const auto& [name, sequences] :
-       {std::pair("forget", &task.forget_sequences), std::pair("retain", &task.retain_sequences)}) {
-    int64_t tokens = 0;
-    for (const Sequence* sequence :
-         SampleForLocate(*sequences, options.locate_sample, seed, name)) {
-      const auto length = static_cast<int64_t>(sequence->tokens.size());
-      tokens += length;
-      work.longest = std::max(work.longest, length);
+  const auto measure = [&](const std::vector<Sequence>& sequences, const char* set) {
+    LocateWork::Sample sample;
+    for (const Sequence* sequence : SampleForLocate(sequences, options.locate_sample, seed, set)) {
+      sample.tokens += static_cast<int64_t>(TokensRead(*sequence).size());
+      sample.labels += static_cast<int64_t>(sequence->labels.size());
+      work.longest = std::max(work.longest, sequence->length());
     }
-    work.tokens = std::max(work.tokens, tokens);
-  }
+    return sample;
+  };
+  work.forget = measure(task.forget_sequences, "forget");
+  work.retain = measure(task.retain_sequences, "retain");
   return work;
 }
+
+namespace {
+
+// Scores of the running top-k: about k (1 + ln(n / k)) of n, and their bound is a fourth too low at most.
+// Scores that are no gradients' need not be spread so: of them all.
+int64_t CandidateBytes(const LocateOptions& options, bool of_gradients, int64_t all) {
+  const double share = options.threshold > 0 || !of_gradients ? 1 : options.fraction;
+  return static_cast<int64_t>(4 * static_cast<double>(all) *
+                              std::min(1.0, 1.25 * share * (1 - std::log(share))));
+}
+
+// What the gradients of one sample take beside what is kept of the other: sums, and a pass.
+int64_t SampleBytes(const Model& model, const LocateWork::Sample& sample, const LocateWork& work,
+                    const ScoredSizes& sizes, Statistic statistic, int64_t blocks,
+                    int64_t pass_tokens) {
+  const int64_t layers = model.config.layers;
+  const int64_t sums = 4 * (blocks < layers ? sizes.OfBlocks(blocks, layers) : sizes.all);
+  const bool whole_passes = statistic == Statistic::kMean;
+  const int64_t tokens =
+      std::min(whole_passes ? std::max(pass_tokens, work.longest) : work.longest, sample.tokens);
+  // A weight's own gradient, where it is not added to the sum at once.
+  const bool on_host = model.weights->device().is_cpu();
+  const int64_t apart = whole_passes ? !on_host && model.weights->dtype() != at::kFloat : 2;
+  const auto pass = [&](int64_t of_blocks) {
+    return RecordedPassBytes(model, of_blocks, tokens, sample.labels, 4 * apart * sizes.largest);
+  };
+  // Sums begin when the first pass goes back, and grow as it gives up what it kept.
+  const bool one_pass = tokens == sample.tokens;
+  return one_pass ? std::max(pass(blocks), sums + pass(1)) : sums + pass(blocks);
+}
+
+}  // namespace
 
 LocateFit MeasureLocate(const Model& model, const LocateOptions& options, const LocateWork& work,
                         const LocateMemory& memory, int64_t pass_tokens) {
@@ -94,44 +129,51 @@ LocateFit MeasureLocate(const Model& model, const LocateOptions& options, const 
 
   // What waits for the other weights: the retain gradients, or scores.
   const int64_t kept = 4 * sizes.all;
-  if (memory.keep == KeepPlace::kInPlace) fit.device_bytes += kept;
-  if (memory.keep == KeepPlace::kHost) (on_host ? fit.device_bytes : fit.host_bytes) += kept;
-  if (memory.keep == KeepPlace::kFile) fit.file_bytes += kept;
-
-  // Sums that a pass adds to: of the second set beside what is kept of the first; of one set alone
-  // they are what is kept.
-  int64_t sums = 0;
-  if (in_parts) {
-    sums = 4 * sizes.OfBlocks(memory.blocks_at_a_time, layers);
-  } else if ((method.needs_forget && method.needs_retain) || memory.keep != KeepPlace::kInPlace) {
-    sums = backward ? kept : 0;
+  const bool kept_here =
+      memory.keep == KeepPlace::kInPlace || (on_host && memory.keep == KeepPlace::kHost);
+  // Scores that may be selected take less than the gradients that they follow, which they replace
+  // on the host, but not in a file.
+  if (memory.keep == KeepPlace::kHost && !on_host) fit.host_bytes += kept;
+  if (memory.keep == KeepPlace::kFile) {
+    fit.file_bytes += kept;
+    (on_host ? fit.device_bytes : fit.host_bytes) += CandidateBytes(options, backward, sizes.all);
   }
 
-  // A pass: what it records, and of one weight the pass's own gradient, if that is not added at
-  // once.
-  int64_t pass = 0;
-  if (backward) {
-    const Statistic statistic = StatisticOf(options);
-    const int64_t tokens =
-        std::min(statistic == Statistic::kMean ? fit.pass_tokens : work.longest, work.tokens);
-    const int64_t apart = statistic != Statistic::kMean ? 2 : !on_host;
-    pass = tokens * RecordedBytesPerToken(model, in_parts ? memory.blocks_at_a_time : layers) +
-           4 * apart * sizes.largest;
+  const Statistic statistic = StatisticOf(options);
+  const int64_t blocks = in_parts ? memory.blocks_at_a_time : layers;
+  const auto sample_bytes = [&](const LocateWork::Sample& sample, int64_t tokens) {
+    return SampleBytes(model, sample, work, sizes, statistic, blocks, tokens);
+  };
+  const bool both = method.needs_forget && method.needs_retain;
+  // Scoring a weight, and finding a threshold, on a device from temporaries of ATen: bytes per
+  // entry. Where not all is in place, candidates are found piece by piece.
+  const int64_t piece = std::min(sizes.largest, kDevicePiece);
+  const int64_t scoring =
+      memory.keep == KeepPlace::kInPlace ? (on_host ? 5 : 12) * sizes.largest
+                                         : std::max(9 * sizes.largest, 24 * piece);
+  // One set after the other. The sums of the first become what is kept; in parts that grows while
+  // sums are there. Of one set alone they are kept, too.
+  int64_t bytes = scoring + (kept_here ? kept : 0);
+  if (method.needs_retain) {
+    bytes = std::max(bytes, sample_bytes(work.retain, fit.pass_tokens) +
+                                (in_parts && kept_here ? kept : 0));
   }
+  if (method.needs_forget) {
+    const int64_t tokens = both ? SecondPassTokens(model, fit.pass_tokens) : fit.pass_tokens;
+    const int64_t beside = kept_here && (both || in_parts) ? kept : 0;
+    bytes = std::max(bytes, beside + sample_bytes(work.forget, tokens));
+    // Where nothing is in parts, all scores are made beside all sums.
+    bytes = std::max(bytes, beside + (in_parts ? 0 : 4 * sizes.all) + scoring);
+  }
+  fit.device_bytes += bytes;
   // The residual stream before each group of blocks and its gradient, of all sequences.
   if (backward && in_parts) {
     const int64_t groups = (layers + memory.blocks_at_a_time - 1) / memory.blocks_at_a_time;
-    const int64_t streams = work.tokens * hidden * (groups + 2) *
+    const int64_t streams = std::max(work.forget.tokens, work.retain.tokens) * hidden *
+                            (groups + 2) *
                             static_cast<int64_t>(c10::elementSize(model.weights->dtype()));
     (memory.streams_on_host && !on_host ? fit.host_bytes : fit.device_bytes) += streams;
   }
-  // Scoring a weight, and finding a threshold, on a device from temporaries of ATen: bytes per
-  // entry.
-  const int64_t scoring = (on_host                              ? 5
-                           : memory.keep == KeepPlace::kInPlace ? 12
-                                                                : 9) *
-                          sizes.largest;
-  fit.device_bytes += sums + std::max(pass, scoring);
   // The mask's bits.
   (on_host ? fit.device_bytes : fit.host_bytes) += sizes.all / 8;
   return fit;

@@ -14,8 +14,12 @@ namespace grin {
 
 // What locating has to go through.
 struct LocateWork {
-  int64_t tokens = 0;   // of the larger of the samples that gradients are taken over
-  int64_t longest = 0;  // tokens of the longest sequence there
+  // Of a sample that gradients are taken over.
+  struct Sample {
+    int64_t tokens = 0, labels = 0;
+  };
+  Sample forget, retain;
+  int64_t longest = 0;  // tokens of the longest sequence in both
 };
 
 // `seed` draws the samples, as in Locate.

@@ -8,6 +8,7 @@
 #include "grin/base/memory.h"
 #include "grin/base/read_json.h"
 #include "grin/base/stopwatch.h"
+#include "grin/data/packing.h"
 #include "grin/gguf/open_checkpoint.h"
 #include "grin/model/footprint.h"
 #include "grin/model/product.h"
@@ -17,6 +18,7 @@
 #include "grin/run/device_memory.h"
 #include "grin/run/output.h"
 #include "grin/run/unlearn_needs.h"
+#include "grin/tune/trade_off.h"
 #include "grin/tune/tune_plan.h"
 
 namespace grin {
@@ -32,12 +34,12 @@ struct SetSize {
   }
 
   void Add(const Sequence& sequence) {
-    const auto length = static_cast<double>(sequence.tokens.size());
+    const auto length = static_cast<double>(TokensRead(sequence).size());
     ++count;
     tokens += length;
     squares += length * length;
     labels += static_cast<double>(sequence.labels.size());
-    lengths.push_back(static_cast<int64_t>(sequence.tokens.size()));
+    lengths.push_back(static_cast<int64_t>(TokensRead(sequence).size()));
   }
 
   // Of so many sequences, the longest ones.
@@ -98,6 +100,25 @@ double ScopeSize(const Model& model, const LocateOptions& options) {
     size += static_cast<double>(model.weights->tensors().at(name).numel());
   }
   return size;
+}
+
+int64_t SelectedCountOf(const Mask* mask, const Model& model, const LocateOptions& options) {
+  return mask ? mask->count() : SelectedCount(model, options);
+}
+
+// Entries of the largest weight of which something is selected.
+int64_t LargestScored(const Model& model, const Mask* mask, const LocateOptions& options) {
+  int64_t largest = 0;
+  if (mask) {
+    for (const MaskTensor& tensor : mask->tensors()) {
+      if (tensor.count > 0) largest = std::max(largest, tensor.size());
+    }
+    return largest;
+  }
+  for (const std::string& name : ScoredNames(model, options)) {
+    largest = std::max(largest, model.weights->tensors().at(name).numel());
+  }
+  return largest;
 }
 
 int64_t LargestTensor(const Model& model) {
@@ -181,38 +202,51 @@ RunPlan PlanUnlearn(const PlanInput& input) {
                                             options.objective, seed, input.open_unlearning);
   const int64_t step_units = options.steps.batch_size * options.steps.accumulate;
   int64_t step_tokens = 0;  // of the larger term, in one step
+  int64_t all_tokens = 0;   // of the larger one that reference values are taken of
   for (const LossTerm& term : terms) {
-    step_tokens =
-        std::max(step_tokens, SetSize(*term.sequences).TokensOfLongest(step_units * term.unit()));
+    const SetSize set(*term.sequences);
+    step_tokens = std::max(step_tokens, set.TokensOfLongest(step_units * term.unit()));
+    if (term.objective->needs_reference) {
+      all_tokens = std::max(all_tokens, static_cast<int64_t>(set.tokens));
+    }
   }
   const int64_t per_token = RecordedBytesPerToken(model);
+  const int64_t logits = stages.on_host() ? 0 : LogitBytes(model);
   int64_t pass_tokens = std::max(EnoughRecordedTokens(model), needs.longest);
   if (room) {
     pass_tokens =
-        std::clamp((*room - needs.while_tuning()) / per_token, needs.longest, pass_tokens);
+        std::clamp((*room - needs.while_tuning() - logits) / per_token, needs.longest, pass_tokens);
   }
   plan.pass_tokens = pass_tokens;
-  const int64_t tuned_tokens = terms.empty() ? pass_tokens : std::min(pass_tokens, step_tokens);
+  // A pass takes no more tokens than there are. As many of them as may be have logits.
+  const auto pass_of = [&](int64_t tokens) {
+    return terms.empty() ? pass_tokens : std::min(pass_tokens, tokens);
+  };
+  const auto forward_bytes = [&](int64_t tokens) {
+    return ForwardPassBytes(model, pass_of(tokens), pass_of(tokens));
+  };
 
   // References and the judge's start.
   double reference = 0;
   for (const LossTerm& term : terms) {
     if (term.objective->needs_reference) reference += operations.Forward(SetSize(*term.sequences));
   }
-  // As many of each set as the judge draws.
-  constexpr double kJudged = 48;
   double judged = 0;
+  int64_t judged_tokens = 0;
   if (!method.run && options.objective.keep == "best") {
     for (const auto* set : {&task.forget_sequences, &task.retain_sequences}) {
       const SetSize size(*set);
-      judged += operations.Forward(size.Part(std::min(1.0, kJudged / std::max(1.0, size.count))));
+      const double share = std::min(1.0, kJudgedSequences / std::max(1.0, size.count));
+      judged += operations.Forward(size.Part(share));
+      judged_tokens = std::max(judged_tokens, size.TokensOfLongest(kJudgedSequences));
     }
   }
   const int64_t compared_on_host =
       stages.on_host() || method.run
           ? 0
           : ReferenceBytes(model, task, options.objective, input.open_unlearning);
-  stages.Add("reference", needs.before_tuning() + pass_tokens * ForwardBytesPerToken(model),
+  stages.Add("reference",
+             needs.before_tuning() + forward_bytes(std::max(all_tokens, judged_tokens)),
              compared_on_host, reference + judged);
 
   const double scope = ScopeSize(model, locate);
@@ -267,13 +301,20 @@ RunPlan PlanUnlearn(const PlanInput& input) {
   const int64_t mask_bytes = static_cast<int64_t>(scope / 8);
   const int64_t beside = stages.on_host() ? 0 : mask_bytes + compared_on_host;
   const int64_t held = needs.while_tuning() + (stages.on_host() ? mask_bytes : 0);
-  stages.Add("tune", held + tuned_tokens * per_token, beside, tuned);
-  if (room && needs.while_tuning() + pass_tokens * per_token > *room) plan.fits = false;
+  // The passes of a step, then the optimiser's, for which the budget has room beside them.
+  const int64_t moment = OptimiserBytes(model, SelectedCountOf(options.mask, model, locate));
+  const int64_t dense = 4 * LargestScored(model, options.mask, locate);
+  const int64_t tuned_tokens = pass_of(step_tokens);
+  stages.Add("tune",
+             std::max(held, held - moment - dense +
+                                RecordedPassBytes(model, layers, tuned_tokens, tuned_tokens, dense)),
+             beside, tuned);
+  if (room && needs.while_tuning() + logits + pass_tokens * per_token > *room) plan.fits = false;
   if (judged > 0) {
-    stages.Add("judge", held + pass_tokens * ForwardBytesPerToken(model), beside,
+    stages.Add("judge", held - moment - dense + forward_bytes(judged_tokens), beside,
                judged * static_cast<double>(std::min<int64_t>(steps, 4)));
   }
-  stages.Add("write", held, beside + 4 * LargestTensor(model), 0);
+  stages.Add("write", held - moment - dense, beside + 4 * LargestTensor(model), 0);
 
   constexpr int64_t kRecords = int64_t{1} << 20;  // grin.json, log and report
   plan.disk_bytes = input.stored_bytes + CountWeights(model) / 8 + kRecords + scratch;
@@ -483,7 +524,9 @@ Json RunPlanCommand(const WorkspaceOptions& where, const TaskOptions& files,
   CheckStepOptions(given.steps);
   const PlannedModel planned = OpenPlanned(where.model.model);
   const std::optional<at::Device> found = FindIfThere(where.compute.device);
-  const at::Device device = found.value_or(at::Device(at::kCUDA, 0));
+  const at::Device device =
+      found.value_or(at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(
+                                               std::max<int64_t>(0, CardNumber(where.compute.device)))));
 
   PlanInput input{.model = planned.Shapes(where.compute.dtype, device),
                   .stored_bytes = planned.stored_bytes,

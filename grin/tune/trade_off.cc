@@ -10,7 +10,6 @@
 namespace grin {
 namespace {
 
-constexpr int64_t kJudged = 48;
 // What is left of the forget set below this share of its start counts as gone: a model that never
 // saw the data is not at 0 either, and lower than it is over-forgetting.
 constexpr double kForgotten = 0.05;
@@ -22,7 +21,7 @@ std::vector<Sequence> DrawJudged(const std::vector<Sequence>& all, uint64_t seed
   std::iota(order.begin(), order.end(), int64_t{0});
   const RandomStream random(seed, stream);
   std::vector<Sequence> drawn;
-  for (int64_t i = 0; i < std::min(kJudged, count); ++i) {
+  for (int64_t i = 0; i < std::min(kJudgedSequences, count); ++i) {
     std::swap(order[i], order[i + static_cast<int64_t>(random.Below(i, count - i))]);
     drawn.push_back(all[order[i]]);
   }

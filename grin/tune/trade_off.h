@@ -25,7 +25,10 @@ struct StartingKnowledge {
   bool keywords = false;
 };
 
-// A judge by that score over at most 48 sequences of each set, drawn by seed. What was known at the
+// How many sequences of each set are judged at most.
+inline constexpr int64_t kJudgedSequences = 48;
+
+// A judge by that score over so many sequences of each set, drawn by seed. What was known at the
 // start is measured on the untouched model, or taken from an earlier measurement.
 class TradeOffJudge {
  public:

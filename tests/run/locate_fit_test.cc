@@ -4,7 +4,7 @@
 
 #include <gmock/gmock.h>
 
-#include "grin/model/footprint.h"
+#include "grin/data/packing.h"
 #include "grin/run/budget.h"
 #include "grin/run/stages.h"
 #include "tests/run/toy_run.h"
@@ -46,14 +46,14 @@ TEST(LocateFit, CountsWhatItHasToGoThrough) {
   const LocateCase of("locate_fit_work");
   int64_t retain = 0, longest = 0;
   for (const Sequence& sequence : of.task.retain_sequences) {
-    retain += static_cast<int64_t>(sequence.tokens.size());
+    retain += static_cast<int64_t>(TokensRead(sequence).size());
   }
   for (const auto* set : {&of.task.forget_sequences, &of.task.retain_sequences}) {
     for (const Sequence& sequence : *set) {
       longest = std::max(longest, static_cast<int64_t>(sequence.tokens.size()));
     }
   }
-  EXPECT_EQ(of.work.tokens, retain);  // three sequences against two
+  EXPECT_EQ(of.work.retain.tokens, retain);
   EXPECT_EQ(of.work.longest, longest);
 }
 
@@ -102,7 +102,7 @@ TEST(LocateFit, KeepsToWhatItCounts) {
     const int64_t before = BytesOfStandIn();
     ForgetPeakOfStandIn();
     of.Run(fit);
-    EXPECT_LE(PeakOfStandIn() - before, fit.device_bytes + LogitBytes(of.model()) + kPages);
+    EXPECT_LE(PeakOfStandIn() - before, fit.device_bytes + kPages);
   }
 }
 
@@ -112,7 +112,7 @@ TEST(LocateFit, ReadsWhatIsFreeOnADevice) {
   const LocateCase of("locate_fit_free");
   const LocateFit whole = MeasureLocate(of.model(), of.options, of.work, {}, 4096);
   const auto fit = [&](int64_t bytes) {
-    LimitStandIn(BytesOfStandIn() + LogitBytes(of.model()) + (int64_t{256} << 20) + bytes);
+    LimitStandIn(BytesOfStandIn() + (int64_t{256} << 20) + bytes);
     const LocateFit found =
         BudgetLocate(of.model(), of.workspace.options.compute, of.options, of.work, 0);
     LimitStandIn(0);

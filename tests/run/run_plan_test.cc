@@ -6,6 +6,8 @@
 
 #include "grin/model/shapes.h"
 #include "grin/run/budget.h"
+#include "grin/run/stages.h"
+#include "tests/run/made_checkpoint.h"
 #include "tests/run/toy_run.h"
 
 namespace grin {
@@ -104,21 +106,24 @@ TEST(RunPlan, AddsUpAsByHand) {
   input.options.locate.fraction = 0.01;
   const RunPlan plan = PlanUnlearn(input);
   constexpr double kWeights = 13.4768e9, kScope = 6.476e9;
-  // A context, and three times 256 rows of 32,000 logits.
-  constexpr double kProgram = 0.8389e9 + 0.0983e9;
-  // Of each layer and token 4 rows of the stream, 3 of queries and keys and 2 of the MLP.
-  constexpr double kToken = 32 * (4 * 4096 + 3 * 8192 + 2 * 11008) * 2 + 4 * (3 * 11008 + 4 * 4096);
+  constexpr double kProgram = 0.8389e9;  // a context
+  // Of each layer and token 4 rows of the stream, queries, keys, values and what attention gives, 2 of
+  // the MLP, and two norms' and 32 heads' own numbers.
+  constexpr double kToken = 32 * ((4 * 4096 + 4 * 4096 + 2 * 11008) * 2 + 4 * (2 + 32));
+  // Behind the last block, 5 rows of the MLP and one of the stream.
+  constexpr double kBack = (5 * 11008 + 4096) * 2;
   const auto expect = [&](const char* stage, double bytes) {
     EXPECT_NEAR(static_cast<double>(StageOf(plan, stage).device_bytes), kWeights + kProgram + bytes,
                 2e-3 * (kWeights + bytes))
         << stage;
   };
   expect("load", 0);
-  // Both gradients, a pass of 4096 tokens, and a matrix's own gradient.
-  expect("locate", 8 * kScope + 4096 * kToken + 4 * 4096 * 11008);
-  // Of each selected weight position, master, m, v, gradient, two states and a number of AdamW's;
-  // eight sequences; the gradient of a matrix.
-  expect("tune", 0.01 * kScope * 32 + 8 * 108 * kToken + 4 * 4096 * 11008);
+  // Both gradients, and a pass of 4096 tokens.
+  // Sums of the forget gradients, in two passes, beside those of the retain gradients.
+  expect("locate", 8 * kScope + 4096 * (kToken + kBack));
+  // Of each selected weight position, master, m, v, gradient and two states; eight sequences, two
+  // rows of the MLP, and the gradient of a matrix.
+  expect("tune", 0.01 * kScope * 28 + 8 * 108 * (kToken + 2 * 11008 * 2) + 4 * 4096 * 11008);
   // Forward twice as many operations as weights and tokens, and back twice those.
   const double tokens = 108 * (40 + 256);
   EXPECT_NEAR(StageOf(plan, "locate").operations, 6 * kScope * tokens, 0.05 * 6 * kScope * tokens);
@@ -147,22 +152,93 @@ TEST(RunPlan, FitsEightBillionWeightsIntoCardsThatPeopleHave) {
   EXPECT_FALSE(PlanUnlearn(input).fits);
 }
 
-// The most that the stand-in device held in a run, against the plan of that run.
+// Small models whose passes take most of what a run takes.
+Json Made(const std::string& type, const Json& more) {
+  Json config = {{"hidden_size", 64},        {"intermediate_size", 176},
+                 {"num_hidden_layers", 4},   {"num_attention_heads", 4},
+                 {"num_key_value_heads", 4}, {"vocab_size", 704},
+                 {"rms_norm_eps", 1e-5},     {"max_position_embeddings", 128},
+                 {"eos_token_id", 0},        {"model_type", type}};
+  config.update(more);
+  return config;
+}
+
+struct PlannedRun {
+  std::string name;
+  Json config;
+  at::ScalarType type = at::kFloat;
+  std::string objective = "npo", retain_loss = "nll", keep = "last", locate = "grin";
+  double fraction = 0.05;
+  std::string budget;  // beside the weights and the program
+};
+
+// The most that the stand-in device held in the stages of a run, against their plan.
 TEST(RunPlan, IsWhatADeviceIsSeenToTake) {
   if (TestDevice().is_cpu()) GTEST_SKIP() << "the CPU counts no tensors";
-  const ToyRun toy("plan_peak");
-  UnlearnOptions options = toy.unlearn();
-  const int64_t before = BytesOfStandIn();
-  ForgetPeakOfStandIn();
-  Workspace workspace = OpenWorkspace(toy.where());
-  const LoadedTask task = LoadTask(workspace, toy.task());
-  Unlearn(workspace, task, options);
-  const int64_t peak = PeakOfStandIn() - before;
-  PlanInput input{.model = workspace.model, .task = task.task, .options = options};
-  input.options.objective = Resolved(options.objective, false);
-  const int64_t planned = PlanUnlearn(input).device_bytes - ProgramBytes(workspace.model);
-  // Every tensor takes whole pages there, which of a toy is most of it: no more than what is added.
-  EXPECT_LE(peak, planned + 400 * 4096);
+  const Json llama = Made("llama", Json::object()), wide = Made("llama", {{"intermediate_size", 512}});
+  const Json qwen3 = Made("qwen3", {{"head_dim", 32}});
+  const Json gemma2 = Made("gemma2", {{"head_dim", 16},
+                                      {"hidden_activation", "gelu_pytorch_tanh"},
+                                      {"query_pre_attn_scalar", 16},
+                                      {"attn_logit_softcapping", 50.0},
+                                      {"final_logit_softcapping", 30.0},
+                                      {"sliding_window", 64}});
+  const Json gpt2 = {{"model_type", "gpt2"}, {"n_embd", 64},         {"n_layer", 4},
+                     {"n_head", 4},          {"vocab_size", 704},    {"n_positions", 128},
+                     {"eos_token_id", 0},    {"layer_norm_epsilon", 1e-5}};
+  for (const PlannedRun& of :
+       {PlannedRun{.name = "llama", .config = llama},
+        PlannedRun{.name = "bf16", .config = llama, .type = at::kBFloat16, .fraction = 0.2},
+        PlannedRun{.name = "wide", .config = wide, .objective = "ga", .keep = "best"},
+        PlannedRun{.name = "qwen3", .config = qwen3, .retain_loss = "kl", .locate = "wagle"},
+        PlannedRun{.name = "gemma2", .config = gemma2, .objective = "simnpo", .locate = "salun"},
+        PlannedRun{.name = "gpt2", .config = gpt2, .keep = "best", .locate = "ssd"}}) {
+    SCOPED_TRACE(of.name);
+    const fs::path dir = EmptyDirectory("plan_peak_" + of.name);
+    WriteMade(dir / "model", of.config, of.type);
+    // Short texts: the stand-in device holds the scores of all of a sequence's pairs.
+    for (const auto& [file, count] : {std::pair("forget", 48), std::pair("retain", 160)}) {
+      std::string lines;
+      for (int i = 0; i < count; ++i) lines += fmt::format("{{\"text\": \"{}{:04}\"}}\n", file[0], 7 * i);
+      WriteFile(dir / (std::string(file) + ".jsonl"), lines);
+    }
+    WorkspaceOptions where{.model = {(dir / "model").string()}, .data = {}, .compute = {}};
+    where.compute.device = TestDeviceName();
+    where.data.template_name = "raw";
+    UnlearnOptions options;
+    options.locate.locate = of.locate;
+    options.locate.fraction = of.fraction;
+    options.steps.steps = 2;
+    options.steps.batch_size = 40;
+    options.objective.objective = of.objective;
+    options.objective.retain_loss = of.retain_loss;
+    options.objective.keep = of.keep;
+    const int64_t before = BytesOfStandIn();
+    Workspace workspace = OpenWorkspace(where);
+    const LoadedTask task = LoadTask(workspace, {.forget = (dir / "forget.jsonl").string(),
+                                                 .retain = (dir / "retain.jsonl").string()});
+    ForgetPeakOfStandIn();
+    const LocateResult located = RunLocate(workspace, task, {.locate = options.locate});
+    const int64_t locate_peak = PeakOfStandIn() - before;
+    ForgetPeakOfStandIn();
+    options.mask = &located.mask;
+    Unlearn(workspace, task, options);
+    const int64_t peak = PeakOfStandIn() - before;
+
+    PlanInput input{.model = workspace.model, .task = task.task, .options = options};
+    input.options.objective = Resolved(options.objective, false);
+    const int64_t program = ProgramBytes(workspace.model);
+    const RunPlan tuning = PlanUnlearn(input);
+    input.options.mask = nullptr;
+    const RunPlan whole = PlanUnlearn(input);
+    const auto expect = [&](const char* stage, int64_t measured, int64_t planned) {
+      const double distance = static_cast<double>(planned) / static_cast<double>(measured) - 1;
+      EXPECT_GE(distance, -0.05) << stage << ": " << measured << " " << planned;
+      EXPECT_LE(distance, 0.10) << stage << ": " << measured << " " << planned;
+    };
+    expect("locate", locate_peak, StageOf(whole, "locate").device_bytes - program);
+    expect("tune", peak, tuning.device_bytes - program);
+  }
 }
 
 TEST(RunPlan, NeedsAConfigAlone) {
