@@ -201,7 +201,7 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
     const at::Tensor& weight = model.weights->tensors().at(name);
     total += rows.defined() && name == embedding ? rows.numel() * weight.size(1) : weight.numel();
   }
-  const int64_t wanted = RoundedCount(options.fraction, total);
+  const int64_t wanted = RoundedCount(options.share(), total);
   RunningTopK running = options.threshold > 0 ? RunningTopK::Above(options.threshold)
                                               : RunningTopK::Highest(wanted);
   const auto score = [&](size_t i, at::Tensor forget_gradient) {
@@ -255,7 +255,7 @@ Mask Locate(const Model& model, const std::vector<Sequence>& forget,
     mask.metadata()["embedding_rows"] = fmt::format("{}", rows.numel());
   }
   mask.metadata()["method"] = options.locate;
-  mask.metadata()["fraction"] = fmt::format("{}", options.fraction);
+  mask.metadata()["fraction"] = fmt::format("{}", options.share());
   if (options.threshold > 0) {
     mask.metadata()["fraction"] =
         fmt::format("{}", static_cast<double>(count) / static_cast<double>(total));

@@ -27,10 +27,13 @@ struct LocateOptions {
   std::vector<std::string> scope;
   int64_t locate_sample = 256;
 
+  // Of the scored weights, how many are selected, where no threshold says so: `all` leaves none out.
+  double share() const { return locate == "all" ? 1 : fraction; }
+
   template <typename Visitor>
   void Visit(Visitor& visit) {
     visit("locate", locate, "how weights are scored: " + NamesOf(ScoreMethods()));
-    visit("fraction", fraction, "share of the scored weights that is selected, 0 to 1");
+    visit("fraction", fraction, "share of the scored weights that is selected, 0 to 1; all takes every one of them");
     visit("epsilon", epsilon,
           "constant of the ratio: a percentile of |g_r| (50%), mean, or a number");
     visit("statistic", statistic,

@@ -51,7 +51,7 @@ int64_t PassTokens(const Model& model, const ComputeOptions& compute, int64_t re
 }
 
 // The share of the scored weights that the options may select.
-double ShareOf(const LocateOptions& options) { return options.threshold > 0 ? 1 : options.fraction; }
+double ShareOf(const LocateOptions& options) { return options.threshold > 0 ? 1 : options.share(); }
 
 // Per trained weight: position, master, m, v and gradient; and two states to go back to.
 constexpr double kPosition = 4, kTraining = 16, kStates = 8;

@@ -90,7 +90,7 @@ namespace {
 // Scores of the running top-k: about k (1 + ln(n / k)) of n, and their bound is a fourth too low at most.
 // Scores that are no gradients' need not be spread so: of them all.
 int64_t CandidateBytes(const LocateOptions& options, bool of_gradients, int64_t all) {
-  const double share = options.threshold > 0 || !of_gradients ? 1 : options.fraction;
+  const double share = options.threshold > 0 || !of_gradients ? 1 : options.share();
   return static_cast<int64_t>(4 * static_cast<double>(all) *
                               std::min(1.0, 1.25 * share * (1 - std::log(share))));
 }

@@ -476,12 +476,17 @@ std::vector<std::string> AdviceFor(const PlannedModel& planned, const PlanInput&
     changes.push_back({"--dtype bfloat16", [&](PlanInput& in) { shapes(in, "bfloat16"); }});
   }
   for (const double fraction : {0.02, 0.01, 0.005}) {
-    if (input.options.mask || fraction >= input.options.locate.fraction) continue;
-    const auto apply = [=](PlanInput& in) { in.options.locate.fraction = fraction; };
-    changes.push_back({fmt::format("--fraction {}", fraction), apply});
+    if (input.options.mask || fraction >= input.options.locate.share()) continue;
+    const auto apply = [=](PlanInput& in) {
+      if (in.options.locate.locate == "all") in.options.locate.locate = LocateOptions{}.locate;
+      in.options.locate.fraction = fraction;
+    };
+    const std::string flags = fmt::format(
+        "{}--fraction {}", input.options.locate.locate == "all" ? "--locate grin " : "", fraction);
+    changes.push_back({flags, apply});
     if (wide) {
       changes.push_back(
-          {fmt::format("--dtype bfloat16 --fraction {}", fraction), [=](PlanInput& in) {
+          {"--dtype bfloat16 " + flags, [=](PlanInput& in) {
              shapes(in, "bfloat16");
              apply(in);
            }});

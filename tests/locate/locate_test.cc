@@ -143,6 +143,13 @@ TEST_P(LocateTest, SaysHowTheMaskWasMade) {
   EXPECT_EQ(selected, mask.count());
 }
 
+// It is what runs without a mask are compared with.
+TEST_P(LocateTest, AllLeavesNothingOut) {
+  const Mask mask = Run({.locate = "all"});
+  EXPECT_EQ(mask.count(), mask.total());
+  EXPECT_EQ(mask.metadata().at("fraction"), "1");
+}
+
 TEST_P(LocateTest, ImportancesAreMeanSquaresUnlessOneSaysOtherwise) {
   if (LeftOutOnDevice(GetParam())) GTEST_SKIP() << kLeftOutOnDevice;
   EXPECT_EQ(Run({.locate = "ssd"}).metadata().at("statistic"), "rms");
