@@ -1,7 +1,19 @@
+# The headers of LibTorch and JSON, compiled once for all rooms that use LibTorch: they are most of what a
+# file costs. What they are compiled with must be no more than what all of these have.
+set(GRIN_HEADERS <ATen/ATen.h> <nlohmann/json.hpp> <fmt/format.h> <fmt/ranges.h> <algorithm> <filesystem>
+  <functional> <map> <memory> <optional> <span> <string> <string_view> <vector>)
+function(grin_precompile_headers)
+  file(CONFIGURE OUTPUT headers.cc CONTENT "// The headers are what is compiled.\n")
+  add_library(grin_headers OBJECT ${CMAKE_CURRENT_BINARY_DIR}/headers.cc)
+  target_include_directories(grin_headers PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(grin_headers PRIVATE fmt::fmt nlohmann_json::nlohmann_json grin_torch)
+  target_precompile_headers(grin_headers PRIVATE ${GRIN_HEADERS})
+endfunction()
+
 # grin_room(NAME [TORCH] [LINK libs...] [USES libs...]): the static library grin_NAME from
 # grin/NAME/*.cc. LINK: libraries that its headers show; USES: those that only its sources include.
 # The files of a room are compiled together, a dozen at a time: most of a file's cost are the headers
-# of LibTorch and JSON that all of them include. (cmake -DCMAKE_UNITY_BUILD=OFF compiles each alone.)
+# that all of them include. (cmake -DCMAKE_UNITY_BUILD=OFF compiles each alone.)
 function(grin_room name)
   cmake_parse_arguments(ARG "TORCH" "" "LINK;USES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/grin/${name}/*.cc
@@ -14,6 +26,7 @@ function(grin_room name)
     UNITY_BUILD ${GRIN_UNITY} UNITY_BUILD_BATCH_SIZE 12 POSITION_INDEPENDENT_CODE ON)
   if(ARG_TORCH)
     target_link_libraries(grin_${name} PUBLIC grin_torch)
+    target_precompile_headers(grin_${name} REUSE_FROM grin_headers)
   endif()
 endfunction()
 
@@ -30,8 +43,10 @@ function(grin_stand_in)
   target_include_directories(grin_standin PUBLIC ${CMAKE_SOURCE_DIR})
   target_link_libraries(grin_standin PUBLIC grin_torch)
   add_executable(grin_standin_test ${CMAKE_SOURCE_DIR}/tests/standin/standin_test.cc)
-  target_link_libraries(grin_standin_test PRIVATE grin_standin GTest::gtest GTest::gtest_main)
+  target_link_libraries(grin_standin_test PRIVATE grin_standin fmt::fmt nlohmann_json::nlohmann_json
+    GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_options(grin_standin_test PRIVATE -O0)
+  target_precompile_headers(grin_standin_test PRIVATE ${GRIN_HEADERS} <gtest/gtest.h> <gmock/gmock.h>)
   grin_add_test(standin grin_standin_test -*Slow*:*Live*)
 endfunction()
 
@@ -56,6 +71,7 @@ function(grin_room_tests name)
     GRIN_SHARED="../shared" GRIN_SOURCE_DIR="." GRIN_BINARY_DIR="${binary_dir}")
   if(NOT name MATCHES "^(base|hub|io|jinja|text)$")
     target_link_libraries(${target} PRIVATE grin_standin)
+    target_precompile_headers(${target} REUSE_FROM grin_standin_test)
   endif()
   # What is tested is optimised in its own library.
   target_compile_options(${target} PRIVATE -O0)
