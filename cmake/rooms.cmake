@@ -69,7 +69,7 @@ function(grin_room_tests name)
   file(RELATIVE_PATH binary_dir ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
   target_compile_definitions(${target} PRIVATE GRIN_TEST_DATA="tests/data"
     GRIN_SHARED="../shared" GRIN_SOURCE_DIR="." GRIN_BINARY_DIR="${binary_dir}")
-  if(NOT name MATCHES "^(base|hub|io|jinja|text)$")
+  if(NOT name MATCHES "^(base|ranks|hub|io|jinja|text)$")
     target_link_libraries(${target} PRIVATE grin_standin)
     target_precompile_headers(${target} REUSE_FROM grin_standin_test)
   endif()

@@ -45,8 +45,10 @@ void PrintAttacks(const Json& results) {
 
 void AttackCommand(AttackSettings settings, const CommonOptions& common) {
   settings.where.compute = common.compute;
+  settings.where.ranks = common.ranks;
   Require(settings.where.model.model, "--model");
   Require(settings.attack.output.out, "--out");
+  KeepOutputToRank0(common, settings.attack.output);
   Json results = RunAttack(settings.where, settings.attack);
   if (common.json) {
     for (auto& [name, metric] : results.items()) metric.erase("value_by_index");
@@ -79,6 +81,7 @@ const Command kAttack = {
         "  grin attack --model FORGOT --before FULL --forget F --retain R --attacks round --out "
         "round.json\n"
         "  grin report eval.json attack.json --out report.html",
-    .set_up = SetUpAttack};
+    .set_up = SetUpAttack,
+    .processes = Processes::kTogether};
 
 }  // namespace grin

@@ -1,9 +1,11 @@
 #pragma once
 // What the subcommands share.
 
+#include <memory>
 #include <string>
 
 #include "grin/base/json.h"
+#include "grin/ranks/ranks.h"
 #include "grin/run/options.h"
 
 namespace grin {
@@ -14,6 +16,7 @@ struct CommonOptions {
   int64_t threads = 0;
   bool quiet = false;
   ComputeOptions compute;
+  std::shared_ptr<const Ranks> ranks = OneProcess();  // that do this command together
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
@@ -30,8 +33,12 @@ struct CommonOptions {
 // Error (usage) naming the flag when it is empty.
 void Require(const std::string& value, const char* flag);
 
+// Where a command's output goes: nowhere on other ranks than 0.
+void KeepOutputToRank0(const CommonOptions& common, OutputOptions& output);
+
 // Sets the number of threads of this process. Error (usage) for one that makes no sense.
-void SetThreads(int64_t threads);
+// 0: all cores, or with several processes on a machine a fair share of them.
+void SetThreads(int64_t threads, const Ranks& ranks = *OneProcess());
 
 // Prints one line of JSON on stdout.
 void PrintJson(const Json& result);

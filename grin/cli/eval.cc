@@ -14,6 +14,7 @@ struct EvalSettings {
 
 void EvalCommand(EvalSettings settings, const CommonOptions& common) {
   settings.where.compute = common.compute;
+  settings.where.ranks = common.ranks;
   Require(settings.evaluate.output.out, "--out");
   const Json results = Evaluate(settings.where, settings.evaluate);
   if (common.json) {
@@ -47,6 +48,7 @@ const Command kEval = {
         "  grin eval --model M --suite keywords --data forget=f.jsonl,retain=r.jsonl --out k.json\n"
         "An interrupted run goes on where it was: what is finished is kept in "
         "RESULTS.json.partial.",
-    .set_up = SetUpEval};
+    .set_up = SetUpEval,
+    .processes = Processes::kTogether};
 
 }  // namespace grin

@@ -13,12 +13,14 @@ struct FinetuneSettings {
 
 void FinetuneCommand(FinetuneSettings settings, const CommonOptions& common) {
   settings.where.compute = common.compute;
+  settings.where.ranks = common.ranks;
   Require(settings.finetune.output.out, "--out");
+  KeepOutputToRank0(common, settings.finetune.output);
   CheckRun(common.compute, settings.finetune);
   Workspace workspace = OpenWorkspace(settings.where);
   const TrainResult result = RunFinetune(workspace, settings.finetune);
   PrintJson(common, result.document);
-  ThrowIfGuarded(result.tuned, settings.finetune.output.out);
+  if (common.ranks->first()) ThrowIfGuarded(result.tuned, settings.finetune.output.out);
 }
 
 std::function<void()> SetUpFinetune(Flags& flags, const CommonOptions& common) {
@@ -38,6 +40,7 @@ const Command kFinetune = {
     .name = "finetune",
     .summary = "plain supervised fine-tuning of every weight, or of a mask (to make full and retain models)",
     .examples = "Example:\n  grin finetune --model M --data full.jsonl --epochs 5 --lr 2e-5 --out FULL",
-    .set_up = SetUpFinetune};
+    .set_up = SetUpFinetune,
+    .processes = Processes::kTogether};
 
 }  // namespace grin

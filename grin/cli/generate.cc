@@ -16,6 +16,8 @@ struct GenerateSettings {
 
 void GenerateCommand(GenerateSettings settings, const CommonOptions& common) {
   settings.where.compute = common.compute;
+  settings.where.ranks = common.ranks;
+  KeepOutputToRank0(common, settings.generate.output);
   CheckGenerate(settings.generate);
   const Workspace workspace = OpenWorkspace(settings.where);
   const std::vector<Json> answers = RunGenerate(workspace, settings.generate);
@@ -49,6 +51,7 @@ const Command kGenerate = {
         "Examples:\n"
         "  grin generate --model M --prompt \"Who wrote Hamlet?\"\n"
         "  grin generate --model M --data questions.jsonl --out answers.jsonl",
-    .set_up = SetUpGenerate};
+    .set_up = SetUpGenerate,
+    .processes = Processes::kTogether};
 
 }  // namespace grin

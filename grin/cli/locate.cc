@@ -28,8 +28,10 @@ struct LocateSettings {
 
 void LocateCommand(LocateSettings settings, const CommonOptions& common) {
   settings.where.compute = common.compute;
+  settings.where.ranks = common.ranks;
   settings.locate.probe = settings.probe.probe;
   if (!settings.locate.probe) Require(settings.locate.output.out, "--out (or --probe)");
+  KeepOutputToRank0(common, settings.locate.output);
   CheckRun(common.compute, settings.locate);
   Workspace workspace = OpenWorkspace(settings.where);
   const LoadedTask task = LoadTask(workspace, settings.task);
@@ -73,6 +75,7 @@ const Command kLocate = {
     .name = "locate",
     .summary = "find the weights that hold the forget data, and write them as a mask",
     .examples = "Example:\n  grin locate --model M --forget F --retain R --out mask.safetensors --probe",
-    .set_up = SetUpLocate};
+    .set_up = SetUpLocate,
+    .processes = Processes::kTogether};
 
 }  // namespace grin

@@ -17,6 +17,8 @@ struct LoglikSettings {
 
 void LoglikCommand(LoglikSettings settings, const CommonOptions& common) {
   settings.where.compute = common.compute;
+  settings.where.ranks = common.ranks;
+  KeepOutputToRank0(common, settings.loglik.output);
   Require(settings.loglik.data, "--data");
   const OutputOptions& output = settings.loglik.output;
   if (!output.out.empty()) CheckOutput(output, OutputKind::kFile);
@@ -44,6 +46,7 @@ const Command kLoglik = {
         "  grin loglik --model M --data questions.jsonl --out scores.jsonl\n"
         "Each line: {\"tokens\": [...], \"logprobs\": [...], \"argmax\": [...]} at the scored "
         "positions. Without --out they go to stdout.",
-    .set_up = SetUpLoglik};
+    .set_up = SetUpLoglik,
+    .processes = Processes::kTogether};
 
 }  // namespace grin

@@ -4,8 +4,12 @@
 #include <c10/util/Exception.h>
 #include <c10/util/Logging.h>
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <filesystem>
+#include <memory>
+#include <optional>
 
 #include "grin/base/error.h"
 #include "grin/base/nearest.h"
@@ -16,6 +20,9 @@
 #include "grin/cli/terminal.h"
 #include "grin/cli/trace.h"
 #include "grin/model/libtorch.h"
+#include "grin/ranks/place.h"
+#include "grin/ranks/ranks.h"
+#include "grin/run/workspace.h"
 
 #ifndef __SANITIZE_ADDRESS__  // which puts its own start there
 __attribute__((section(".preinit_array"),
@@ -47,9 +54,32 @@ void RefuseIdleSettings(const grin::Command& command, const grin::ComputeOptions
   check("device", compute.device != grin::ComputeOptions().device);
   check("dtype", !compute.dtype.empty());
   check("memory-budget", !compute.memory_budget.empty());
+  check("deterministic", compute.deterministic);
+  check("reduce", compute.reduce != grin::ComputeOptions().reduce);
 }
 
-int Run(int argc, char** argv) {
+// The processes that this one does the command with, which have still to meet.
+std::shared_ptr<grin::Ranks> RanksOf(const grin::Command& command, const grin::CommonOptions& common,
+                                     const std::optional<grin::RankPlace>& place) {
+  const grin::SumRule rule = grin::SumRuleOf(common.compute);
+  if (!place || command.processes == grin::Processes::kBeside) {
+    return std::make_shared<grin::Ranks>(rule);
+  }
+  if (command.processes == grin::Processes::kOne) {
+    grin::BadUsage("ranks", "grin {} is done by one process, and these are {}", command.name, place->world);
+  }
+  return std::make_shared<grin::Ranks>(*place, rule);
+}
+
+// The listener of a process that is not rank 0: nobody reads what it says.
+grin::Listener SilentListener() {
+  grin::Listener listener;
+  listener.cancelled = grin::TerminalListener(/*quiet=*/true).cancelled;
+  return listener;
+}
+
+int Run(int argc, char** argv, const std::optional<grin::RankPlace>& place,
+        std::shared_ptr<grin::Ranks>& ranks) {
   grin::CheckInstructions();
   CLI::App app("GRIN makes a language model forget chosen data and keep everything else.", "grin");
   app.require_subcommand(1);
@@ -96,19 +126,31 @@ int Run(int argc, char** argv) {
     if (app.get_subcommands().empty() && argc > 1) unknown = {argv[1]};
     const bool extra =
         dynamic_cast<const CLI::ExtrasError*>(&error) || app.get_subcommands().empty();
-    grin::PrintError(std::string(error.what()) +
-                     (extra && !unknown.empty() ? Suggest(unknown, known) : "; see --help"));
+    if (!place || place->rank == 0) {
+      grin::PrintError(std::string(error.what()) +
+                       (extra && !unknown.empty() ? Suggest(unknown, known) : "; see --help"));
+    }
     return static_cast<int>(grin::ErrorClass::kUsage);
   }
   for (const auto& entry : entries) {
     if (!entry->app->parsed()) continue;
     if (!entry->common.config.empty()) entry->flags->ApplyConfig(entry->common.config);
     RefuseIdleSettings(*entry->command, entry->common.compute);
-    grin::SetThreads(entry->common.threads);
     grin::CatchInterrupts();
-    const grin::ListenerScope scope(grin::TerminalListener(entry->common.quiet));
+    ranks = RanksOf(*entry->command, entry->common, place);
+    ranks->Join();
+    entry->common.ranks = ranks;
+    grin::SetThreads(entry->common.threads, *ranks);
+    grin::Listener listener =
+        !place || place->rank == 0 ? grin::TerminalListener(entry->common.quiet) : SilentListener();
+    listener.cancelled = [signalled = listener.cancelled, &ranks] {
+      return signalled() || ranks->failed();
+    };
+    const grin::ListenerScope scope(std::move(listener));
+    if (place && place->rank > 0 && !std::freopen("/dev/null", "w", stdout)) std::fclose(stdout);
     const grin::Trace trace;
     entry->run();
+    ranks->End();
   }
   return 0;
 }
@@ -117,26 +159,38 @@ int Run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   c10::initLogging();  // by TORCH_CPP_LOG_LEVEL
-  int code = 1;
+  std::optional<grin::RankPlace> place;
+  std::shared_ptr<grin::Ranks> ranks;  // null until the command begins
+  int code = 0;
+  const auto fail = [&](grin::ErrorClass error_class, const std::string& message) {
+    grin::Ranks::LastWord word{message, static_cast<int>(error_class)};
+    if (ranks) {
+      word = ranks->Fail(error_class, message);
+    } else if (place && place->rank > 0 && error_class != grin::ErrorClass::kInterrupted) {
+      word.message.reset();  // rank 0 has read the same command line
+    }
+    if (word.message) grin::PrintError(*word.message);
+    code = word.code;
+  };
   try {
-    code = Run(argc, argv);
+    place = grin::FindRankPlace();
+    code = Run(argc, argv, place, ranks);
   } catch (const grin::Error& error) {
-    grin::PrintError(error.what());
-    code = error.exit_code();
+    fail(error.error_class(), error.what());
   } catch (const std::bad_alloc&) {
-    grin::PrintError("out of memory; --memory-budget makes passes smaller");
-    code = static_cast<int>(grin::ErrorClass::kMemory);
+    fail(grin::ErrorClass::kMemory, "out of memory; --memory-budget makes passes smaller");
   } catch (const c10::OutOfMemoryError& error) {
-    grin::PrintError(error.what_without_backtrace());
-    code = static_cast<int>(grin::ErrorClass::kMemory);
+    fail(grin::ErrorClass::kMemory, error.what_without_backtrace());
   } catch (const c10::Error& error) {
-    grin::PrintError(error.what_without_backtrace());
+    fail(grin::ErrorClass::kInternal, error.what_without_backtrace());
   } catch (const std::filesystem::filesystem_error& error) {  // a path that the system refuses
-    grin::PrintError(fmt::format("[io] {}: {}", error.path1().string(), error.code().message()));
-    code = static_cast<int>(grin::ErrorClass::kBadInput);
+    fail(grin::ErrorClass::kBadInput,
+         fmt::format("[io] {}: {}", error.path1().string(), error.code().message()));
   } catch (const std::exception& error) {
-    grin::PrintError(error.what());
+    fail(grin::ErrorClass::kInternal, error.what());
   }
   std::fflush(nullptr);
+  // Threads may still wait for a process that will not come.
+  if (code != 0 && ranks && !ranks->alone()) _exit(code);
   return code;
 }

@@ -95,6 +95,7 @@ const Command kSweep = {
     .summary = "many settings, several seeds, measured alike: one table, and what wins",
     .examples = SweepHelp(),
     .set_up = SetUpSweep,
-    .heeds = "device memory-budget"};
+    .heeds = "device memory-budget",
+    .processes = Processes::kBeside};
 
 }  // namespace grin

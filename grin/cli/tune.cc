@@ -26,19 +26,21 @@ struct TuneSettings {
 
 void TuneCommand(TuneSettings settings, const CommonOptions& common) {
   settings.where.compute = common.compute;
+  settings.where.ranks = common.ranks;
   const bool dry_run = settings.dry_run.dry_run;
   if (dry_run) {
     settings.tune.output.out.clear();
   } else {
     Require(settings.tune.output.out, "--out");
   }
+  KeepOutputToRank0(common, settings.tune.output);
   CheckRun(common.compute, settings.tune);
   Workspace workspace = OpenWorkspace(settings.where);
   const LoadedTask task = LoadTask(workspace, settings.task);
   if (dry_run) return PrintJson(RunTuneDry(workspace, task, settings.tune));
   const TrainResult result = RunTune(workspace, task, settings.tune);
   PrintJson(common, result.document);
-  ThrowIfGuarded(result.tuned, settings.tune.output.out);
+  if (common.ranks->first()) ThrowIfGuarded(result.tuned, settings.tune.output.out);
 }
 
 std::function<void()> SetUpTune(Flags& flags, const CommonOptions& common) {
@@ -63,6 +65,7 @@ const Command kTune = {
     .name = "tune",
     .summary = "fine-tune only the weights of a mask so that the forget set goes",
     .examples = "Example:\n  grin tune --model M --forget F --retain R --mask mask.safetensors --out OUT",
-    .set_up = SetUpTune};
+    .set_up = SetUpTune,
+    .processes = Processes::kTogether};
 
 }  // namespace grin

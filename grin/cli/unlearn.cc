@@ -16,13 +16,15 @@ struct UnlearnSettings {
 
 void UnlearnCommand(UnlearnSettings settings, const CommonOptions& common) {
   settings.where.compute = common.compute;
+  settings.where.ranks = common.ranks;
   Require(settings.unlearn.output.out, "--out");
+  KeepOutputToRank0(common, settings.unlearn.output);
   CheckUnlearn(common.compute, settings.unlearn);
   Workspace workspace = OpenWorkspace(settings.where);
   const LoadedTask task = LoadTask(workspace, settings.task);
   const UnlearnResult result = Unlearn(workspace, task, settings.unlearn);
   PrintJson(common, result.document);
-  ThrowIfGuarded(result.tuned, settings.unlearn.output.out);
+  if (common.ranks->first()) ThrowIfGuarded(result.tuned, settings.unlearn.output.out);
 }
 
 std::function<void()> SetUpUnlearn(Flags& flags, const CommonOptions& common) {
@@ -52,6 +54,7 @@ const Command kUnlearn = {
         "--out FIRM\n"
         "OUT is a complete checkpoint with grin.json (recipe and costs), mask.safetensors and "
         "log.jsonl.",
-    .set_up = SetUpUnlearn};
+    .set_up = SetUpUnlearn,
+    .processes = Processes::kTogether};
 
 }  // namespace grin

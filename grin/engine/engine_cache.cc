@@ -41,6 +41,12 @@ const Json* EngineCache::Find(const std::string& request) const {
   return found == answers_.end() ? nullptr : &found->second;
 }
 
+std::string EngineCache::Written() const { return Json(answers_).dump(); }
+
+void EngineCache::Take(const std::string& written) {
+  answers_ = Json::parse(written).get<std::unordered_map<std::string, Json>>();
+}
+
 void EngineCache::Add(const std::string& request, const Json& answer) {
   if (!file_) return;
   const std::string line = Json{{"k", request}, {"v", answer}}.dump() + "\n";

@@ -27,6 +27,10 @@ class EngineCache {
 
   void Add(const std::string& request, const Json& answer);
 
+  // All answers as one text, and in the place of this one's those of such a text.
+  std::string Written() const;
+  void Take(const std::string& written);
+
   size_t size() const { return answers_.size(); }
 
  private:

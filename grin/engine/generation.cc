@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -16,6 +17,8 @@
 #include "grin/model/cache.h"
 #include "grin/model/cpu/greedy_head.h"
 #include "grin/model/device.h"
+#include "grin/ranks/deal.h"
+#include "grin/ranks/ranks.h"
 
 namespace grin {
 namespace {
@@ -63,6 +66,11 @@ int32_t Sample(const float* logits, int64_t count, const GenerationOptions& opti
     rest -= probability[i];
   }
   return order[nucleus - 1];
+}
+
+// The number that a prompt's draws depend on.
+uint64_t NumberOf(const GenerationOptions& options, size_t prompt) {
+  return options.numbers.empty() ? options.first_number + prompt : options.numbers[prompt];
 }
 
 // One prompt being continued; row r of the batch lives in slot r of the cache.
@@ -222,7 +230,7 @@ class Batch {
       } else {
         const at::Tensor logits = chosen_from[i];
         if (options_.repetition_penalty != 1.0) Penalise(logits, rows_[row].prompt);
-        const uint64_t number = options_.first_number + static_cast<uint64_t>(rows_[row].prompt);
+        const uint64_t number = NumberOf(options_, static_cast<size_t>(rows_[row].prompt));
         const uint64_t draw = number << 32 | result.tokens.size();
         token = IsGreedy() ? static_cast<int32_t>(ArgmaxOfRows(logits.unsqueeze(0)).item<int64_t>())
                            : Sample(logits.const_data_ptr<float>(), logits.numel(), options_,
@@ -278,6 +286,60 @@ class Batch {
   int64_t done_ = 0;  // of the tokens that on_tokens counts, since it was called
 };
 
+// Continues this process's share of the prompts, and gathers what the others have.
+std::vector<Generated> GenerateShared(const Model& model,
+                                      const std::vector<std::vector<int32_t>>& prompts,
+                                      const std::vector<int32_t>& end_tokens,
+                                      const GenerationOptions& options) {
+  const Ranks& ranks = *model.ranks;
+  std::vector<int64_t> costs;  // of reading a prompt, and of what may be added to it
+  for (const auto& prompt : prompts) {
+    costs.push_back(static_cast<int64_t>(prompt.size()) / 8 + options.max_new_tokens);
+  }
+  const std::vector<int64_t> own = DealOut(costs, ranks.world())[ranks.rank()];
+  std::vector<std::vector<int32_t>> own_prompts;
+  GenerationOptions own_options = options;
+  own_options.numbers.clear();
+  for (const int64_t i : own) {
+    own_prompts.push_back(prompts[i]);
+    own_options.numbers.push_back(NumberOf(options, static_cast<size_t>(i)));
+  }
+  if (options.on_finished) {
+    own_options.on_finished = [&](size_t at, const Generated& generated) {
+      options.on_finished(static_cast<size_t>(own[at]), generated);
+    };
+  }
+  std::vector<Generated> mine;
+  if (!own.empty()) mine = Batch(model, own_prompts, end_tokens, own_options).Run();
+  std::vector<Generated> all(prompts.size());
+  std::vector<int32_t> numbers;  // of each prompt: which, whether it ended, how many tokens, these
+  for (size_t at = 0; at < own.size(); ++at) {
+    numbers.push_back(static_cast<int32_t>(own[at]));
+    numbers.push_back(mine[at].ended);
+    numbers.push_back(static_cast<int32_t>(mine[at].tokens.size()));
+    numbers.insert(numbers.end(), mine[at].tokens.begin(), mine[at].tokens.end());
+    all[own[at]] = std::move(mine[at]);
+  }
+  const auto gathered = ranks.Gather({reinterpret_cast<const char*>(numbers.data()),
+                                      numbers.size() * sizeof(int32_t)});
+  for (int64_t rank = 0; rank < ranks.world(); ++rank) {
+    if (rank == ranks.rank()) continue;
+    std::vector<int32_t> theirs(gathered[rank].size() / sizeof(int32_t));
+    if (!theirs.empty()) std::memcpy(theirs.data(), gathered[rank].data(), gathered[rank].size());
+    for (size_t i = 0; i < theirs.size();) {
+      const auto prompt = static_cast<size_t>(theirs[i]);
+      Generated& result = all[prompt];
+      result.ended = theirs[i + 1] != 0;
+      const auto begin = theirs.begin() + static_cast<int64_t>(i) + 3;
+      result.tokens.assign(begin, begin + theirs[i + 2]);
+      i += 3 + result.tokens.size();
+      if (options.on_tokens) options.on_tokens(options.max_new_tokens);
+      if (options.on_finished) options.on_finished(prompt, result);
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 std::vector<Generated> Generate(const Model& model,
@@ -294,6 +356,7 @@ std::vector<Generated> Generate(const Model& model,
   }
   if (prompts.empty() || options.max_new_tokens <= 0) return std::vector<Generated>(prompts.size());
   at::NoGradGuard no_grad;
+  if (!model.ranks->alone()) return GenerateShared(model, prompts, end_tokens, options);
   return Batch(model, prompts, end_tokens, options).Run();
 }
 

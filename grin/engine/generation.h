@@ -29,6 +29,7 @@ struct GenerationOptions {
   std::vector<int32_t> said;  // counts as said before, whatever the prompt
   uint64_t seed = 0;          // a prompt's draws depend on seed and its number alone
   uint64_t first_number = 0;  // of the first prompt, where these are part of more
+  std::vector<uint64_t> numbers;  // of each prompt, where they do not follow each other
   int64_t batch_size = 0;     // prompts continued at once; 0: by what 1 GiB of keys and values
                               // holds, 8 GiB on a card
   // Most bytes of keys and values at one time; 0: no limit. Fewer prompts are continued at once to
@@ -48,7 +49,9 @@ struct GenerationOptions {
 };
 
 // Continues each prompt (token ids, not empty) until one of `end_tokens`, `stop`, max_new_tokens or
-// the model's context. Results are in the order of the prompts.
+// the model's context. Results are in the order of the prompts. The processes that have the model
+// (Model::ranks) share out the prompts, and all get all results; callbacks with those of others come at
+// the end.
 std::vector<Generated> Generate(const Model& model,
                                 const std::vector<std::vector<int32_t>>& prompts,
                                 const std::vector<int32_t>& end_tokens,

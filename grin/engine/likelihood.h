@@ -38,11 +38,13 @@ struct LikelihoodOptions {
   ScoreExtras extras;
   bool share_prefixes = true;  // what sequences have in common at their start is computed once
   std::string progress;        // label of a progress bar; none when empty
-  // Called with each sequence's number and scores as soon as they are there.
+  // Called with each sequence's number and scores as soon as they are there; with those that other
+  // processes have scored at the end.
   std::function<void(size_t, const SequenceScores&)> on_scored;
 };
 
-// In the order of the sequences, which does not depend on how passes are formed.
+// In the order of the sequences, which does not depend on how passes are formed. The processes that have
+// the model (Model::ranks) share out the passes, and all get all scores.
 std::vector<SequenceScores> ScoreSequences(const Model& model,
                                            std::span<const Sequence* const> sequences,
                                            const LikelihoodOptions& options = {});

@@ -13,6 +13,8 @@
 #include "grin/engine/generation.h"
 #include "grin/engine/gradient_norm.h"
 #include "grin/engine/spaces.h"
+#include "grin/ranks/deal.h"
+#include "grin/ranks/ranks.h"
 
 namespace grin {
 namespace {
@@ -202,22 +204,43 @@ void EvalPlan::Continue(const Model& model, const Encoder& encoder, const Engine
 
 void EvalPlan::GradientNorm(const Model& model, EngineCache& cache, EngineResults& results) const {
   if (gradient_sequences_.empty()) return;
-  Progress progress("gradient norms", static_cast<int64_t>(gradient_sequences_.size()));
-  for (const Sequence& sequence : gradient_sequences_) {
+  const Ranks& ranks = *model.ranks;
+  const auto key = [&](size_t i) { return CacheKey(Request('g', gradient_sequences_[i])); };
+  results.gradient_norms.resize(gradient_sequences_.size());
+  std::vector<size_t> open;
+  std::vector<int64_t> costs;
+  for (size_t i = 0; i < gradient_sequences_.size(); ++i) {
+    if (const Json* known = cache.Find(key(i))) {
+      results.gradient_norms[i] = NumberOf(*known);
+    } else {
+      open.push_back(i);
+      costs.push_back(gradient_sequences_[i].length());
+    }
+  }
+  const auto own = DealOut(costs, ranks.world())[ranks.rank()];
+  Progress progress("gradient norms", static_cast<int64_t>(own.size()));
+  at::Tensor norms = at::zeros({static_cast<int64_t>(open.size())}, at::kDouble);
+  for (const int64_t i : own) {
     ThrowIfInterrupted();
-    const std::string key = CacheKey(Request('g', sequence));
-    const Json* known = cache.Find(key);
-    results.gradient_norms.push_back(known ? NumberOf(*known)
-                                           : grin::GradientNorm(model, sequence));
-    if (!known) cache.Add(key, results.gradient_norms.back());
+    norms[i] = grin::GradientNorm(model, gradient_sequences_[open[i]]);
+    if (ranks.alone()) cache.Add(key(open[i]), norms[i].item<double>());
     progress.Add(1);
+  }
+  if (open.empty()) return;
+  norms = ranks.GatherRows(norms).sum(0);  // each is 0 but in one process
+  for (size_t i = 0; i < open.size(); ++i) {
+    results.gradient_norms[open[i]] = norms[static_cast<int64_t>(i)].item<double>();
+    if (!ranks.alone()) cache.Add(key(open[i]), results.gradient_norms[open[i]]);
   }
 }
 
 EngineResults EvalPlan::Run(const Model& model, const Encoder& encoder,
                             const EngineOptions& options) const {
   EngineResults results;
-  EngineCache cache(options.cache, options.cache_key);
+  const Ranks& ranks = *model.ranks;
+  // Rank 0 has the file. All must know the same answers, as they share out the others.
+  EngineCache cache(ranks.first() ? options.cache : std::filesystem::path(), options.cache_key);
+  if (!ranks.alone()) cache.Take(ranks.Broadcast(ranks.first() ? cache.Written() : ""));
   if (cache.size() > 0) Info("{} answers found in {}", cache.size(), options.cache.string());
   Score(model, options, cache, results);
   Continue(model, encoder, options, cache, results);

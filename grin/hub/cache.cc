@@ -53,20 +53,20 @@ HubRepo MakeRepo(std::string_view name, std::string_view revision, HubKind kind,
 
 std::string HubRepo::Describe() const { return fmt::format("{}@{}", name, revision); }
 
-std::string Environment(const char* name) {
+std::string EnvironmentValue(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
 }
 
 fs::path HubCacheRoot() {
   for (const char* name : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"}) {
-    if (fs::path cache = Environment(name); !cache.empty()) return cache;
+    if (fs::path cache = EnvironmentValue(name); !cache.empty()) return cache;
   }
-  if (const fs::path home = Environment("HF_HOME"); !home.empty()) return home / "hub";
-  if (const fs::path cache = Environment("XDG_CACHE_HOME"); !cache.empty()) {
+  if (const fs::path home = EnvironmentValue("HF_HOME"); !home.empty()) return home / "hub";
+  if (const fs::path cache = EnvironmentValue("XDG_CACHE_HOME"); !cache.empty()) {
     return cache / "huggingface" / "hub";
   }
-  return fs::path(Environment("HOME")) / ".cache" / "huggingface" / "hub";
+  return fs::path(EnvironmentValue("HOME")) / ".cache" / "huggingface" / "hub";
 }
 
 bool IsSafeHubPath(std::string_view name) {

@@ -22,7 +22,7 @@ struct HubRepo {
 };
 
 // A value of the environment; empty where it is not set.
-std::string Environment(const char* name);
+std::string EnvironmentValue(const char* name);
 
 // HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub, as the Python libraries decide.
 std::filesystem::path HubCacheRoot();

@@ -54,11 +54,11 @@ std::string CheckedToken(std::string_view text) {
 
 // As the Python libraries look for it.
 std::string FindToken() {
-  if (std::string token = Environment("HF_TOKEN"); !token.empty()) return CheckedToken(token);
-  fs::path file = Environment("HF_TOKEN_PATH");
+  if (std::string token = EnvironmentValue("HF_TOKEN"); !token.empty()) return CheckedToken(token);
+  fs::path file = EnvironmentValue("HF_TOKEN_PATH");
   if (file.empty()) {
-    const fs::path home = Environment("HF_HOME");
-    file = home.empty() ? fs::path(Environment("HOME")) / ".cache" / "huggingface" / "token"
+    const fs::path home = EnvironmentValue("HF_HOME");
+    file = home.empty() ? fs::path(EnvironmentValue("HOME")) / ".cache" / "huggingface" / "token"
                         : home / "token";
   }
   std::error_code ignored;
@@ -109,7 +109,7 @@ int64_t RangeBegin(const std::string& range) {
 
 HubSettings ReadHubSettings() {
   HubSettings settings;
-  if (const std::string endpoint = Environment("HF_ENDPOINT"); !endpoint.empty()) {
+  if (const std::string endpoint = EnvironmentValue("HF_ENDPOINT"); !endpoint.empty()) {
     settings.endpoint = endpoint;
     while (settings.endpoint.ends_with('/')) settings.endpoint.pop_back();
     if (UrlOrigin(settings.endpoint).empty()) {
@@ -118,7 +118,7 @@ HubSettings ReadHubSettings() {
     }
   }
   settings.token = FindToken();
-  settings.offline = IsTrue(Environment("HF_HUB_OFFLINE"));
+  settings.offline = IsTrue(EnvironmentValue("HF_HUB_OFFLINE"));
   return settings;
 }
 

@@ -13,6 +13,8 @@
 #include "grin/model/device.h"
 #include "grin/model/pass_in_parts.h"
 #include "grin/model/product.h"
+#include "grin/ranks/deal.h"
+#include "grin/ranks/ranks.h"
 
 namespace grin {
 namespace {
@@ -59,14 +61,37 @@ class StatisticSink : public GradientSink {
     parts_.clear();
   }
 
-  // Gives the statistics of all weights away that have met a gradient.
+  // To be called after the passes of each part of a sum (Ranks::parts), in their order. Two neighbours
+  // that are sums of equally many parts are added at once, so that few wait at one time.
+  void EndPart() {
+    whole_.push_back({1, std::move(sums_)});
+    sums_.clear();
+    while (whole_.size() > 1 && whole_[whole_.size() - 2].parts == whole_.back().parts) {
+      PartSums right = std::move(whole_.back());
+      whole_.pop_back();
+      PartSums& left = whole_.back();
+      left.parts += right.parts;
+      for (auto& [name, sum] : right.sums) {
+        const auto [mine, fresh] = left.sums.try_emplace(name, sum);
+        if (!fresh) mine->second.add_(sum);
+        sum = at::Tensor();
+      }
+    }
+  }
+
+  // Gives the statistics of all weights away that have met a gradient, in some process, since all parts
+  // have ended.
   void Give(int64_t sequences, const TakeGradient& take) {
-    while (!sums_.empty()) {
-      auto given = sums_.extract(sums_.begin());
-      at::Tensor& sum = given.mapped();
+    if (whole_.empty()) return;
+    std::map<std::string, at::Tensor> sums = std::move(whole_.front().sums);
+    whole_.clear();
+    for (const std::string& name : NamesMet(sums)) {
+      at::Tensor sum = sums.contains(name) ? std::move(sums.at(name)) : Zeros(name);
+      sums.erase(name);
+      model_.ranks->Sum(sum);
       if (statistic_ != Statistic::kMean) sum.div_(static_cast<double>(sequences));
       if (statistic_ == Statistic::kRms) sum.sqrt_();
-      const auto open = open_.find(given.key());
+      const auto open = open_.find(name);
       const size_t index = open->second;
       open_.erase(open);
       take(index, std::move(sum));
@@ -75,18 +100,39 @@ class StatisticSink : public GradientSink {
 
   // And zeros for those that have met none.
   void GiveRest(int64_t sequences, const TakeGradient& take) {
-    for (const auto& [name, index] : open_) SumOf(name);
     Give(sequences, take);
+    for (const auto& [name, index] : open_) take(index, Zeros(name));
+    open_.clear();
   }
 
  private:
+  using Sums = std::map<std::string, at::Tensor>;  // by name
+
+  at::Tensor Zeros(const std::string& name) const {
+    return at::zeros_like(model_.weights->tensors().at(name), at::kFloat,
+                          at::MemoryFormat::Contiguous);
+  }
+
   at::Tensor& SumOf(const std::string& name) {
     at::Tensor& sum = sums_[name];
-    if (!sum.defined()) {
-      sum = at::zeros_like(model_.weights->tensors().at(name), at::kFloat,
-                           at::MemoryFormat::Contiguous);
-    }
+    if (!sum.defined()) sum = Zeros(name);
     return sum;
+  }
+
+  // The open names that have met a gradient here or in another process, in their order.
+  std::vector<std::string> NamesMet(const Sums& here) const {
+    std::vector<std::string> names;
+    if (open_.empty()) return names;
+    at::Tensor met = at::zeros({static_cast<int64_t>(open_.size())}, at::kByte);
+    uint8_t* flags = met.mutable_data_ptr<uint8_t>();
+    for (const auto& [name, index] : open_) {
+      *flags++ = here.contains(name);
+      names.push_back(name);
+    }
+    const at::Tensor anywhere = model_.ranks->GatherRows(met).amax(0);
+    size_t i = 0;
+    std::erase_if(names, [&](const std::string&) { return anywhere[i++].item<uint8_t>() == 0; });
+    return names;
   }
 
   // Lets `add` bring a gradient to where it belongs.
@@ -113,7 +159,13 @@ class StatisticSink : public GradientSink {
   Statistic statistic_;
   std::function<bool(const std::string&)> wanted_;
   std::map<std::string, size_t> open_;  // names whose statistic was not given away yet
-  std::map<std::string, at::Tensor> sums_, parts_;
+  Sums sums_;   // of the passes since the last part ended
+  Sums parts_;  // of the pass that runs, where a weight meets several gradients
+  struct PartSums {
+    int64_t parts = 0;
+    Sums sums;
+  };
+  std::vector<PartSums> whole_;
 };
 
 // The sequences of one pass.
@@ -167,12 +219,17 @@ class GradientsByBlocks {
     sink_.EndPass();
   }
 
+  // To be called after the batches of each part of a sum.
+  void EndPart() {
+    sink_.EndPart();
+    part_ends_.push_back(batches_.size());
+  }
+
   // Goes back through all batches, group by group, and gives away what is known after each.
   void Finish(int64_t sequences, const TakeGradient& take, const std::function<void()>& advance) {
     sink_.Give(sequences, take);
     for (size_t group = cuts_.size() - 1; group-- > 0 && sink_.open();) {
-      for (Batch& batch : batches_) {
-        ThrowIfInterrupted();
+      ForEachBatch([&](Batch& batch) {
         const PassInParts pass(model_, batch.batch.packed);
         const at::Tensor leaf = Leaf(Fetch(batch.before.back()));
         batch.before.pop_back();
@@ -181,7 +238,7 @@ class GradientsByBlocks {
         batch.gradient = Put(leaf.grad());
         sink_.EndPass();
         advance();
-      }
+      });
       sink_.Give(sequences, take);
     }
     if (sink_.open()) BackThroughEmbedding();
@@ -194,6 +251,18 @@ class GradientsByBlocks {
     at::Tensor after;                // the last block's, where the head goes back twice
     at::Tensor gradient;             // of the stream after the last group in `before`
   };
+
+  template <typename Visit>
+  void ForEachBatch(Visit visit) {
+    size_t next = 0;
+    for (const size_t end : part_ends_) {
+      for (; next < end; ++next) {
+        ThrowIfInterrupted();
+        visit(batches_[next]);
+      }
+      sink_.EndPart();
+    }
+  }
 
   static at::Tensor Leaf(const at::Tensor& stream) { return stream.detach().requires_grad_(true); }
   at::Tensor Put(const at::Tensor& stream) const { return on_host_ ? stream.cpu() : stream; }
@@ -209,8 +278,7 @@ class GradientsByBlocks {
   }
 
   void BackThroughEmbedding() {
-    for (Batch& batch : batches_) {
-      ThrowIfInterrupted();
+    ForEachBatch([&](Batch& batch) {
       const PassInParts pass(model_, batch.batch.packed);
       if (!tied_.empty()) {
         sink_.WantOnly([this](const std::string& name) { return name == tied_; });
@@ -219,7 +287,7 @@ class GradientsByBlocks {
       sink_.WantOnly({});
       torch::autograd::backward({pass.Embed(&sink_)}, {Fetch(batch.gradient)});
       sink_.EndPass();
-    }
+    });
   }
 
   const Model& model_;
@@ -228,6 +296,7 @@ class GradientsByBlocks {
   std::vector<int64_t> cuts_;  // ascending: group i is the blocks cuts_[i] .. cuts_[i + 1]
   std::string tied_;           // a wanted weight that is both embedding and head; else empty
   std::vector<Batch> batches_;
+  std::vector<size_t> part_ends_;  // of each part of a sum, the number after its last batch
 };
 
 }  // namespace
@@ -239,6 +308,17 @@ void VisitGradients(const Model& model, std::span<const Sequence* const> sequenc
   const bool per_sequence = options.statistic != Statistic::kMean;
   const auto count = static_cast<int64_t>(sequences.size());
   const auto passes = PlanPasses(sequences, per_sequence ? 1 : options.pass_tokens);
+  std::vector<int64_t> costs;
+  for (const auto& pass : passes) {
+    costs.push_back(0);
+    for (const int64_t i : pass) costs.back() += sequences[i]->length();
+  }
+  const auto dealt = DealOut(costs, model.ranks->parts());
+  const auto [first_part, last_part] = model.ranks->own_parts();
+  int64_t own_passes = 0;
+  for (int64_t part = first_part; part < last_part; ++part) {
+    own_passes += static_cast<int64_t>(dealt[part].size());
+  }
   const int64_t layers = model.config.layers, group = options.blocks_at_a_time;
   std::optional<GradientsByBlocks> by_blocks;
   if (group > 0 && group < layers) {
@@ -247,24 +327,27 @@ void VisitGradients(const Model& model, std::span<const Sequence* const> sequenc
   std::optional<Progress> progress;
   if (!options.progress.empty()) {
     const int64_t rounds = by_blocks ? 1 + (layers + group - 1) / group : 1;
-    progress.emplace(options.progress, static_cast<int64_t>(passes.size()) * rounds);
+    progress.emplace(options.progress, own_passes * rounds);
   }
   const auto advance = [&] {
     if (progress) progress->Add(1);
   };
-  for (const auto& pass : passes) {
-    ThrowIfInterrupted();
+  const auto add = [&](int64_t number) {
     // The mean over sequences is taken here for the signed statistic and at the end for the others.
-    GradientBatch batch{.packed = Pack(Select(sequences, pass), model.weights->device()),
+    GradientBatch batch{.packed = Pack(Select(sequences, passes[number]), model.weights->device()),
                         .share = per_sequence ? 1.0 : 1.0 / static_cast<double>(count)};
-    if (by_blocks) {
-      by_blocks->Add(std::move(batch));
-    } else {
-      const LabelScores scores = ScoreBatch(model, batch.packed, &sink);
-      torch::autograd::backward({scores.logp}, {SlopeOf(batch, scores.logp.device())});
-      sink.EndPass();
+    if (by_blocks) return by_blocks->Add(std::move(batch));
+    const LabelScores scores = ScoreBatch(model, batch.packed, &sink);
+    torch::autograd::backward({scores.logp}, {SlopeOf(batch, scores.logp.device())});
+    sink.EndPass();
+  };
+  for (int64_t part = first_part; part < last_part; ++part) {
+    for (const int64_t number : dealt[part]) {
+      ThrowIfInterrupted();
+      add(number);
+      advance();
     }
-    advance();
+    by_blocks ? by_blocks->EndPart() : sink.EndPart();
   }
   if (by_blocks) by_blocks->Finish(count, take, advance);
   sink.GiveRest(count, take);

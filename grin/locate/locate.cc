@@ -18,6 +18,7 @@
 #include "grin/locate/used_rows.h"
 #include "grin/model/device.h"
 #include "grin/model/tensor_names.h"
+#include "grin/ranks/ranks.h"
 
 namespace grin {
 namespace {
@@ -44,7 +45,8 @@ bool ScoresUsedRows(const Model& model, const LocateOptions& options) {
 // at once.
 std::string GradientKey(const Model& model, std::span<const Sequence* const> sequences,
                         const std::vector<std::string>& names, const GradientPassOptions& pass) {
-  std::string key = fmt::format("{} {} {} {}", NameOf(pass.statistic), pass.pass_tokens,
+  std::string key = fmt::format("{} {} {} {} {}", NameOf(pass.statistic), pass.pass_tokens,
+                                model.ranks->parts(),
                                 at::toString(model.weights->dtype()),
                                 model.weights->device().is_cpu() ? "cpu" : "device");
   for (const std::string& name : names) key += " " + name;

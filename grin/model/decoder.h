@@ -15,6 +15,7 @@
 #include "grin/model/packed_batch.h"
 #include "grin/model/rope.h"
 #include "grin/model/weights.h"
+#include "grin/ranks/one_process.h"
 
 namespace grin {
 
@@ -37,6 +38,8 @@ struct Model {
   NormWeights final_norm;
   Head head;
   std::vector<Rope> ropes;  // as in config
+  // The processes that have this model, each a copy, and share out what is computed with it.
+  std::shared_ptr<const Ranks> ranks = OneProcess();
 
   // Names of the matrices of the blocks' linear layers: what is scored by default. Of all blocks, or
   // of one.

@@ -21,6 +21,7 @@
 #include "grin/run/device.h"
 #include "grin/run/output.h"
 #include "grin/run/provenance.h"
+#include "grin/run/shared_start.h"
 #include "grin/run/training_output.h"
 
 namespace grin {
@@ -285,7 +286,7 @@ Json AttackAlone(const WorkspaceOptions& asked, const AttackRunOptions& options,
   if (roles.size() != 1) Defect("attack", "there is no model of the role '{}'", role);
   AttackRun run(where, options, std::move(roles));
   run.Open();
-  AttackWork work;
+  AttackWork work(where.ranks);
   const ListenerScope scope(work.OverallListener());
   run.AttackAll(work);
   return {{"model", run.models().at(role)}, {"figures", run.Figures()}};
@@ -305,26 +306,28 @@ Json RunAttack(const WorkspaceOptions& asked, const AttackRunOptions& options) {
   document["model"] = ValidUtf8(where.model.model);
   AttackRun run(where, options, RolesOf(where, options));
   run.Open();
+  const Ranks& ranks = where.ranks ? *where.ranks : *OneProcess();
   std::optional<AttackWork> work;
+  Json identity = {{"version", document.at("grin_version")},
+                   {"command", document.at("command")},
+                   {"recipe", document.at("recipe")},
+                   {"files", run.files()}};
+  CheckAlike(ranks, identity);
+  if (!out.empty()) document["run_hash"] = Fingerprint(identity.dump());
+  identity["processor"] = ProcessorName();
+  std::optional<Json> whole;
+  if (!out.empty() && options.state.resume) whole = ReadWholeResults(out, document["run_hash"]);
+  if (Json shared = ShareJson(ranks, whole.value_or(Json())); !shared.is_null()) {
+    if (!ranks.first()) return shared;
+    StateDirectory::Discard(out);
+    Info("{}: is whole already, made by these settings from these files; nothing is to be done", out);
+    return shared;
+  }
   if (out.empty()) {
-    work.emplace();
+    work.emplace(where.ranks);
   } else {
-    Json identity = {{"version", document.at("grin_version")},
-                     {"command", document.at("command")},
-                     {"recipe", document.at("recipe")},
-                     {"files", run.files()}};
-    document["run_hash"] = Fingerprint(identity.dump());
-    identity["processor"] = ProcessorName();
-    if (options.state.resume) {
-      if (auto whole = ReadWholeResults(out, document["run_hash"])) {
-        StateDirectory::Discard(out);
-        Info("{}: is whole already, made by these settings from these files; nothing is to be done",
-             out);
-        return *std::move(whole);
-      }
-      CheckOutput(options.output, OutputKind::kFile);
-    }
-    work.emplace(out, options.output.force, options.state, identity);
+    if (options.state.resume) CheckOutput(options.output, OutputKind::kFile);
+    work.emplace(out, options.output.force, options.state, identity, where.ranks);
   }
   try {
     const ListenerScope scope(work->OverallListener());

@@ -8,6 +8,7 @@
 #include "grin/base/hash.h"
 #include "grin/base/interrupt.h"
 #include "grin/base/log.h"
+#include "grin/run/shared_start.h"
 #include "grin/tune/state_file.h"
 
 namespace grin {
@@ -27,8 +28,12 @@ std::string PartsIn(const fs::path& folder) {
 
 }  // namespace
 
+AttackWork::AttackWork(std::shared_ptr<const Ranks> ranks)
+    : ranks_(ranks ? std::move(ranks) : OneProcess()) {}
+
 AttackWork::AttackWork(const std::string& out, bool force, const StateOptions& options,
-                       const Json& identity) {
+                       const Json& identity, std::shared_ptr<const Ranks> ranks)
+    : AttackWork(std::move(ranks)) {
   directory_.emplace(out, force, options, identity, PartsIn);
   if (!directory_->saves()) return;
   try {
@@ -57,10 +62,11 @@ Json AttackWork::Do(const std::string& name, double share, const std::function<J
   ThrowIfInterrupted();
   const Task& task = tasks_.at(task_.value());
   const std::string key = task.role + "/" + task.attack + "/" + name;
-  if (const Json* kept = kept_ ? kept_->Find(key) : nullptr) {
-    seconds_before_ += FromExactJson(kept->at("seconds"));
+  const Json* found = kept_ ? kept_->Find(key) : nullptr;
+  if (const Json kept = ShareJson(*ranks_, found ? *found : Json()); !kept.is_null()) {
+    seconds_before_ += FromExactJson(kept.at("seconds"));
     task_done_ += share;
-    return kept->at("result");
+    return kept.at("result");
   }
   part_share_ = share;
   part_done_ = 0;

@@ -3,6 +3,7 @@
 // beside the output, and progress over all of it is told, with the time that is left.
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "grin/base/listener.h"
 #include "grin/base/stopwatch.h"
 #include "grin/engine/engine_cache.h"
+#include "grin/ranks/ranks.h"
 #include "grin/run/state_directory.h"
 
 namespace grin {
@@ -23,11 +25,12 @@ class AttackWork final : public AttackParts {
     double work = 0;
   };
 
-  // Keeps nothing.
-  AttackWork() = default;
+  // Keeps nothing. The processes that do the work get what rank 0 has kept; null: this one alone.
+  explicit AttackWork(std::shared_ptr<const Ranks> ranks);
   // Keeps finished parts in OUT.state/, see StateDirectory. A place that cannot be written is a
   // warning.
-  AttackWork(const std::string& out, bool force, const StateOptions& options, const Json& identity);
+  AttackWork(const std::string& out, bool force, const StateOptions& options, const Json& identity,
+             std::shared_ptr<const Ranks> ranks);
   ~AttackWork() override;
   AttackWork(const AttackWork&) = delete;
   AttackWork& operator=(const AttackWork&) = delete;
@@ -64,6 +67,7 @@ class AttackWork final : public AttackParts {
   std::optional<double> SecondsLeft() const;
   void Tell(const ProgressReport& report);
 
+  std::shared_ptr<const Ranks> ranks_;
   std::optional<StateDirectory> directory_;
   std::optional<EngineCache> kept_;
   size_t parts_kept_ = 0;

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string_view>
 #include <variant>
 
 #include "grin/base/error.h"
 #include "grin/base/log.h"
 #include "grin/model/footprint.h"
+#include "grin/ranks/ranks.h"
 #include "grin/run/device_memory.h"
 #include "grin/run/workspace.h"
 #include "grin/tune/counting.h"
@@ -62,7 +64,17 @@ int64_t BytesOfType(const Model& model) {
 
 // A step of the optimiser on a device makes one number more per trained weight, for a moment.
 double TrainingBytes(const Model& model) {
-  return kTraining + static_cast<double>(OptimiserBytes(model, 1));
+  const auto copies = static_cast<double>(model.ranks->copies_of_sums());
+  return 4 * copies + kTraining + static_cast<double>(OptimiserBytes(model, 1));
+}
+
+// What all processes have: a plan that depends on it must be the same for all of them.
+std::optional<int64_t> LeastOfAll(const Model& model, std::optional<int64_t> bytes) {
+  if (model.ranks->alone()) return bytes;
+  constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
+  const at::Tensor all = model.ranks->GatherRows(at::scalar_tensor(bytes.value_or(kNoLimit), at::kLong));
+  const int64_t least = all.min().item<int64_t>();
+  return least == kNoLimit ? std::nullopt : std::optional(least);
 }
 
 // A weight that is trained gets memory of its own on the CPU, beside the file's; on a device it has that
@@ -121,7 +133,7 @@ std::optional<int64_t> RoomBesideWeights(const Model& model, const ComputeOption
     const int64_t left = *free - kUnusable;
     room = std::min(room.value_or(left), left);
   }
-  return room;
+  return LeastOfAll(model, room);
 }
 
 int64_t OptimiserBytes(const Model& model, int64_t selected) {
@@ -241,8 +253,13 @@ void CheckBudget(const Model& model, const ComputeOptions& compute, int64_t rese
 LocateFit BudgetLocate(const Model& model, const ComputeOptions& compute,
                        const LocateOptions& options, const LocateWork& work, int64_t reserved) {
   std::optional<int64_t> room = RoomBesideWeights(model, compute);
-  if (room) *room -= reserved;
-  const LocateFit fit = FitLocate(model, options, work, room, FreeHostMemory());
+  if (room) {
+    *room -= reserved + model.ranks->copies_of_sums() * ScoreBytes(model, options) / 2;
+  }
+  // The processes of a machine share its memory.
+  std::optional<int64_t> host_room = FreeHostMemory();
+  if (host_room) *host_room /= model.ranks->local_world();
+  const LocateFit fit = FitLocate(model, options, work, room, LeastOfAll(model, host_room));
   if (room && fit.device_bytes > *room) {
     throw Error(ErrorClass::kMemory, "run",
                 fmt::format("locating does not fit {}: weights take {:.2f} GB, the program {:.2f} GB, "

@@ -15,6 +15,7 @@
 #include "grin/run/device.h"
 #include "grin/run/output.h"
 #include "grin/run/provenance.h"
+#include "grin/run/shared_start.h"
 #include "grin/suite/results.h"
 
 namespace grin {
@@ -92,10 +93,14 @@ Json Evaluate(const WorkspaceOptions& options_of_model, const EvaluateOptions& o
   }
   const Suite& suite = FindSuite(options.suite.suite);
   const SuiteOptions settings = SettleOptions(suite, options.suite, where.data.columns);
-  CheckOutput(options.output, OutputKind::kFile);
-  AtomicFile file(options.output.out);
-  for (const char* suffix : {kAnswers, kReferenceAnswers}) {
-    CheckFileName(options.output.out + suffix);
+  const bool writes = !where.ranks || where.ranks->first();
+  std::optional<AtomicFile> file;
+  if (writes) {
+    CheckOutput(options.output, OutputKind::kFile);
+    file.emplace(options.output.out);
+    for (const char* suffix : {kAnswers, kReferenceAnswers}) {
+      CheckFileName(options.output.out + suffix);
+    }
   }
   const Json reference = settings.reference.empty() ? Json() : LoadResults(settings.reference);
   Json document = DescribeEvaluation(where, options, settings);
@@ -123,6 +128,13 @@ Json Evaluate(const WorkspaceOptions& options_of_model, const EvaluateOptions& o
       .device = workspace.model.weights->device()};
   const FinishSuite finish = suite.plan(input, plan);
   const Encoder& encoder = *workspace.encoder;
+  if (where.ranks) {
+    CheckAlike(*where.ranks, {{"version", document.at("grin_version")},
+                              {"command", document.at("command")},
+                              {"recipe", document.at("recipe")},
+                              {"files", {{"the model", document.at("model_fingerprint")},
+                                         {"the data", document.at("inputs").dump()}}}});
+  }
   const EngineResults engines = RunEngines(workspace, encoder, plan, options, kAnswers);
   std::optional<EngineResults> reference_engines;
   if (input.reference_plan) {  // the first model's weights are not needed any more
@@ -135,8 +147,9 @@ Json Evaluate(const WorkspaceOptions& options_of_model, const EvaluateOptions& o
   document["seconds"] = clock.seconds();
   document["peak_memory"] = PeakMemory();
   results["grin"] = document;
-  file.Write(results.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
-  file.Commit();
+  if (!writes) return results;
+  file->Write(results.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  file->Commit();
   for (const char* suffix : {kAnswers, kReferenceAnswers}) {
     std::error_code none;
     fs::remove(options.output.out + suffix, none);

@@ -47,6 +47,8 @@ struct ComputeOptions {
   std::string dtype;
   int64_t seed = 0;
   std::string memory_budget;
+  bool deterministic = false;
+  std::string reduce = "fp32";
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
@@ -56,6 +58,11 @@ struct ComputeOptions {
     visit("seed", seed, "of every random choice");
     visit("memory-budget", memory_budget,
           "such as 2G: passes are made to fit, or the run is refused; default: no limit");
+    visit("deterministic", deterministic,
+          "sums over sequences are made of eight parts, always the same: 1, 2, 4 or 8 processes with "
+          "equal --threads give the same bits");
+    visit("reduce", reduce,
+          "how gradients travel between processes: fp32, or bf16, which halves the traffic");
   }
 };
 

@@ -3,6 +3,7 @@
 #include "grin/base/error.h"
 #include "grin/base/log.h"
 #include "grin/base/stopwatch.h"
+#include "grin/ranks/ranks.h"
 #include "grin/run/budget.h"
 #include "grin/run/device.h"
 #include "grin/run/provenance.h"
@@ -32,7 +33,8 @@ int64_t EveryCount(const Model& model) {
   return count;
 }
 
-TrainResult ReadWholeResult(const std::string& out, const Json& document) {
+TrainResult ReadWholeResult(const Ranks& ranks, const std::string& out, const Json& document) {
+  if (!ranks.first()) return {.document = document};  // what was written lies with rank 0
   return {.tuned = ReadTuneReport(out, document), .document = document};
 }
 
@@ -142,7 +144,7 @@ TrainResult RunTune(Workspace& workspace, const LoadedTask& loaded, const TuneRu
   AddFile(files, options.objective.refusals);
   TrainingOutput output(options.output, options.state, workspace, std::move(files),
                         result.document);
-  if (output.whole()) return ReadWholeResult(options.output.out, *output.whole());
+  if (output.whole()) return ReadWholeResult(*model.ranks, options.output.out, *output.whole());
   const bool keeps_states = options.objective.keep == "best";
   const int64_t trained = mask ? TrainedBytes(model, *mask) : TrainedBytes(model, keeps_states);
   const int64_t compared =
@@ -158,14 +160,14 @@ TrainResult RunTune(Workspace& workspace, const LoadedTask& loaded, const TuneRu
                     SeedOf(workspace), pass_tokens, options.forget_gradient);
       RunState* state = output.state();
       if (mask) plan.CheckReach(SelectableOf(*mask));
-      if (const auto start = state ? state->TakeStart() : std::nullopt) {
+      if (const auto start = output.TakeStart()) {
         plan.Prepare(start->plan);
       } else {
         plan.Prepare();
         if (state) state->SaveStart({.plan = plan.Prepared()});
       }
       Trainable trainable = mask ? Trainable(model, *mask) : Trainable::Everything(model);
-      result.tuned = plan.Run(trainable, state ? state->Hooks() : TuneHooks{});
+      result.tuned = plan.Run(trainable, output.Hooks());
       result.document["cost"] = {{"tune_seconds", result.tuned.seconds}};
       output.Finish(trainable, mask ? &*mask : nullptr, result.tuned, clock, result.document);
       return result;
@@ -220,18 +222,18 @@ TrainResult RunFinetune(Workspace& workspace, const FinetuneRunOptions& options)
   AddFile(files, options.mask);
   TrainingOutput output(options.output, options.state, workspace, std::move(files),
                         result.document);
-  if (output.whole()) return ReadWholeResult(options.output.out, *output.whole());
+  if (output.whole()) return ReadWholeResult(*model.ranks, options.output.out, *output.whole());
   const int64_t pass_tokens =
       RecordedPassTokens(model, workspace.options.compute,
                          mask ? TrainedBytes(model, *mask) : TrainedBytes(model, false),
                          LongestOf(data.sequences));
   return output.Run([&] {
     RunState* state = output.state();
-    if (state && !state->TakeStart()) state->SaveStart({});
+    if (!output.TakeStart() && state) state->SaveStart({});
     return InStage(workspace.options.compute, "fine-tuning", mask ? kTrainAdvice : "", [&] {
       Trainable trainable = mask ? Trainable(model, *mask) : Trainable::Everything(model);
       result.tuned = Finetune(model, trainable, data.sequences, options.steps, SeedOf(workspace),
-                              pass_tokens, state ? state->Hooks() : TuneHooks{});
+                              pass_tokens, output.Hooks());
       result.document["cost"] = {{"tune_seconds", result.tuned.seconds}};
       output.Finish(trainable, mask ? &*mask : nullptr, result.tuned, clock, result.document);
       return result;

@@ -9,6 +9,7 @@
 #include "grin/base/processor.h"
 #include "grin/io/model_fingerprint.h"
 #include "grin/run/provenance.h"
+#include "grin/run/shared_start.h"
 
 namespace grin {
 
@@ -53,32 +54,48 @@ void CheckTrainingOutput(const OutputOptions& output, const StateOptions& state)
 
 TrainingOutput::TrainingOutput(const OutputOptions& output, const Workspace& workspace,
                                const Json& document)
-    : out_(output.out), model_(workspace.checkpoint->path().string()) {
+    : ranks_(workspace.model.ranks), out_(output.out), model_(workspace.checkpoint->path().string()) {
   if (!out_.empty()) directory_.emplace(output, *workspace.checkpoint, document);
 }
 
 TrainingOutput::TrainingOutput(const OutputOptions& output, const StateOptions& state,
                                const Workspace& workspace, Json files, Json& document)
-    : out_(output.out), model_(workspace.checkpoint->path().string()) {
-  if (out_.empty()) return;
+    : ranks_(workspace.model.ranks), out_(output.out), model_(workspace.checkpoint->path().string()) {
+  if (out_.empty() && ranks_->alone()) return;
   AddModelFiles(*workspace.checkpoint, files);
   Json identity = {{"version", document.at("grin_version")},
                    {"command", document.at("command")},
                    {"recipe", document.at("recipe")},
                    {"files", std::move(files)}};
   document["run_hash"] = Fingerprint(identity.dump());
+  CheckAlike(*ranks_, identity);
   identity["processor"] = ProcessorName();
-  if (state.resume) whole_ = ReadWhole(out_, document["run_hash"]);
-  if (whole_) {
+  if (state.resume && !out_.empty()) whole_ = ReadWhole(out_, document["run_hash"]);
+  if (const Json shared = ShareJson(*ranks_, whole_.value_or(Json())); !shared.is_null()) {
+    whole_ = shared;
+    if (!ranks_->first()) return;
     RunState::Discard(out_);
     Info("{}: is whole already, made by these settings from these files; nothing is to be done",
          out_);
     return;
   }
-  if (!state.resume) CheckOutput(output, OutputKind::kDirectory);
-  directory_.emplace(output, *workspace.checkpoint, document);
-  state_.emplace(out_, output.force, state, identity);
-  state_->KeepFree(OutputBytes(*workspace.checkpoint));
+  if (!out_.empty()) {
+    if (!state.resume) CheckOutput(output, OutputKind::kDirectory);
+    directory_.emplace(output, *workspace.checkpoint, document);
+    state_.emplace(out_, output.force, state, identity);
+    state_->KeepFree(OutputBytes(*workspace.checkpoint));
+  }
+  has_step_ = ShareJson(*ranks_, state_ && state_->has_step()).get<bool>();
+}
+
+std::optional<RunState::Start> TrainingOutput::TakeStart() {
+  return ShareStart(*ranks_, state_ ? state_->TakeStart() : std::nullopt);
+}
+
+TuneHooks TrainingOutput::Hooks() {
+  TuneHooks hooks = state_ ? state_->Hooks() : TuneHooks{};
+  hooks.go_on_from = ShareStep(*ranks_, std::move(hooks.go_on_from));
+  return hooks;
 }
 
 void ThrowInterrupted(const Error& error, const std::string& advice) {
@@ -104,9 +121,16 @@ void TrainingOutput::Finish(Trainable& trainable, const Mask* mask, const TuneRe
   document["tune"] = DescribeTuning(tuned);
   const double seconds = clock.seconds() + (state_ ? state_->seconds_before() : 0);
   document["cost"]["seconds"] = seconds;
+  if (!ranks_->alone()) {
+    document["cost"]["processes"] = ranks_->world();
+    document["cost"]["bytes_sent"] = ranks_->bytes_sent();
+  }
+  if (directory_) {
+    directory_->Write(&trainable, document, mask, tuned.log);
+    if (state_) state_->Remove();
+  }
+  ranks_->Barrier();  // nobody goes before the output is whole
   if (!directory_) return;
-  directory_->Write(&trainable, document, mask, tuned.log);
-  if (state_) state_->Remove();
   // Steps of an optimiser have a learning rate; what other methods log are no steps.
   const std::string steps =
       tuned.last.contains("lr")

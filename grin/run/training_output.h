@@ -6,6 +6,7 @@
 
 #include "grin/base/error.h"
 #include "grin/base/stopwatch.h"
+#include "grin/ranks/ranks.h"
 #include "grin/run/output.h"
 #include "grin/run/run_state.h"
 #include "grin/run/workspace.h"
@@ -34,7 +35,12 @@ class TrainingOutput {
   // grin.json of the output, where the same run has written it whole before and --resume was given:
   // nothing is to be done. Null otherwise.
   const Json* whole() const { return whole_ ? &*whole_ : nullptr; }
-  // Null where nothing is kept.
+  // What an earlier run saved, on all ranks; see RunState.
+  std::optional<RunState::Start> TakeStart();
+  bool has_step() const { return has_step_; }
+  TuneHooks Hooks();
+
+  // Null where nothing is kept, as on other ranks than 0.
   RunState* state() { return state_ ? &*state_ : nullptr; }
 
   // Does the work of the run. An Error in it says how to go on, where there is something to go on
@@ -57,6 +63,8 @@ class TrainingOutput {
  private:
   void AddAdvice(const Error& error) const;
 
+  std::shared_ptr<const Ranks> ranks_;
+  bool has_step_ = false;
   std::string out_, model_;
   std::optional<Json> whole_;
   std::optional<OutputDirectory> directory_;

@@ -7,6 +7,7 @@
 #include "grin/base/stopwatch.h"
 #include "grin/gguf/open_checkpoint.h"
 #include "grin/io/model_fingerprint.h"
+#include "grin/ranks/ranks.h"
 #include "grin/run/budget.h"
 #include "grin/run/device.h"
 #include "grin/run/provenance.h"
@@ -134,6 +135,7 @@ UnlearnResult Unlearn(Workspace& workspace, const LoadedTask& loaded, const Unle
                         result.document);
   if (output.whole()) {
     result.document = *output.whole();
+    if (!model.ranks->first()) return result;  // what was written lies with rank 0
     result.tuned = ReadTuneReport(options.output.out, result.document);
     result.mask = Mask::Load(std::filesystem::path(options.output.out) / "mask.safetensors");
     return result;
@@ -168,7 +170,7 @@ UnlearnResult Unlearn(Workspace& workspace, const LoadedTask& loaded, const Unle
     }
     RunState* state = output.state();
     if (plan) plan->CheckReach(given ? SelectableOf(*given) : SelectableOf(model, locate));
-    if (auto start = state ? state->TakeStart() : std::nullopt) {
+    if (auto start = output.TakeStart()) {
       if (plan) plan->Prepare(start->plan);
       result.mask = given ? *given : std::move(start->mask).value();
       result.located = start->located;
@@ -185,10 +187,9 @@ UnlearnResult Unlearn(Workspace& workspace, const LoadedTask& loaded, const Unle
     }
     return InStage(compute, "tuning", kTrainAdvice, [&] {
       Trainable trainable(model, result.mask);
-      TuneHooks hooks;
+      TuneHooks hooks = output.Hooks();
       // The masters of a saved step have their noise already.
-      const bool begun = state && state->has_step();
-      if (state) hooks = state->Hooks();
+      const bool begun = output.has_step();
       if (plan) {
         if (!begun) Perturb(model, trainable, options.perturb, seed);
         result.tuned = plan->Run(trainable, std::move(hooks));

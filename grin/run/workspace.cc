@@ -6,6 +6,7 @@
 #include "grin/base/error.h"
 #include "grin/base/log.h"
 #include "grin/gguf/open_checkpoint.h"
+#include "grin/model/libtorch.h"
 #include "grin/run/device.h"
 #include "grin/run/provenance.h"
 
@@ -18,16 +19,30 @@ std::optional<at::ScalarType> ParseComputeType(const std::string& text) {
   BadUsage("run", "--dtype '{}' is not known; it is float32 or bfloat16", text);
 }
 
+SumRule SumRuleOf(const ComputeOptions& compute) {
+  if (compute.reduce != "fp32" && compute.reduce != "bf16") {
+    BadUsage("run", "--reduce '{}' is not known; it is fp32 or bf16", compute.reduce);
+  }
+  return {.deterministic = compute.deterministic, .narrow = compute.reduce == "bf16"};
+}
+
 Workspace OpenModel(const WorkspaceOptions& options) {
   if (options.model.model.empty()) BadUsage("run", "--model is required; see --help");
   const std::optional<at::ScalarType> type = ParseComputeType(options.compute.dtype);
   Workspace workspace{.options = options};
   ComputeOptions& compute = workspace.options.compute;
+  const SumRule rule = SumRuleOf(compute);
+  const auto ranks = options.ranks ? options.ranks : std::make_shared<const Ranks>(rule);
   SettleDevice(compute);
   workspace.checkpoint = OpenCheckpoint(options.model.model);
   workspace.model = InStage(compute, "loading the weights", "", [&] {
-    const at::Device device = FindDevice(compute.device);
+    at::Device device = FindDevice(compute.device);
+    if (device.is_cuda() && !ranks->alone() && CardNumber(options.compute.device) <= 0) {
+      // Each process of a machine takes a card of its own, as far as there are so many.
+      device.set_index(static_cast<c10::DeviceIndex>(ranks->local_rank() % FindCards().count));
+    }
     Model model = LoadModel(workspace.checkpoint, type, device);
+    model.ranks = ranks;
     CheckHasProducts(device, model.weights->dtype());
     return model;
   });

@@ -10,6 +10,7 @@
 #include "grin/data/encode.h"
 #include "grin/data/task.h"
 #include "grin/model/decoder.h"
+#include "grin/ranks/ranks.h"
 #include "grin/run/options.h"
 
 namespace grin {
@@ -18,6 +19,7 @@ struct WorkspaceOptions {
   ModelOptions model;
   DataOptions data;
   ComputeOptions compute;
+  std::shared_ptr<const Ranks> ranks;  // the processes of the run; null: this one alone
 
   template <typename Visitor>
   void Visit(Visitor& visit) {
@@ -35,6 +37,9 @@ struct Workspace {
   Model model;
   std::unique_ptr<Encoder> encoder;  // null until OpenEncoder
 };
+
+// How --deterministic and --reduce want sums to be made. Error (usage) for a word that is not known.
+SumRule SumRuleOf(const ComputeOptions& compute);
 
 // The type that --dtype means; nothing for an empty word. Error (usage) for another word.
 std::optional<at::ScalarType> ParseComputeType(const std::string& text);

@@ -9,6 +9,8 @@
 #include "grin/data/packing.h"
 #include "grin/model/cpu/softmax.h"
 #include "grin/model/device.h"
+#include "grin/ranks/deal.h"
+#include "grin/ranks/ranks.h"
 #include "grin/tune/counting.h"
 
 namespace grin {
@@ -203,7 +205,7 @@ at::Tensor AddPass(const TermPass& pass, const OnHidden& objective) {
 
 at::Tensor Accumulate(const Model& model, const LossTerm& term, std::span<const int64_t> drawn,
                   int64_t pass_tokens, GradientSink* sink, int64_t& tokens,
-                  TokenWeighing weighing) {
+                  TokenWeighing weighing, StepPart part) {
   const StepUnits step = UnitsOfStep(term, drawn, model.config.hidden);
   std::vector<int64_t> lengths;
   for (const auto& unit : step.sequences) {
@@ -213,11 +215,15 @@ at::Tensor Accumulate(const Model& model, const LossTerm& term, std::span<const 
   }
   at::Tensor loss =
       at::zeros({}, at::TensorOptions(at::kDouble).device(model.weights->device()));
-  for (const auto& members : PlanPasses(lengths, pass_tokens)) {
+  const std::vector<int64_t> own = DealOut(lengths, part.parts)[part.number];
+  std::vector<int64_t> own_lengths;
+  for (const int64_t i : own) own_lengths.push_back(lengths[i]);
+  for (const auto& members : PlanPasses(own_lengths, pass_tokens)) {
     std::vector<int64_t> numbers;
     std::vector<const Sequence*> sequences;
     std::vector<double> shares;
-    for (const int64_t i : members) {
+    for (const int64_t member : members) {
+      const int64_t i = own[member];
       shares.push_back(step.shares[i]);
       for (const Sequence* sequence : step.sequences[i]) {
         numbers.push_back(drawn[i] * term.unit() +
@@ -235,6 +241,84 @@ at::Tensor Accumulate(const Model& model, const LossTerm& term, std::span<const 
     tokens += batch.tokens.size(0);
   }
   return loss;
+}
+
+namespace {
+
+// A sum of parts as a balanced tree, which holds few of them at one time: two neighbours that are sums
+// of equally many are added at once.
+class PartsAdded {
+ public:
+  explicit PartsAdded(std::vector<at::Tensor> sums) : sums_(std::move(sums)) {}
+
+  // `sums` hold one more part. They are 0 afterwards, unless it was the last.
+  void Add(bool last) {
+    int64_t parts = 1;
+    for (; !before_.empty() && before_.back().parts == parts; parts *= 2) {
+      for (size_t i = 0; i < sums_.size(); ++i) sums_[i].add_(before_.back().sums[i]);
+      before_.pop_back();
+    }
+    if (last) return;
+    before_.push_back({parts, {}});
+    for (at::Tensor& sum : sums_) {
+      before_.back().sums.push_back(sum.clone());
+      sum.zero_();
+    }
+  }
+
+ private:
+  struct Before {
+    int64_t parts;
+    std::vector<at::Tensor> sums;
+  };
+  std::vector<at::Tensor> sums_;
+  std::vector<Before> before_;
+};
+
+// double [n], n a power of two where it is more than the number of processes: by the same tree.
+double TreeSum(std::span<const double> values) {
+  if (values.size() == 1) return values[0];
+  size_t left = 1;
+  while (2 * left < values.size()) left *= 2;
+  return TreeSum(values.first(left)) + TreeSum(values.subspan(left));
+}
+
+}  // namespace
+
+std::vector<at::Tensor> SumOverParts(
+    const Model& model, std::vector<at::Tensor> sums, int64_t& tokens,
+    const std::function<std::vector<at::Tensor>(StepPart part, int64_t& tokens)>& add) {
+  const Ranks& ranks = *model.ranks;
+  for (at::Tensor& sum : sums) sum.zero_();
+  if (ranks.parts() == 1) return add({}, tokens);
+  PartsAdded added(sums);
+  const auto [begin, end] = ranks.own_parts();
+  int64_t own_tokens = 0;
+  std::vector<at::Tensor> losses;  // of each part, part by part
+  for (int64_t part = begin; part < end; ++part) {
+    for (at::Tensor& loss : add({part, ranks.parts()}, own_tokens)) losses.push_back(std::move(loss));
+    added.Add(part + 1 == end);
+  }
+  for (at::Tensor& sum : sums) ranks.Sum(sum);
+  // The losses, then the tokens, which a double holds exactly.
+  std::vector<double> read = losses.empty() ? std::vector<double>{} : ReadTogether(losses);
+  const size_t count = losses.size() / static_cast<size_t>(end - begin);  // of one part
+  read.push_back(static_cast<double>(own_tokens));
+  const at::Tensor rows = ranks.GatherRows(at::tensor(read, at::kDouble)).contiguous();
+  const double* row = rows.const_data_ptr<double>();
+  std::vector<double> all;
+  for (int64_t rank = 0; rank < ranks.world(); ++rank, row += read.size()) {
+    all.insert(all.end(), row, row + losses.size());
+    tokens += static_cast<int64_t>(row[losses.size()]);
+  }
+  std::vector<at::Tensor> totals;
+  for (size_t i = 0; i < count; ++i) {
+    std::vector<double> of_parts;
+    for (size_t part = i; part < all.size(); part += count) of_parts.push_back(all[part]);
+    totals.push_back(Upload(at::scalar_tensor(TreeSum(of_parts), at::kDouble),
+                            model.weights->device()));
+  }
+  return totals;
 }
 
 std::vector<double> ReadTogether(const std::vector<at::Tensor>& numbers) {

@@ -57,8 +57,11 @@ at::Tensor Rehearsal::Relearn(int64_t step, GatherSink& sink, int64_t& tokens) {
   }
   at::Tensor loss;
   for (int64_t i = 0; i < options_.rehearse; ++i) {
-    arena.gradient.zero_();
-    loss = Accumulate(model_, relearn_, draw_.Next(batch_size_), pass_tokens_, &sink, tokens);
+    const std::vector<int64_t> drawn = draw_.Next(batch_size_);
+    loss = SumOverParts(model_, {arena.gradient}, tokens, [&](StepPart part, int64_t& run) {
+      return std::vector{
+          Accumulate(model_, relearn_, drawn, pass_tokens_, &sink, run, {}, part)};
+    })[0];
     state_.drawn += batch_size_;
     arena.master.sub_(arena.gradient, options_.rehearse_lr);
     trainable_.WriteBack();

@@ -4,6 +4,8 @@
 
 #include "grin/base/interrupt.h"
 #include "grin/base/progress.h"
+#include "grin/ranks/deal.h"
+#include "grin/ranks/ranks.h"
 #include "grin/tune/accumulate.h"
 #include "grin/tune/gather_sink.h"
 
@@ -21,20 +23,26 @@ at::Tensor SelectedStatistic(const Model& model, Trainable& trainable,
   at::Tensor& gradient = trainable.arena().gradient;
   gradient.zero_();
   at::Tensor sum = at::zeros_like(gradient);
+  std::vector<int64_t> costs;
+  for (const Sequence& sequence : set) costs.push_back(sequence.length());
+  const auto dealt = DealOut(costs, model.ranks->parts());
   Progress shown(progress, static_cast<int64_t>(set.size()));
   int64_t tokens = 0;
-  for (int64_t i = 0; i < static_cast<int64_t>(set.size()); ++i) {
-    ThrowIfInterrupted();
-    const std::vector<int64_t> one = {i};
-    Accumulate(model, term, one, pass_tokens, &sink, tokens);
-    if (statistic != Statistic::kMean) {  // else the sum of the gradients is what is wanted
-      sum.add_(statistic == Statistic::kRms ? gradient.square() : gradient.abs());
-      gradient.zero_();
+  SumOverParts(model, {sum}, tokens, [&](StepPart part, int64_t& run) {
+    for (const int64_t i : dealt[part.number]) {
+      ThrowIfInterrupted();
+      const std::vector<int64_t> one = {i};
+      Accumulate(model, term, one, pass_tokens, &sink, run);
+      if (statistic != Statistic::kMean) {  // else the sum of the gradients is what is wanted
+        sum.add_(statistic == Statistic::kRms ? gradient.square() : gradient.abs());
+        gradient.zero_();
+      }
+      shown.Add(model.ranks->world());
     }
-    shown.Add(1);
-  }
-  if (statistic == Statistic::kMean) sum.copy_(gradient);
-  gradient.zero_();
+    if (statistic == Statistic::kMean) sum.add_(gradient);
+    gradient.zero_();
+    return std::vector<at::Tensor>();
+  });
   sum.div_(static_cast<double>(set.size()));
   return statistic == Statistic::kRms ? sum.sqrt_() : sum;
 }

@@ -30,7 +30,8 @@ class TokenScorer {
   // Raises that sum by a step of SGD (rate .1, momentum .9, weight decay 1e-4, norm clipped to 1).
   void Step();
 
-  void ClearGradient() { gradient_.zero_(); }
+  // fp32 [width + 1]; zeroed before each step.
+  at::Tensor& gradient() { return gradient_; }
 
   // fp32 [2, width + 1], the scorer's own: its weights and its bias; their momentum.
   at::Tensor& state() { return state_; }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <utility>
 
 #include "grin/base/error.h"
 #include "grin/base/interrupt.h"
@@ -9,6 +11,7 @@
 #include "grin/base/log.h"
 #include "grin/base/memory.h"
 #include "grin/base/progress.h"
+#include "grin/ranks/ranks.h"
 
 namespace grin {
 namespace {
@@ -35,6 +38,42 @@ Judge::Verdict MeasureUninterrupted(const Judge& judge) {
   const ListenerScope scope(std::move(listener));
   return judge.measure();
 }
+
+// All processes end after the same step, with a state that belongs to it, whichever of them is told to
+// end. While it lives the listener says what was agreed.
+class AgreedEnd {
+ public:
+  explicit AgreedEnd(const Ranks& ranks) : ranks_(ranks) {
+    if (ranks_.alone()) return;
+    Listener listener;
+    if (CurrentListener()) listener = *CurrentListener();
+    told_ = std::exchange(listener.cancelled, [this] { return wanted_; });
+    scope_.emplace(std::move(listener));
+  }
+
+  // Whether the run is to end.
+  bool wanted() const { return ranks_.alone() ? Interrupted() : wanted_; }
+
+  // Agrees on it. A step's work is not given up half-way.
+  void Ask() {
+    if (!ranks_.alone()) wanted_ = ranks_.Any(told_ && told_());
+  }
+
+  // What a caller does between two steps. Where the run ends with it the others wait for rank 0, which
+  // saves the state and tells.
+  void Between(const TuneHooks& hooks, const TuneState& state) {
+    if (hooks.between_steps) hooks.between_steps(state);
+    if (ranks_.alone() || !wanted_) return;
+    if (!ranks_.first()) ranks_.Barrier();
+    ThrowIfInterrupted();
+  }
+
+ private:
+  const Ranks& ranks_;
+  std::function<bool()> told_;
+  bool wanted_ = false;
+  std::optional<ListenerScope> scope_;
+};
 
 void ShowStep(Progress& progress, const Json& record) {
   std::string figures;
@@ -236,10 +275,8 @@ at::Tensor Tuner::AccumulateForget(const Drawn& drawn, StepNumbers& numbers,
                                    TokenWeighing weighing) {
   at::Tensor& gradient = trainable_.arena().gradient;
   if (rehearsal_) numbers.relearn_loss = rehearsal_->Relearn(state_.step, sink_, state_.tokens);
-  const at::Tensor loss =
-      Accumulate(model_, terms_[0], drawn[0], pass_tokens_, &sink_, state_.tokens, weighing);
+  const at::Tensor loss = AddTerms(drawn, {0, 1}, &sink_, weighing, state_.tokens)[0];
   forget_gradient_.copy_(gradient);
-  gradient.zero_();
   if (rehearsal_) numbers.forget_norm = rehearsal_->Return(forget_gradient_);
   return loss;
 }
@@ -257,19 +294,35 @@ void Tuner::JoinForget(StepNumbers& numbers) {
   arena.gradient.add_(forget_gradient_);
 }
 
+// The losses of some of the terms, and with a sink their gradients, in the arena. Every process runs a
+// part of the sequences.
+std::vector<at::Tensor> Tuner::AddTerms(const Drawn& drawn, TermRange range, GatherSink* sink,
+                                        TokenWeighing weighing, int64_t& tokens) {
+  std::vector<at::Tensor> sums;
+  if (sink) sums.push_back(trainable_.arena().gradient);
+  if (sink && range.begin == 0 && weighing.scorer) sums.push_back(weighing.scorer->gradient());
+  return SumOverParts(model_, std::move(sums), tokens, [&](StepPart part, int64_t& run) {
+    std::vector<at::Tensor> losses;
+    for (size_t i = range.begin; i < range.end; ++i) {
+      losses.push_back(Accumulate(model_, terms_[i], drawn[i], pass_tokens_, sink, run, weighing, part));
+    }
+    return losses;
+  });
+}
+
 // The gradients of all terms.
 Tuner::StepNumbers Tuner::AccumulateTerms(const Drawn& drawn) {
-  trainable_.arena().gradient.zero_();
-  if (scorer_) scorer_->ClearGradient();
   const TokenWeighing weighing{.scorer = scorer_ ? &*scorer_ : nullptr,
                                .learns = (state_.step + 1) % TokenScorer::kPeriod == 0};
   StepNumbers numbers;
-  for (size_t i = 0; i < terms_.size(); ++i) {
-    terms_[i].scale = state_.terms[i].scale;
-    numbers.losses.push_back(i == 0 && forget_gradient_.defined()
-                                 ? AccumulateForget(drawn, numbers, weighing)
-                                 : Accumulate(model_, terms_[i], drawn[i], pass_tokens_, &sink_,
-                                              state_.tokens, weighing));
+  for (size_t i = 0; i < terms_.size(); ++i) terms_[i].scale = state_.terms[i].scale;
+  size_t first = 0;
+  if (forget_gradient_.defined()) {
+    numbers.losses.push_back(AccumulateForget(drawn, numbers, weighing));
+    first = 1;
+  }
+  for (at::Tensor& loss : AddTerms(drawn, {first, terms_.size()}, &sink_, weighing, state_.tokens)) {
+    numbers.losses.push_back(std::move(loss));
   }
   if (forget_gradient_.defined()) JoinForget(numbers);
   numbers.norm = GradientNorm(trainable_.arena().gradient);
@@ -393,14 +446,14 @@ std::string Tuner::CheckLastState() {
   std::string bad;
   for (const int trial : {1, 2}) {
     bad.clear();
-    std::vector<at::Tensor> losses;
+    Drawn drawn;
     for (size_t i = 0; i < terms_.size(); ++i) {
-      int64_t tokens = 0;
-      losses.push_back(Accumulate(
-          model_, terms_[i], draws_[i].Next(std::min(options_.batch_size, terms_[i].units())),
-          pass_tokens_, nullptr, tokens, {.scorer = scorer_ ? &*scorer_ : nullptr}));
+      drawn.push_back(draws_[i].Next(std::min(options_.batch_size, terms_[i].units())));
     }
-    const std::vector<double> read = ReadTogether(losses);
+    int64_t tokens = 0;
+    const std::vector<double> read =
+        ReadTogether(AddTerms(drawn, {0, terms_.size()}, nullptr,
+                              {.scorer = scorer_ ? &*scorer_ : nullptr}, tokens));
     for (size_t i = 0; i < terms_.size() && bad.empty(); ++i) bad = WhyBad(i, read[i]);
     if (bad.empty() || (trial == 1 && WasSkipped(state_.log))) break;
   }
@@ -451,9 +504,11 @@ TuneReport Tune(const Model& model, Trainable& trainable, std::vector<LossTerm> 
   if (hooks.go_on_from) tuner.GoOnFrom(*hooks.go_on_from);
   hooks.go_on_from.reset();
   Progress progress("tune", tuner.steps());
+  AgreedEnd end(*model.ranks);
+  end.Ask();
   while (!tuner.done()) {
-    if (Interrupted()) {
-      if (hooks.between_steps) hooks.between_steps(tuner.state());
+    if (end.wanted()) {
+      end.Between(hooks, tuner.state());
       ThrowIfInterrupted();
     }
     const int64_t before = tuner.state().step;
@@ -462,11 +517,13 @@ TuneReport Tune(const Model& model, Trainable& trainable, std::vector<LossTerm> 
     if (state.step == before) break;  // a guard has ended the run
     if (hooks.log) hooks.log(state.log.back());
     ShowStep(progress, state.log.back());
-    if (hooks.between_steps) hooks.between_steps(state);
+    end.Ask();
+    end.Between(hooks, state);
   }
   if (!tuner.state().finished) {
     tuner.Finish();
-    if (hooks.between_steps) hooks.between_steps(tuner.state());
+    end.Ask();
+    end.Between(hooks, tuner.state());
   }
   return tuner.Report();
 }

@@ -102,6 +102,11 @@ class Tuner {
   std::string WhyBad(size_t term, double loss) const;
   std::string WhyOutlying(size_t term, double loss) const;
   std::string AccumulateStep(const Drawn& drawn, Json& record);
+  struct TermRange {
+    size_t begin, end;
+  };
+  std::vector<at::Tensor> AddTerms(const Drawn& drawn, TermRange range, GatherSink* sink,
+                                   TokenWeighing weighing, int64_t& tokens);
   StepNumbers AccumulateTerms(const Drawn& drawn);
   at::Tensor AccumulateForget(const Drawn& drawn, StepNumbers& numbers, TokenWeighing weighing);
   void JoinForget(StepNumbers& numbers);

@@ -6,7 +6,6 @@
 #include <sstream>
 
 #include "grin/base/error.h"
-#include "grin/tune/state_file.h"
 
 namespace grin {
 namespace {
@@ -80,7 +79,7 @@ void RecentValues::Add(double value) {
   values_.push_back(value);
 }
 
-void SaveTuneState(const std::filesystem::path& path, const TuneState& state) {
+StateFile ToStateFile(const TuneState& state) {
   StateFile file;
   file.fields = {{"step", state.step},         {"updates", state.updates},
                  {"tokens", state.tokens},     {"seconds", ExactJson(state.seconds)},
@@ -105,11 +104,14 @@ void SaveTuneState(const std::filesystem::path& path, const TuneState& state) {
     Store("best", state.best, file);
     Store("pending", state.pending, file);
   }
-  WriteStateFile(path, file);
+  return file;
 }
 
-TuneState LoadTuneState(const std::filesystem::path& path) {
-  const StateFile file = ReadStateFile(path);
+void SaveTuneState(const std::filesystem::path& path, const TuneState& state) {
+  WriteStateFile(path, ToStateFile(state));
+}
+
+TuneState TuneStateFrom(const StateFile& file) {
   try {
     TuneState state;
     const Json& fields = file.fields;
@@ -144,7 +146,17 @@ TuneState LoadTuneState(const std::filesystem::path& path) {
     }
     return state;
   } catch (const std::exception& error) {  // whole, but not what this version writes
-    BadInput("tune", "{}: is no state of a training run: {}", path.string(), error.what());
+    BadInput("tune", "is no state of a training run: {}", error.what());
+  }
+}
+
+TuneState LoadTuneState(const std::filesystem::path& path) {
+  const StateFile file = ReadStateFile(path);
+  try {
+    return TuneStateFrom(file);
+  } catch (const Error& error) {
+    const std::string_view what = error.what();
+    BadInput("tune", "{}: {}", path.string(), what.substr(what.find("] ") + 2));
   }
 }
 

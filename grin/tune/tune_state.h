@@ -13,6 +13,7 @@
 
 #include "grin/base/json.h"
 #include "grin/tune/rehearsal.h"
+#include "grin/tune/state_file.h"
 
 namespace grin {
 
@@ -65,6 +66,10 @@ struct TuneState {
   int64_t kept_step = 0;   // where `finished`
   std::string guard;       // why a guard stopped the run; empty when none did
 };
+
+// As a file would hold it, and back. Error (bad input) for what is no state of a training run.
+StateFile ToStateFile(const TuneState& state);
+TuneState TuneStateFrom(const StateFile& file);
 
 // Error (bad input) when it cannot be written; then nothing is left behind.
 void SaveTuneState(const std::filesystem::path& path, const TuneState& state);
